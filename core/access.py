@@ -1,0 +1,69 @@
+"""Who may do what. Permissions are named `subject:action`; roles are data in the database, filled from `seeds/roles.toml`."""
+
+import functools
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
+
+from core.errors import NotAllowed
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Every permission, with what it lets a person do: the words a refusal uses.
+PERMISSIONS: Mapping[str, str] = {
+    "accounts:lookup": "look accounts up",
+    "transactions:pay": "pay bills",
+    "transactions:retry": "retry a payment that did not go through",
+    "transactions:cancel_own": "cancel your own payments",
+    "transactions:cancel": "cancel anyone's payments",
+    "transactions:check": "ask a biller about a payment",
+    "transactions:read": "see transactions",
+    "billers:read": "see billers",
+    "people:sign_in": "use the console",
+    "audit:verify": "verify the audit chain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person (or the system) that acts, as the session proved it."""
+
+    id: uuid.UUID | None
+    username: str
+    display_name: str
+    role: str
+    permissions: frozenset[str]
+    address: str | None = None
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+
+# What the command line and the worker act as: an operator of the machine, not of the console.
+SYSTEM = Actor(id=None, username="system", display_name="Billers", role="system", permissions=frozenset(PERMISSIONS))
+
+
+def require(actor: Actor, permission: str) -> None:
+    if permission not in PERMISSIONS:
+        raise KeyError(permission)
+    if not actor.may(permission):
+        raise NotAllowed(f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.")
+
+
+def needs(permission: str) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[Concatenate[Actor, P], R]]:
+    """The service's guard: its first argument is the actor, and the actor holds `permission`, or nothing happens."""
+    if permission not in PERMISSIONS:
+        raise KeyError(permission)
+
+    def guard(service: Callable[Concatenate[Actor, P], R]) -> Callable[Concatenate[Actor, P], R]:
+        @functools.wraps(service)
+        def guarded(actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            require(actor, permission)
+            return service(actor, *args, **kwargs)
+
+        guarded.needs = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return guard

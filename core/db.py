@@ -1,0 +1,113 @@
+"""The engine and the unit of work. A service opens one, does its acts, and all of them are kept or none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import alembic.command
+import alembic.config
+import alembic.runtime.migration
+import alembic.script
+import orjson
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from core.errors import Unavailable
+from core.settings import CHECKOUT, settings
+
+# The oldest PostgreSQL whose features the schema uses.
+OLDEST_SERVER = 15
+
+# A statement of the console that runs longer than this is a defect, and would hold locks that payments wait for.
+STATEMENT_TIMEOUT_MS = 15_000
+LOCK_TIMEOUT_MS = 5_000
+
+
+def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Engine:
+    """An engine whose connections speak UTC and never wait for ever."""
+    made = create_engine(
+        dsn,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "billers",
+            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
+            " -c idle_in_transaction_session_timeout=30000",
+        },
+    )
+
+    @event.listens_for(made, "handle_error")
+    def _name_the_outage(context) -> None:  # type: ignore[no-untyped-def]
+        if context.is_disconnect:
+            context.invalidate_pool_on_disconnect = True
+
+    return made
+
+
+@lru_cache(maxsize=4)
+def _engine_of(dsn: str) -> Engine:
+    return make_engine(dsn)
+
+
+def engine() -> Engine:
+    return _engine_of(settings().dsn)
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """One database transaction: committed when the block ends, rolled back when it raises.
+
+    Raises `Unavailable` where the database cannot be reached. After a failure *of the commit itself* nobody knows whether it was kept
+    (rule 10): whoever needs to know reads again by key.
+    """
+    session = Session(engine(), expire_on_commit=False)
+    try:
+        with session.begin():
+            yield session
+    except (InterfaceError, OperationalError, PoolTimeoutError) as error:
+        raise Unavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable from error
+        raise
+    finally:
+        session.close()
+
+
+def alembic_config(dsn: str | None = None) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(CHECKOUT / "migrations"))
+    config.attributes["dsn"] = dsn or settings().dsn
+    return config
+
+
+def migrate(revision: str = "head", dsn: str | None = None) -> None:
+    """Brings the schema to `revision`. Two at once wait for each other."""
+    alembic.command.upgrade(alembic_config(dsn), revision)
+
+
+def downgrade(revision: str, dsn: str | None = None) -> None:
+    alembic.command.downgrade(alembic_config(dsn), revision)
+
+
+def revision_gap() -> str | None:
+    """What is wrong with the schema's version, as a sentence, or None."""
+    head = alembic.script.ScriptDirectory.from_config(alembic_config()).get_current_head()
+    with engine().connect() as connection:
+        current = alembic.runtime.migration.MigrationContext.configure(connection).get_current_revision()
+    if current == head:
+        return None
+    return f"The database is at version {current or 'none'}, this console needs {head}. Run `billers migrate`."
+
+
+def server_version() -> int:
+    """The server's major version."""
+    with engine().connect() as connection:
+        return int(connection.execute(text("SELECT current_setting('server_version_num')")).scalar_one()) // 10_000

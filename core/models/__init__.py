@@ -1,0 +1,30 @@
+"""The tables, in the order a transaction meets them: people, billers, transactions, audit."""
+
+from core.models.audit import AuditEntry, Seal
+from core.models.base import Base
+from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker
+from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
+from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "AuditEntry",
+    "Base",
+    "BillerConfig",
+    "BillerConfigVersion",
+    "BillerType",
+    "Breaker",
+    "Draft",
+    "Event",
+    "Leg",
+    "Role",
+    "RolePermission",
+    "Seal",
+    "SignInAttempt",
+    "SignInTicket",
+    "Transaction",
+    "User",
+    "UserSession",
+    "Worker",
+]

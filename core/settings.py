@@ -1,0 +1,123 @@
+"""The only module that reads the environment. Every other module is handed a value or asks `settings()`."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import Misconfigured
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# A Unix socket's path may have 107 bytes (sun_path less its NUL); PostgreSQL adds "/.s.PGSQL.5432".
+LONGEST_SOCKET_DIRECTORY = 107 - len("/.s.PGSQL.5432")
+
+DATABASE_NAME = "billers"
+DATABASE_ROLE = "billers"
+# Only the name of the socket's file: the embedded server listens on no network. Said aloud, so that PGPORT has no say.
+DATABASE_PORT = 5432
+
+
+def default_data_dir(environment: Mapping[str, str] = os.environ, *, is_root: bool | None = None) -> Path:
+    """Where this person's data lives: `/var/lib/billers` for root, else the user's data directory.
+
+    Root's home is closed to the unprivileged user that the embedded server has to run as.
+    """
+    if is_root if is_root is not None else os.geteuid() == 0:
+        return Path("/var/lib/billers")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "billers"
+    return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "billers"
+
+
+class Settings(BaseSettings):
+    """What a deployment may choose. Names are the environment's, in capitals; README lists them all."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False)
+
+    database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.")
+    port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
+    enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
+    t24_api_url: str = Field("", description="Core banking (T24). Unset: core banking is off.")
+    t24_api_key: str = Field("", description="API key of core banking.", repr=False)
+
+    billers_data_dir: Path = Field(default_factory=default_data_dir, description="Embedded database, vault key ring, logs.")
+    billers_bind: str = Field("127.0.0.1", description="Address that the console listens on. Behind a proxy on another machine: 0.0.0.0.")
+    billers_sandbox: bool = Field(False, description="Sandbox mode: test billers on loopback, generated sign-ins, a badge on each page. `make run` sets it.")
+    billers_sandbox_port: int = Field(8601, ge=1, le=65535, description="Port of the sandbox's billers.")
+    billers_sandbox_control_port: int = Field(8602, ge=1, le=65535, description="Port that sets the sandbox's faults.")
+    billers_time_factor: Decimal = Field(Decimal(1), gt=0, le=1, description="Shrinks every wait. Only in sandbox mode.")
+    billers_allowed_hosts: tuple[str, ...] = Field((), description="Hosts that a biller's base URL may name, as a JSON list.")
+    billers_allowed_networks: tuple[str, ...] = Field((), description="Private networks (CIDR) that a biller may be reached in, as a JSON list.")
+    billers_ca_bundle: Path | None = Field(None, description="A private certificate authority's bundle, for billers that use one.")
+    billers_vault_keys: str = Field(
+        "", description="Key ring as JSON {id: base64 of 32 bytes}, newest last. Unset: vault-keys.json in the data directory.", repr=False
+    )
+    billers_secure_cookies: bool = Field(True, description="false: cookies travel over plain HTTP too. Sandbox mode on loopback only.")
+    billers_timezone: str = Field("Africa/Blantyre", description="Business days and times on the screen.")
+    billers_log_level: str = Field("INFO", description="Least severe log line to write.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, value: str) -> str:
+        for scheme in ("postgres://", "postgresql://"):
+            if value.startswith(scheme):
+                return "postgresql+psycopg://" + value.removeprefix(scheme)
+        return value
+
+    @model_validator(mode="after")
+    def _factor_is_for_the_sandbox(self) -> "Settings":
+        if self.billers_time_factor != 1 and not self.billers_sandbox:
+            raise ValueError("BILLERS_TIME_FACTOR shortens safety waits and is for sandbox mode only. Remove it, or set BILLERS_SANDBOX=true.")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        return not self.database_url
+
+    @cached_property
+    def socket_dir(self) -> Path:
+        """Where the embedded server's socket lies; a short stand-in where the data directory's path cannot hold one."""
+        directory = self.billers_data_dir / "run"
+        # A comma separates hosts in a connection string, and cannot be escaped there.
+        if len(os.fsencode(directory)) <= LONGEST_SOCKET_DIRECTORY and "," not in str(directory):
+            return directory
+        digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+        return Path("/tmp") / f"billers-{os.geteuid()}-{digest}"  # noqa: S108 - made with mode 0700 and checked by the launcher
+
+    @property
+    def dsn(self) -> str:
+        """The database's SQLAlchemy URL, whoever runs the server."""
+        return self.database_url or f"postgresql+psycopg://{DATABASE_ROLE}@/{DATABASE_NAME}?host={quote(str(self.socket_dir))}&port={DATABASE_PORT}"
+
+
+@lru_cache
+def settings() -> Settings:
+    """What this process was told, read once. Raises Misconfigured, naming the variable, when it cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        complaints = (f"{'_'.join(map(str, detail['loc'])).upper()}: {detail['msg']}." if detail["loc"] else f"{detail['msg']}" for detail in error.errors())
+        raise Misconfigured("The environment cannot be used as it is. " + " ".join(complaints)) from error
+
+
+def choose_sandbox() -> None:
+    """Sandbox mode for this process and its children, unless the environment has decided. Loopback has no TLS, so cookies go without."""
+    if not os.environ.get("BILLERS_SANDBOX"):
+        os.environ["BILLERS_SANDBOX"] = "true"
+    settings.cache_clear()
+    if settings().billers_sandbox and not os.environ.get("BILLERS_SECURE_COOKIES"):
+        os.environ["BILLERS_SECURE_COOKIES"] = "false"
+        settings.cache_clear()
+
+
+def child_environment() -> dict[str, str]:
+    """What a child process inherits: all of ours."""
+    return dict(os.environ)

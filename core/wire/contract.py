@@ -1,0 +1,149 @@
+"""What an adapter and the line promise each other. An adapter says what to send and how to read the answer; it never sends."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+
+from core.money import Money
+
+T = TypeVar("T")
+
+
+class Verb(StrEnum):
+    """What can be asked of a biller. A biller has the verbs its class defines."""
+
+    LOOKUP = "lookup"
+    PAY = "pay"
+    STATUS = "status"
+    REVERSE = "reverse"
+    GET_INVOICE = "get_invoice"
+    CONFIRM_INVOICE = "confirm_invoice"
+    BUNDLES = "bundles"
+    PURCHASE_BUNDLE = "purchase_bundle"
+
+
+class Outcome(StrEnum):
+    """What an answer says about the money."""
+
+    CONFIRMED = "CONFIRMED"  # The biller has it.
+    ACCEPTED = "ACCEPTED"  # The biller will decide later.
+    REJECTED = "REJECTED"  # A listed code: the biller does not have it and will not take it.
+    NOT_SENT = "NOT_SENT"  # Not one byte of the request can have been seen.
+    UNKNOWN = "UNKNOWN"  # Anything else: ask, never resend.
+    NOT_FOUND = "NOT_FOUND"  # Of an inquiry only: the biller says it has never seen the reference.
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Whose account to look up. `account_type` only where the biller has kinds of accounts."""
+
+    account: str
+    account_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment as the biller is told of it. The core-banking accounts are set in COMPOSITE topology only."""
+
+    reference: str
+    account: str
+    amount: Money
+    account_type: str | None = None
+    customer_name: str | None = None
+    invoice_number: str | None = None
+    bundle_id: str | None = None
+    debit_account: str | None = None
+    debit_account_type: str | None = None
+    credit_account: str | None = None
+    credit_account_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a look-up tells: `outcome` is CONFIRMED (found), REJECTED (no such account, blocked) or UNKNOWN (not understood, or of another account)."""
+
+    outcome: Outcome
+    number: str = ""
+    name: str | None = None
+    balance: Money | None = None
+    state: str | None = None
+    code: str | None = None
+    message: str | None = None
+    mismatch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an answer about a payment tells. `mismatch` names the echoed field that was not ours: then nothing else in it counts."""
+
+    outcome: Outcome
+    code: str | None = None
+    message: str | None = None
+    external_id: str | None = None
+    mismatch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes out. `path` begins with "/", is joined to the biller's base URL and may have a query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whole: a reply cut short or beyond a bound never becomes one. Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[T]):
+    """One request and the function that reads its answer. The reader never raises: what it cannot read is UNKNOWN."""
+
+    request: Request
+    read: Callable[[Reply], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one version of a biller's configuration tells its adapter and the line.
+
+    `credentials` are decrypted for one call and never kept; `narrowed` maps result codes to the outcome a bank allows them.
+    """
+
+    base_url: str
+    endpoints: Mapping[str, str]
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    currency: str = "MWK"
+    deadline_seconds: float = 30.0
+    dialect: str = "soap"
+    removed_codes: frozenset[str] = frozenset()
+
+
+class Biller:
+    """A biller's dialect. Subclasses state facts, then verbs; the presence of a verb's method is the capability."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    masked: ClassVar[frozenset[str]] = frozenset()
+    outcomes: ClassVar[Mapping[str, Outcome]] = {}
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+
+    @classmethod
+    def verbs(cls) -> frozenset[Verb]:
+        return frozenset(verb for verb in Verb if hasattr(cls, verb.value))
+
+    def outcome_of(self, code: str) -> Outcome:
+        """A listed code's outcome; every other is UNKNOWN. A configuration may take codes off the list, never add to it here."""
+        if code in self.terms.removed_codes:
+            return Outcome.UNKNOWN
+        return self.outcomes.get(code, Outcome.UNKNOWN)
