@@ -16,6 +16,11 @@ def monotonic_seconds() -> float:
     return time.monotonic()
 
 
+def boot_seconds() -> float:
+    """A clock that goes on while the process, or the whole machine, is asleep."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def business_day(moment: datetime, zone: ZoneInfo = BUSINESS_ZONE) -> date:
     return moment.astimezone(zone).date()
 

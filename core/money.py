@@ -33,7 +33,8 @@ class Money:
         quantum = Decimal(1).scaleb(-MINOR_UNITS[self.currency])
         if self.amount != self.amount.quantize(quantum):
             raise BadInput(f"{self.currency} has {MINOR_UNITS[self.currency]} decimals. Write the amount with no more than that.")
-        object.__setattr__(self, "amount", self.amount.quantize(quantum))
+        # Adding nothing turns -0.00 into 0.00, which people would ask about.
+        object.__setattr__(self, "amount", self.amount.quantize(quantum) + Decimal(0))
 
     @classmethod
     def parse(cls, text: str, currency: str = "MWK") -> "Money":

@@ -121,3 +121,8 @@ def choose_sandbox() -> None:
 def child_environment() -> dict[str, str]:
     """What a child process inherits: all of ours."""
     return dict(os.environ)
+
+
+def credentials_text(biller_type: str) -> str:
+    """`BILLERS_CREDENTIALS_<CODE>`: a biller's credentials as JSON, instead of those in the database. Empty when unset."""
+    return os.environ.get(f"BILLERS_CREDENTIALS_{biller_type.upper()}", "").strip()

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, func
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
@@ -33,6 +33,8 @@ class User(Base):
     display_name: Mapped[str]
     role: Mapped[str] = mapped_column(ForeignKey("roles.code"))
     password_hash: Mapped[str]
+    # Made by the sandbox with a password everybody can read: signs in nowhere else.
+    sandbox: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -48,7 +50,7 @@ class UserSession(Base):
     __tablename__ = "user_sessions"
     __table_args__ = (
         # Ending all of a person's sessions touches only the open ones.
-        Index("ix_user_sessions_open", "user_id", postgresql_where="ended_at IS NULL"),
+        Index("ix_user_sessions_open", "user_id", postgresql_where=text("ended_at IS NULL")),
     )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)

@@ -68,8 +68,9 @@ class Transaction(Base):
             unique=True,
             postgresql_where=text("transaction_type = 'CONFIRM_INVOICE' AND status IN ('PENDING', 'PROCESSING', 'COMPLETED')"),
         ),
-        # What the worker claims: only rows that wait for something are in it, so it stays small beside any history.
-        Index("ix_transactions_next_action", "next_action_at", postgresql_where=text("next_action_at IS NOT NULL")),
+        # What the worker claims, biller by biller, so that one that is down does not stand before the others.
+        # Only rows that wait for something are in it: it stays small beside any history.
+        Index("ix_transactions_next_action", "biller_type", "next_action_at", postgresql_where=text("next_action_at IS NOT NULL")),
         # The list and its pages by key, newest first.
         Index("ix_transactions_created_at_id", text("created_at DESC"), text("id DESC")),
         # The list filtered by biller and status.

@@ -19,6 +19,7 @@ CREATE TABLE users (
     display_name text NOT NULL,
     role text NOT NULL,
     password_hash text NOT NULL,
+    sandbox boolean DEFAULT false NOT NULL,
     disabled_at timestamptz,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
@@ -217,7 +218,7 @@ CREATE INDEX ix_transactions_created_at_id ON transactions (created_at DESC, id 
 CREATE INDEX ix_transactions_external ON transactions (external_transaction_id) WHERE external_transaction_id IS NOT NULL;
 CREATE INDEX ix_transactions_in_doubt ON transactions (created_at) WHERE status = 'PROCESSING';
 CREATE INDEX ix_transactions_initiated_by_created ON transactions (initiated_by, created_at DESC, id DESC);
-CREATE INDEX ix_transactions_next_action ON transactions (next_action_at) WHERE next_action_at IS NOT NULL;
+CREATE INDEX ix_transactions_next_action ON transactions (biller_type, next_action_at) WHERE next_action_at IS NOT NULL;
 CREATE INDEX ix_transactions_status_created ON transactions (status, created_at DESC, id DESC);
 CREATE UNIQUE INDEX uq_transactions_in_flight ON transactions (biller_type, account_number) WHERE amount IS NOT NULL AND stage IN ('QUEUED', 'DEBIT_SENDING', 'DEBIT_ACCEPTED', 'DEBIT_RETRY', 'DEBIT_UNKNOWN', 'DEBITED', 'PAY_SENDING', 'PAY_ACCEPTED', 'PAY_UNKNOWN', 'PAY_RETRY', 'PAY_REJECTED', 'REVERSAL_SENDING', 'REVERSAL_UNKNOWN', 'REVIEW') AND NOT in_flight_waived;
 CREATE UNIQUE INDEX uq_transactions_invoice ON transactions (biller_type, invoice_number) WHERE transaction_type = 'CONFIRM_INVOICE' AND status IN ('PENDING', 'PROCESSING', 'COMPLETED');

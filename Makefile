@@ -1,0 +1,29 @@
+# Two commands are all there is to know: `make run` and `make test`. Both set up what they need.
+
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.PHONY: help run test setup lint clean lock
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+
+# `exec`: Ctrl-C and the exit code are the launcher's own, with no shell in between.
+run: ## Start the console in sandbox mode; Ctrl-C stops all of it
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/billers" up
+
+test: ## Check everything: style, types, layers, tests in a real browser too
+	@exec $(PYTHON) .ci/gate.py test
+
+lint: ## Check style, types and layers
+	@exec $(PYTHON) .ci/gate.py lint
+
+setup: ## Make the Python environment
+	@exec $(PYTHON) .ci/setup.py
+
+clean: ## Remove the environment and caches; the data stays
+	@rm -rf .venv .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH. Install it and run this again." >&2; exit 1; }
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-find-links --no-emit-index-url --no-header --extra dev -p 3.11 pyproject.toml -o requirements.lock

@@ -1,0 +1,27 @@
+"""Every route beside the pages, and what each request passes on its way in."""
+
+from pathlib import Path
+
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from core.api import health, session
+from core.api.assets import Assets
+from core.api.hardening import Hardening
+from core.settings import settings
+
+ROUTES = [
+    Route("/healthz", health.healthz),
+    Route("/readyz", health.readyz),
+    Route("/session/enter", session.enter),
+    Route("/session/leave", session.left),
+    Route("/session/leave", session.leave, methods=["POST"]),
+]
+
+
+def middleware(index: Path, favicon: Path) -> list[Middleware]:
+    """`index` is the page that loads Streamlit's front end."""
+    return [
+        Middleware(Hardening, index=index, over_https=settings().billers_secure_cookies),
+        Middleware(Assets, index=index, favicon=favicon),
+    ]

@@ -1,0 +1,173 @@
+"""Knows what a healthy installation looks like: a table of checks, each with a sentence on what to do."""
+
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from core.errors import BillersError
+from core.launch import database
+from core.launch.children import answered_ok
+from core.launch.ports import complaint_about
+from core.launch.programs import HEALTH, ports
+from core.settings import Settings
+
+OLDEST_POSTGRESQL = 15
+LEAST_FREE_BYTES = 1 << 30
+# Each may be turned off by a server's administrator, and each then loses or tears confirmed payments when the power fails.
+DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. The sentence says what to do if it is bad."""
+
+    is_ok: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the checks look at. `connection` is None when the database cannot be reached."""
+
+    settings: Settings
+    connection: psycopg.Connection | None
+
+
+Check = Callable[[Examined], Finding]
+
+
+def python_version(_examined: Examined) -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    return Finding(sys.version_info >= (3, 11), f"Python {found}; 3.11 or later is needed.")
+
+
+def database_reachable(examined: Examined) -> Finding:
+    which = "embedded" if examined.settings.embedded else "DATABASE_URL"
+    if examined.connection is not None:
+        return Finding(True, f"It answers ({which}).")
+    database.check(examined.settings)
+    return Finding(False, f"It does not answer ({which}).")
+
+
+def database_version(examined: Examined) -> Finding:
+    found = _connection(examined).info.server_version
+    return Finding(found >= OLDEST_POSTGRESQL * 10_000, f"PostgreSQL {found // 10_000}.{found % 10_000}; {OLDEST_POSTGRESQL} or later is needed.")
+
+
+def migrations(examined: Examined) -> Finding:
+    from core.db import revision_gap
+
+    _connection(examined)
+    gap = revision_gap()
+    return Finding(gap is None, gap or "The database is up to date.")
+
+
+def durability(examined: Examined) -> Finding:
+    connection = _connection(examined)
+    values = {name: _show(connection, name) for name in DURABILITY}
+    weak = [name for name, value in values.items() if value == "off"]
+    if weak:
+        return Finding(False, f"{', '.join(weak)} must be on, or a power failure loses confirmed payments. Set it in the server's postgresql.conf and reload.")
+    return Finding(True, f"{', '.join(DURABILITY)} are on.")
+
+
+def key_ring(examined: Examined) -> Finding:
+    from core.security.vault import load_ring
+
+    load_ring()
+    if examined.settings.billers_vault_keys:
+        return Finding(True, "The vault's keys come from BILLERS_VAULT_KEYS.")
+    path = examined.settings.billers_data_dir / "vault-keys.json"
+    if not path.exists():
+        return Finding(False, f"{path} is missing. Restore it from your backup; credentials cannot be read without it.")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode != 0o600:
+        return Finding(False, f"{path} is open to others (mode {mode:o}). Close it with: chmod 600 {path}")
+    return Finding(True, f"{path} is there and closed to others.")
+
+
+def sandbox(examined: Examined) -> Finding:
+    chosen = examined.settings
+    if not chosen.billers_sandbox:
+        return Finding(True, "Not in sandbox mode.")
+    for port in ports(chosen)[1:]:
+        if not _listens(port.number):
+            return Finding(False, f"Nothing answers on port {port.number}, for {port.purpose}. Start it with `billers up` or `billers sandbox`.")
+    return Finding(True, "It answers.")
+
+
+def disk_space(examined: Examined) -> Finding:
+    directory = examined.settings.billers_data_dir
+    nearest = next(path for path in (directory, *directory.parents) if path.exists())
+    free = shutil.disk_usage(nearest).free
+    return Finding(free >= LEAST_FREE_BYTES, f"{free / (1 << 30):.1f} GiB free in {nearest}; 1 GiB is the least to start with.")
+
+
+def console_port(examined: Examined) -> Finding:
+    port, *_ = ports(examined.settings)
+    complaint = complaint_about(port)
+    if complaint is None:
+        return Finding(True, f"Port {port.number} is free.")
+    if answered_ok(port.number, HEALTH):
+        return Finding(True, f"Port {port.number} is the console's already.")
+    return Finding(False, complaint)
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("Python", python_version),
+    ("database", database_reachable),
+    ("database version", database_version),
+    ("migrations", migrations),
+    ("durability", durability),
+    ("vault", key_ring),
+    ("sandbox", sandbox),
+    ("disk space", disk_space),
+    ("port", console_port),
+)
+
+
+def examine(chosen: Settings) -> Iterator[tuple[str, Finding]]:
+    """Each check's name and finding, in order. A check that fails in a way of its own is a bad finding, and the next goes on."""
+    with _connected(chosen) as connection:
+        examined = Examined(chosen, connection)
+        for name, check in CHECKS:
+            try:
+                yield name, check(examined)
+            except BillersError as error:
+                yield name, Finding(False, error.sentence)
+            except psycopg.Error as error:
+                yield name, Finding(False, f"The database refused: {str(error).strip()}")
+
+
+@contextmanager
+def _connected(chosen: Settings) -> Iterator[psycopg.Connection | None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(database.in_use(chosen))
+            connection = stack.enter_context(psycopg.connect(database.plain_dsn(chosen), connect_timeout=10, autocommit=True))
+        except (BillersError, psycopg.Error):
+            connection = None
+        yield connection
+
+
+def _connection(examined: Examined) -> psycopg.Connection:
+    if examined.connection is None:
+        raise BillersError("Not checked: the database cannot be reached.")
+    return examined.connection
+
+
+def _show(connection: psycopg.Connection, name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

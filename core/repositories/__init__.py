@@ -1,0 +1,1 @@
+"""Questions about one aggregate each. Every select lives here."""

@@ -1,0 +1,190 @@
+"""Asks the chain and the rows it covers. It knows one thing: the canonical text of a row, in which every column has a say."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+EVENTS = 1
+ENTRIES = 2
+
+# Places in a source's numbers.
+BEFORE_ALL = -1
+AFTER_ALL = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A sealed table. `columns` are all of its columns, in the order in which the seal reads them; a test holds them to the database."""
+
+    number: int
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def canonical(self) -> str:
+        """SQL for the row as one JSON array: unambiguous, keys and numbers as jsonb keeps them, moments as microseconds of UTC."""
+        values = ", ".join("trunc(extract(epoch FROM r.at) * 1000000)" if column == "at" else f"r.{column}" for column in self.columns)
+        return f"jsonb_build_array({self.number}, {values})::text"
+
+
+SOURCES: Mapping[int, Source] = {
+    EVENTS: Source(
+        EVENTS,
+        "events",
+        ("seq", "at", "transaction_id", "version", "from_stage", "to_stage", "actor_id", "actor_name", "reason", "facts", "xid"),
+    ),
+    ENTRIES: Source(
+        ENTRIES,
+        "audit_entries",
+        ("seq", "at", "actor_id", "actor_name", "address", "action", "subject_type", "subject_id", "details", "xid"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a source as the seal sees it."""
+
+    xid: int
+    source: int
+    seq: int
+    canonical: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One seal."""
+
+    number: int
+    source: int
+    seq: int
+    xid: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Transactions below `lowest_running` have all ended; `next_xid` was not given to any yet."""
+
+    lowest_running: int
+    next_xid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """A row that no seal covers, and whether it may still wait for one."""
+
+    source: int
+    seq: int
+    waits: bool
+
+
+class Audit:
+    """The chain, inside the caller's unit of work."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def may_seal(self) -> bool:
+        """Whether this transaction is the only sealer, until it ends."""
+        return bool(self._session.execute(text("SELECT pg_try_advisory_xact_lock(hashtext('billers.seal'))")).scalar_one())
+
+    def may_take_long(self) -> None:
+        """Reading a long history is no defect; the time-out for defects does not apply to it."""
+        self._session.execute(text("SET LOCAL statement_timeout = '30min'"))
+
+    def horizon(self) -> Horizon:
+        row = self._session.execute(
+            text("SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM (SELECT pg_current_snapshot() AS s) now")
+        ).one()
+        return Horizon(*row)
+
+    def head(self) -> Link | None:
+        """The newest seal."""
+        return next(iter(self._links("ORDER BY number DESC LIMIT 1", {})), None)
+
+    def link(self, number: int) -> Link | None:
+        return next(iter(self._links("WHERE number = :number", {"number": number})), None)
+
+    def links_after(self, number: int, limit: int) -> Sequence[Link]:
+        return self._links("WHERE number > :number ORDER BY number LIMIT :limit", {"number": number, "limit": limit})
+
+    def _links(self, where: str, values: Mapping[str, int]) -> Sequence[Link]:
+        rows = self._session.execute(text(f"SELECT number, source, source_seq, xid, hash FROM seals {where}"), values)  # noqa: S608 - constants of this class
+        return [Link(number, source, seq, xid, bytes(link_hash)) for number, source, seq, xid, link_hash in rows]
+
+    def unsealed(self, floor: int, ceiling: int, after: Mapping[int, int], limit: int) -> Sequence[Row]:
+        """Rows without a seal with `floor <= xid < ceiling`, in the chain's order; of those at the floor itself only what comes `after` (by source)."""
+        return self._unsealed("r.xid < :ceiling", floor, after, limit, ceiling=ceiling)
+
+    def unsealed_from_another_counter(self, floor: int, after: Mapping[int, int], limit: int) -> Sequence[Row]:
+        """The same for rows whose transaction this server has not reached: a dump brought them.
+
+        The counter is read in the snapshot that finds the rows: one read a moment earlier would take the newest rows for old ones.
+        """
+        return self._unsealed("r.xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint", floor, after, limit)
+
+    def _unsealed(self, which: str, floor: int, after: Mapping[int, int], limit: int, **values: int) -> Sequence[Row]:
+        # LATERAL … LIMIT 1 keeps the planner at one index probe per candidate: it would rather read the whole chain, each second.
+        branches = " UNION ALL ".join(
+            f"(SELECT r.xid, {source.number} AS source, r.seq, {source.canonical} AS canonical FROM {source.table} r"
+            f" LEFT JOIN LATERAL (SELECT 1 AS there FROM seals s WHERE s.source = {source.number} AND s.source_seq = r.seq LIMIT 1) seal ON true"
+            f" WHERE {which} AND r.xid >= :floor AND (r.xid > :floor OR r.seq > :after_{source.number}) AND seal.there IS NULL"
+            f" ORDER BY r.xid, r.seq LIMIT :limit)"  # noqa: S608 - constants of this module
+            for source in SOURCES.values()
+        )
+        places = {f"after_{source}": seq for source, seq in after.items()}
+        found = self._session.execute(text(f"{branches} ORDER BY xid, source, seq LIMIT :limit"), {"floor": floor, "limit": limit} | places | values)
+        return [Row(*row) for row in found]
+
+    def rows_of(self, links: Sequence[Link]) -> Iterator[Row]:
+        """The rows that these seals cover: one each, unless somebody took one away or slipped one in under its number."""
+        for source in SOURCES.values():
+            seqs = [link.seq for link in links if link.source == source.number]
+            if seqs:
+                query = f"SELECT r.xid, {source.number}, r.seq, {source.canonical} FROM {source.table} r WHERE r.seq = ANY(:seqs)"  # noqa: S608 - constants
+                yield from (Row(*row) for row in self._session.execute(text(query), {"seqs": seqs}))
+
+    def keep(self, links: Sequence[Link]) -> None:
+        self._session.execute(
+            text(
+                "INSERT INTO seals (number, source, source_seq, xid, hash)"
+                " SELECT * FROM unnest(CAST(:numbers AS bigint[]), CAST(:sources AS smallint[]), CAST(:seqs AS bigint[]),"
+                " CAST(:xids AS bigint[]), CAST(:hashes AS bytea[]))"
+            ),
+            {
+                "numbers": [link.number for link in links],
+                "sources": [link.source for link in links],
+                "seqs": [link.seq for link in links],
+                "xids": [link.xid for link in links],
+                "hashes": [link.hash for link in links],
+            },
+        )
+
+    def loose(self) -> tuple[int, Loose | None]:
+        """How many rows have no seal, and the first of them that no sealer will come back for.
+
+        A sealer takes rows in the order of their transactions. So a row from before the newest seal, or from a transaction that never was,
+        did not come in by an insert of ours. Where the chain itself is ahead of the counter, a dump was restored, and every row waits.
+        """
+        branches = " UNION ALL ".join(
+            f"SELECT {source.number} AS source, r.seq, r.xid FROM {source.table} r"  # noqa: S608 - constants of this module
+            f" WHERE NOT EXISTS (SELECT FROM seals s WHERE s.source = {source.number} AND s.source_seq = r.seq)"
+            for source in SOURCES.values()
+        )
+        query = f"""
+            WITH newest AS (SELECT xid FROM seals ORDER BY number DESC LIMIT 1),
+                 bounds AS (SELECT (SELECT xid FROM newest) AS sealed_to, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_xid),
+                 loose AS (
+                     SELECT source, seq, sealed_to IS NULL OR sealed_to >= next_xid OR (xid >= sealed_to AND xid < next_xid) AS waits
+                     FROM ({branches}) r, bounds
+                 )
+            SELECT count(*) OVER (), source, seq, waits FROM loose ORDER BY waits, source, seq LIMIT 1
+        """  # noqa: S608 - constants of this module
+        row = self._session.execute(text(query)).one_or_none()
+        if row is None:
+            return 0, None
+        count, source, seq, waits = row
+        return count, None if waits else Loose(source, seq, waits)

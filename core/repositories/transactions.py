@@ -1,0 +1,251 @@
+"""What is known of transactions: one and its story, the list and its pages, what stands in the way of a new one."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from core.models import Answer, Attempt, Draft, Event, Leg, Transaction, User, Worker
+from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
+
+# Statuses that say no money is with the biller: a second payment beside one of these is no duplicate.
+SETTLED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFilter:
+    """Which transactions: the one definition behind the list. `since` is included, `until` is not; both are UTC moments."""
+
+    billers: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    # Part of an account number, a whole reference of ours or of the biller's.
+    search: str = ""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.billers:
+            found.append(Transaction.biller_type.in_(list(self.billers)))
+        if self.statuses:
+            found.append(Transaction.status.in_(list(self.statuses)))
+        if self.types:
+            found.append(Transaction.transaction_type.in_(list(self.types)))
+        if self.since:
+            found.append(Transaction.created_at >= self.since)
+        if self.until:
+            found.append(Transaction.created_at < self.until)
+        if term := self.search.strip():
+            found.append(
+                or_(
+                    Transaction.account_number == term,
+                    Transaction.our_transaction_id == term.upper(),
+                    Transaction.external_transaction_id == term,
+                )
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the list, by key: pages stay where they are while rows arrive above them."""
+
+    created_at: datetime
+    id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list, newest first. `older` and `newer` lead on where there is more."""
+
+    rows: Sequence[Transaction]
+    older: Cursor | None
+    newer: Cursor | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that is told of one transaction, in the order it happened."""
+
+    transaction: Transaction
+    initiator: str | None
+    legs: Sequence[Leg]
+    events: Sequence[Event]
+    attempts: Sequence[tuple[Attempt, Sequence[Answer]]]
+    parent: Transaction | None
+    child: Transaction | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecentAccount:
+    biller_type: str
+    account_number: str
+    customer_name: str | None
+    last_at: datetime = field(compare=False)
+
+
+class Transactions:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def now(self) -> datetime:
+        """The database's moment."""
+        return self._session.scalar(select(func.clock_timestamp())) or _impossible()
+
+    def by_id(self, transaction_id: uuid.UUID) -> Transaction | None:
+        return self._session.get(Transaction, transaction_id, populate_existing=True)
+
+    def locked(self, transaction_id: uuid.UUID) -> Transaction | None:
+        """The row, held until the unit of work ends."""
+        return self._session.get(Transaction, transaction_id, populate_existing=True, with_for_update=True)
+
+    def by_reference(self, reference: str) -> Transaction | None:
+        return self._session.scalar(select(Transaction).where(Transaction.our_transaction_id == reference))
+
+    def by_draft(self, draft_id: uuid.UUID) -> Transaction | None:
+        return self._session.scalar(select(Transaction).where(Transaction.draft_id == draft_id))
+
+    def retried_as(self, transaction_id: uuid.UUID) -> Transaction | None:
+        return self._session.scalar(select(Transaction).where(Transaction.retry_of == transaction_id))
+
+    def draft(self, draft_id: uuid.UUID, *, lock: bool = False) -> Draft | None:
+        return self._session.get(Draft, draft_id, populate_existing=True, with_for_update=lock or None)
+
+    def leg(self, transaction_id: uuid.UUID, kind: LegKind = LegKind.PAY) -> Leg | None:
+        return self._session.get(Leg, (transaction_id, kind.value))
+
+    def name_of(self, user_id: uuid.UUID | None) -> str | None:
+        return None if user_id is None else self._session.scalar(select(User.display_name).where(User.id == user_id))
+
+    def hold_account(self, biller_type: str, account_number: str) -> None:
+        """Whoever else pays this account waits here until the unit of work ends: the race between two operators is closed."""
+        self._session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"{biller_type} {account_number}"})
+
+    def in_flight(self, biller_type: str, account_number: str) -> Transaction | None:
+        return self._session.scalar(
+            select(Transaction).where(
+                Transaction.biller_type == biller_type,
+                Transaction.account_number == account_number,
+                Transaction.amount.is_not(None),
+                Transaction.stage.in_([stage.value for stage in IN_FLIGHT]),
+                ~Transaction.in_flight_waived,
+            )
+        )
+
+    def same_lately(self, biller_type: str, account_number: str, amount: Decimal, within: timedelta, besides: uuid.UUID | None = None) -> Transaction | None:
+        """The latest payment of the same bill within the window that may have taken money."""
+        found = (
+            select(Transaction)
+            .where(
+                Transaction.biller_type == biller_type,
+                Transaction.account_number == account_number,
+                Transaction.amount == amount,
+                Transaction.created_at > func.clock_timestamp() - within,
+                Transaction.status.not_in([status.value for status in SETTLED_UNPAID]),
+            )
+            .order_by(Transaction.created_at.desc())
+            .limit(1)
+        )
+        return self._session.scalar(found.where(Transaction.id != besides) if besides else found)
+
+    def page(self, wanted: TransactionFilter, size: int, older_than: Cursor | None = None, newer_than: Cursor | None = None) -> Page:
+        """Up to `size` rows by key, newest first. One row more is read than shown: that is how it knows there is another page."""
+        key = tuple_(Transaction.created_at, Transaction.id)
+        found = select(Transaction).where(and_(True, *wanted.conditions()))
+        if newer_than:
+            found = found.where(key > (newer_than.created_at, newer_than.id)).order_by(Transaction.created_at, Transaction.id)
+        else:
+            found = found.order_by(Transaction.created_at.desc(), Transaction.id.desc())
+            if older_than:
+                found = found.where(key < (older_than.created_at, older_than.id))
+        rows = list(self._session.scalars(found.limit(size + 1)))
+        more = len(rows) > size
+        rows = rows[:size]
+        if newer_than:
+            rows.reverse()
+        first, last = (_cursor(rows[0]), _cursor(rows[-1])) if rows else (None, None)
+        return Page(
+            rows=rows,
+            older=last if (newer_than or more) else None,
+            newer=first if (older_than or (newer_than and more)) else None,
+            as_of=self.now(),
+        )
+
+    def story(self, transaction_id: uuid.UUID) -> Story | None:
+        transaction = self.by_id(transaction_id)
+        if transaction is None:
+            return None
+        legs = list(self._session.scalars(select(Leg).where(Leg.transaction_id == transaction_id)))
+        events = list(self._session.scalars(select(Event).where(Event.transaction_id == transaction_id).order_by(Event.version, Event.seq)))
+        attempts = list(self._session.scalars(select(Attempt).where(Attempt.transaction_id == transaction_id).order_by(Attempt.at, Attempt.id)))
+        answers = list(self._session.scalars(select(Answer).where(Answer.transaction_id == transaction_id).order_by(Answer.at, Answer.id)))
+        return Story(
+            transaction=transaction,
+            initiator=self.name_of(transaction.initiated_by),
+            legs=legs,
+            events=events,
+            attempts=[(attempt, [answer for answer in answers if answer.attempt_id == attempt.id]) for attempt in attempts],
+            parent=self.by_id(transaction.retry_of) if transaction.retry_of else None,
+            child=self.retried_as(transaction_id),
+            as_of=self.now(),
+        )
+
+    def recent_accounts(self, user_id: uuid.UUID, biller_type: str, count: int = 6) -> list[RecentAccount]:
+        """The accounts this person served last at this biller, each once."""
+        latest = (
+            select(Transaction.account_number, Transaction.customer_account_name, Transaction.created_at)
+            .where(Transaction.initiated_by == user_id, Transaction.biller_type == biller_type, Transaction.customer_account_name.is_not(None))
+            .order_by(Transaction.created_at.desc())
+            .limit(50)
+        )
+        seen: dict[str, RecentAccount] = {}
+        for account, name, moment in self._session.execute(latest).tuples():
+            seen.setdefault(account, RecentAccount(biller_type, account, name, moment))
+        return list(seen.values())[:count]
+
+    def recent_lookups(self, user_id: uuid.UUID, count: int = 8) -> list[Transaction]:
+        return list(
+            self._session.scalars(
+                select(Transaction)
+                .where(Transaction.initiated_by == user_id, Transaction.transaction_type == TransactionType.ACCOUNT_DETAILS.value)
+                .order_by(Transaction.created_at.desc(), Transaction.id.desc())
+                .limit(count)
+            )
+        )
+
+    def latest_open_draft(self, user_id: uuid.UUID) -> Draft | None:
+        """Where this person was: the draft last touched that no transaction came of."""
+        return self._session.scalar(
+            select(Draft)
+            .where(Draft.owner_id == user_id, ~select(Transaction.id).where(Transaction.draft_id == Draft.id).exists())
+            .order_by(Draft.updated_at.desc())
+            .limit(1)
+        )
+
+    def in_doubt(self) -> int:
+        """Payments that were or may have been sent and are not settled."""
+        money = [kind.value for kind in MONEY_TYPES]
+        counted = select(func.count()).where(Transaction.status == Status.PROCESSING.value, Transaction.transaction_type.in_(money))
+        return self._session.scalar(counted) or 0
+
+    def queued(self) -> int:
+        return self._session.scalar(select(func.count()).where(Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None))) or 0
+
+    def worker_seen_within(self, age: timedelta) -> bool:
+        alive = select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - age)
+        return bool(self._session.scalar(select(alive.exists())))
+
+
+def _cursor(row: Transaction) -> Cursor:
+    return Cursor(row.created_at, row.id)
+
+
+def _impossible() -> datetime:
+    raise AssertionError("The database told no time.")

@@ -1,0 +1,99 @@
+"""What is due: rows that wait for a call, rows whose call is lost, rows whose time is up. Whoever asks holds them until its unit of work ends."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from core.models import Answer, Attempt, Leg, Transaction
+from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage
+
+# Biller by biller, so that the five hundred waiting for one that is down do not stand before another's one.
+# `now()` and not `clock_timestamp()`: the index can be used only with a moment that holds still during the statement.
+DUE = text(
+    """
+    SELECT due.* FROM unnest(CAST(:billers AS text[]), CAST(:slots AS integer[])) AS biller (code, slots)
+    CROSS JOIN LATERAL (
+        SELECT * FROM transactions
+        WHERE biller_type = biller.code AND next_action_at <= now() AND stage = ANY (CAST(:stages AS text[]))
+        ORDER BY next_action_at
+        LIMIT biller.slots
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    """
+)
+
+
+class Work:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def due(self, slots: Mapping[str, int], stages: Collection[Stage]) -> list[Transaction]:
+        """Up to `slots[biller]` rows of each biller that stand in one of `stages` and whose next action is due, the longest due first."""
+        free = {biller: count for biller, count in slots.items() if count > 0}
+        if not free:
+            return []
+        asked = {"billers": list(free), "slots": list(free.values()), "stages": [stage.value for stage in stages]}
+        return list(self._session.scalars(select(Transaction).from_statement(DUE), asked, execution_options={"populate_existing": True}))
+
+    def lost_leases(self, most: int = 200) -> list[Transaction]:
+        """Calls whose lease has run out: their worker is gone, or has lost its right to tell."""
+        return list(
+            self._session.scalars(
+                select(Transaction)
+                .where(
+                    Transaction.stage.in_([stage.value for stage in WHEN_LEASE_EXPIRES]),
+                    Transaction.next_action_at <= func.now(),
+                    Transaction.lease_until <= func.now(),
+                )
+                .order_by(Transaction.next_action_at)
+                .limit(most)
+                .with_for_update(skip_locked=True)
+                .execution_options(populate_existing=True)
+            )
+        )
+
+    def overdue(self, most: int = 200) -> list[Transaction]:
+        """Payments that nothing was sent of and whose time is up, whether or not their biller may be sent to just now."""
+        return list(
+            self._session.scalars(
+                select(Transaction)
+                .where(
+                    Transaction.stage.in_([Stage.QUEUED.value, Stage.PAY_RETRY.value]),
+                    Transaction.next_action_at.is_not(None),
+                    Transaction.expires_at <= func.now(),
+                )
+                .limit(most)
+                .with_for_update(skip_locked=True)
+                .execution_options(populate_existing=True)
+            )
+        )
+
+    def of_inactive_billers(self, most: int = 200) -> list[Transaction]:
+        """Queued payments of a biller that was switched off since."""
+        inactive = text("NOT EXISTS (SELECT 1 FROM biller_configs c WHERE c.biller_type = transactions.biller_type AND c.is_active)")
+        return list(
+            self._session.scalars(
+                select(Transaction)
+                .where(Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None), inactive)
+                .limit(most)
+                .with_for_update(skip_locked=True)
+                .execution_options(populate_existing=True)
+            )
+        )
+
+    def legs(self, transaction_ids: Sequence[uuid.UUID], kind: LegKind = LegKind.PAY) -> Mapping[uuid.UUID, Leg]:
+        found = self._session.scalars(select(Leg).where(Leg.transaction_id.in_(list(transaction_ids)), Leg.kind == kind.value))
+        return {leg.transaction_id: leg for leg in found}
+
+    def stages(self, transaction_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Stage]:
+        found = self._session.execute(select(Transaction.id, Transaction.stage).where(Transaction.id.in_(list(transaction_ids))))
+        return {transaction_id: Stage(stage) for transaction_id, stage in found.tuples()}
+
+    def kept_attempts(self, attempt_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+        """Which of these intents were committed: the question after a commit that failed (rule 10)."""
+        return set(self._session.scalars(select(Attempt.id).where(Attempt.id.in_(list(attempt_ids)))))
+
+    def kept_answers(self, answer_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+        return set(self._session.scalars(select(Answer.id).where(Answer.id.in_(list(answer_ids)))))

@@ -1,0 +1,21 @@
+"""The billers we test against: a real HTTP server on loopback, in its own process, that shares no code with the console.
+
+    python -m core.sandbox --port 8601 --control-port 8602 --dir DIR
+
+    billers         the table of who is served, one module each: lwb_postpaid
+    soap            how they speak: one module per dialect, pure (request → Ask, Answer → reply)
+    words           Ask and Answer, what dialects translate from and to
+    accounts        seeds/sandbox.toml: which account numbers exist and how each behaves
+    behaviours      the table behaviour → what looking up and paying do
+    teller          what a biller does when asked: pay, accept, refuse, de-duplicate, reverse, tell
+    book, journal   what it did, durable before the reply leaves
+    faults          the table fault → does it act, what it says, how the bytes travel
+    delivery        how bytes travel: reset, drip, bomb, silence
+    chance          which call gets which fault
+    desk            one request to one biller, from bytes to bytes
+    messages        HTTP/1.1, as little as is needed
+    control         the port that sets faults and settings
+    server          the two listening sockets
+
+Another biller is one module beside `lwb_postpaid`, one line in `billers`, and its accounts in seeds/sandbox.toml.
+"""

@@ -1,0 +1,114 @@
+"""The two listening sockets, on loopback and nowhere else: billers on one, control on the other. One request per connection."""
+
+import asyncio
+import errno
+import json
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from core.sandbox import accounts
+from core.sandbox.billers import DIALECTS, base_path
+from core.sandbox.book import Book
+from core.sandbox.chance import Chance
+from core.sandbox.control import Control
+from core.sandbox.delivery import Pace, Wire
+from core.sandbox.desk import Desk
+from core.sandbox.journal import Unusable
+from core.sandbox.messages import MOST_HEAD_BYTES, Refused, Request, plain, read_request
+
+HOST = "127.0.0.1"
+
+# A campaign opens hundreds of connections in one moment; the default of 100 would drop some.
+BACKLOG = 4096
+
+Serve = Callable[[Request, Wire], Awaitable[None]]
+
+
+class Stop:
+    """Why the server stops: told to, or a ledger that cannot be written."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.failure: OSError | None = None
+
+    def told(self) -> None:
+        self.event.set()
+
+    def failed(self, error: OSError) -> None:
+        self.failure = error
+        self.event.set()
+
+
+async def run(*, port: int, control_port: int, directory: Path, accounts_file: Path) -> None:
+    """Serves until SIGTERM or SIGINT. Raises Unusable or BadAccounts, with a sentence for the operator."""
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.told)
+    chance, pace = Chance(), Pace()
+    desks = _open_desks(directory, accounts_file, chance, pace, stop)
+    control = Control(desks, chance, pace)
+
+    async def serve_control(request: Request, wire: Wire) -> None:
+        await wire.send((await control.answer(request)).encoded())
+
+    billers = await _listen(port, _to_billers({base_path(code): desk for code, desk in desks.items()}))
+    controls = await _listen(control_port, serve_control)
+    print(json.dumps({"port": _port(billers), "control_port": _port(controls)}), flush=True)
+    await stop.event.wait()
+    billers.close()
+    controls.close()
+    if stop.failure is not None:
+        raise Unusable(f"The ledger cannot be written: {stop.failure.strerror}. Nothing more is answered; make room and start again.")
+
+
+def _open_desks(directory: Path, accounts_file: Path, chance: Chance, pace: Pace, stop: Stop) -> Mapping[str, Desk]:
+    customers = accounts.read(accounts_file)
+    missing = [code for code in DIALECTS if code not in customers]
+    if missing:
+        raise accounts.BadAccounts(f"{accounts_file} has no entry for {', '.join(missing)}.")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return {code: Desk(code, customers[code], Book(directory, code, stop.failed), chance, pace) for code in DIALECTS}
+    except OSError as error:
+        raise Unusable(f"{directory} cannot be used: {error.strerror}.") from None
+
+
+def _to_billers(desks: Mapping[str, Desk]) -> Serve:
+    async def serve(request: Request, wire: Wire) -> None:
+        base, slash, rest = request.path.removeprefix("/").partition("/")
+        desk = desks.get(base)
+        if desk is None:
+            await wire.send(plain(404, f"There is no biller at /{base}.").encoded())
+        else:
+            await desk.serve(request, slash + rest, wire)
+
+    return serve
+
+
+async def _listen(port: int, serve: Serve) -> asyncio.Server:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire = Wire(reader, writer)
+        try:
+            request = await read_request(reader)
+            if request is not None:
+                await serve(request, wire)
+        except Refused as refused:
+            writer.write(refused.reply.encoded())
+        except (ConnectionError, asyncio.CancelledError):
+            # The client left, or the sandbox stops. What was asked for was carried out before it was answered.
+            pass
+        finally:
+            writer.close()
+
+    try:
+        return await asyncio.start_server(connected, HOST, port, limit=MOST_HEAD_BYTES, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Unusable(f"Port {port} is in use. Stop what uses it, or choose another.") from None
+        raise Unusable(f"Port {port} cannot be opened: {error.strerror}.") from None
+
+
+def _port(server: asyncio.Server) -> int:
+    return int(server.sockets[0].getsockname()[1])

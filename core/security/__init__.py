@@ -1,0 +1,1 @@
+"""What keeps secrets secret, sign-ins honest and history unchanged: the vault, passwords, sessions, the audit chain."""

@@ -1,0 +1,145 @@
+"""Keeps secrets in the database unreadable to whoever has only the database. A ciphertext opens in its own place and nowhere else."""
+
+import base64
+import binascii
+import json
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from core.errors import Misconfigured
+from core.settings import credentials_text, settings
+
+VERSION = "v1"
+KEY_BYTES = 32
+# The size GCM is defined for. Random: with one key, 2^32 secrets may be sealed before two nonces could plausibly meet.
+NONCE_BYTES = 12
+RING_FILE = "vault-keys.json"
+
+
+class CannotOpen(Misconfigured):
+    """This secret cannot be opened: it was changed, moved from another row, or sealed with a key that is gone. Enter it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Keys by id, oldest first. The newest seals, all of them open."""
+
+    keys: Mapping[str, bytes]
+
+    @property
+    def newest(self) -> tuple[str, bytes]:
+        return list(self.keys.items())[-1]
+
+    def __repr__(self) -> str:
+        return f"Ring({', '.join(self.keys)})"
+
+
+def ring_path() -> Path:
+    return settings().billers_data_dir / RING_FILE
+
+
+def load_ring() -> Ring:
+    """The key ring of the environment, else of the data directory. Raises Misconfigured, saying what to do."""
+    if given := settings().billers_vault_keys:
+        return _parse(given, "BILLERS_VAULT_KEYS")
+    path = ring_path()
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Misconfigured(f"There is no key ring for stored credentials. Set BILLERS_VAULT_KEYS, or put {path} back from its backup.") from None
+    except OSError as error:
+        raise Misconfigured(f"The key ring {path} cannot be read ({error.strerror}). Its owner must be the user that runs the console.") from error
+    if mode & 0o077:
+        raise Misconfigured(f"Others may read the key ring {path}. Close it with: chmod 600 {path}")
+    return _parse(text, str(path))
+
+
+def ensure_ring() -> Ring:
+    """The key ring; a first one is made where none ever was. Two at once make one."""
+    if settings().billers_vault_keys:
+        return load_ring()
+    path = ring_path()
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".new-{os.getpid()}")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(json.dumps({"k1": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)  # Unlike a rename, it never takes the place of a ring that somebody else just made.
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return load_ring()
+
+
+def _parse(text: str, source: str) -> Ring:
+    """Never quotes what it read: it is keys."""
+    wish = f'{source} must be JSON like {{"k1": "<base64 of {KEY_BYTES} bytes>"}}, the newest key last.'
+    try:
+        pairs = json.loads(text, object_pairs_hook=lambda found: found)
+        keys = {name: base64.b64decode(value, validate=True) for name, value in pairs}
+        is_whole = len(keys) == len(pairs) > 0 and all(len(key) == KEY_BYTES for key in keys.values())
+    except (ValueError, TypeError, binascii.Error):
+        raise Misconfigured(f"{wish} It cannot be read as that.") from None
+    if not is_whole or any(not name.isalnum() or not name.isascii() for name in keys):
+        raise Misconfigured(f"{wish} Each key has a name of its own in letters and digits, and is exactly {KEY_BYTES} bytes long.")
+    return Ring(keys)
+
+
+def seal_secret(secret: Mapping[str, Any], table: str, row_id: object, column: str, ring: Ring | None = None) -> str:
+    """The envelope `v1.<key id>.<base64 of nonce and ciphertext>`, which only opens at this table, row and column."""
+    key_id, key = (ring or load_ring()).newest
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, json.dumps(secret, sort_keys=True).encode(), _place(key_id, table, row_id, column))
+    return f"{VERSION}.{key_id}.{base64.b64encode(nonce + sealed).decode()}"
+
+
+def open_secret(envelope: str, table: str, row_id: object, column: str, ring: Ring | None = None) -> dict[str, Any]:
+    """What was sealed. Raises CannotOpen, whatever the cause."""
+    ring = ring or load_ring()
+    try:
+        version, key_id, encoded = envelope.split(".")
+        raw = base64.b64decode(encoded, validate=True)
+        if version != VERSION or key_id not in ring.keys:
+            raise CannotOpen
+        opened = AESGCM(ring.keys[key_id]).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _place(key_id, table, row_id, column))
+    except (ValueError, InvalidTag):
+        raise CannotOpen from None
+    found: dict[str, Any] = json.loads(opened)
+    return found
+
+
+def credentials_from_environment(biller_type: str) -> dict[str, Any] | None:
+    """What BILLERS_CREDENTIALS_<CODE> says, which goes before the database's; None when it is unset. Raises Misconfigured, quoting nothing."""
+    text = credentials_text(biller_type)
+    if not text:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Misconfigured(f"BILLERS_CREDENTIALS_{biller_type.upper()} must be a JSON object. Correct it where the console is started.") from None
+    return found
+
+
+def needs_resealing(envelope: str, ring: Ring | None = None) -> bool:
+    """Whether an older key sealed it: what a rotation asks of each row."""
+    return envelope.split(".")[1:2] != [(ring or load_ring()).newest[0]]
+
+
+def _place(key_id: str, table: str, row_id: object, column: str) -> bytes:
+    return json.dumps([VERSION, key_id, table, str(row_id), column]).encode()

@@ -1,0 +1,181 @@
+"""The billers as people meet them, and how they come into the database."""
+
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core import db
+from core.access import SYSTEM, Actor, needs
+from core.adapters import adapter_for, adapters
+from core.errors import BadInput, Misconfigured, NotFound
+from core.ids import new_id
+from core.models import BillerConfig, BillerConfigVersion, BillerType
+from core.models.snapshot import Snapshot
+from core.repositories.billers import Billers
+from core.security import audit, vault
+from core.settings import CHECKOUT, settings
+from core.wire.contract import Verb
+
+# What seeds/billers.toml says beyond the columns of a configuration.
+_NOT_COLUMNS = frozenset({"code", "name", "sandbox_path", "base_url"})
+
+
+@dataclass(frozen=True, slots=True)
+class BillerCard:
+    """A biller an operator may choose, with what it can do and whether it can be sent to just now."""
+
+    code: str
+    snapshot: Snapshot
+    version: int
+    verbs: frozenset[Verb]
+    paused_because: str | None
+    trouble: str | None
+
+    @property
+    def name(self) -> str:
+        return self.snapshot.biller_name
+
+    @property
+    def takes_payments(self) -> bool:
+        return bool(self.verbs & {Verb.PAY, Verb.CONFIRM_INVOICE, Verb.PURCHASE_BUNDLE})
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxAccount:
+    """A test account and what happens when it is paid."""
+
+    biller: str
+    number: str
+    name: str
+    balance: str
+    behaviour: str
+    what: str
+
+
+def card(session: Session, config: BillerConfig) -> BillerCard:
+    breaker = Billers(session).open_breakers().get(config.biller_type)
+    return BillerCard(
+        code=config.biller_type,
+        snapshot=Snapshot.of(config),
+        version=config.version,
+        verbs=adapter_for(config.biller_type).verbs(),
+        paused_because=config.paused_reason,
+        trouble=breaker.reason if breaker else None,
+    )
+
+
+@needs("billers:read")
+def list_billers(actor: Actor, /) -> list[BillerCard]:
+    """The active billers, by name."""
+    with db.unit_of_work() as session:
+        return [card(session, config) for config in Billers(session).active()]
+
+
+@needs("billers:read")
+def biller_names(actor: Actor, /) -> dict[str, str]:
+    """Every biller's name by its code, those switched off included: what a filter offers."""
+    with db.unit_of_work() as session:
+        return dict(Billers(session).names())
+
+
+@needs("billers:read")
+def sandbox_accounts(actor: Actor, /) -> list[SandboxAccount]:
+    """The test accounts, in sandbox mode; outside it there are none."""
+    if not settings().billers_sandbox:
+        return []
+    told = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text())
+    return [SandboxAccount(**{name: str(row.get(name, "")) for name in SandboxAccount.__dataclass_fields__}) for row in told.get("account", [])]
+
+
+def chosen(session: Session, biller_type: str) -> BillerConfig:
+    """The active configuration of a biller that may be used now. Raises `NotFound` or `BadInput` with what to do."""
+    config = Billers(session).active_of(biller_type)
+    if config is None:
+        raise NotFound("This biller is not switched on. Choose another, or ask an administrator.")
+    if config.paused_at is not None:
+        raise BadInput(f"{config.biller_name} is paused: {config.paused_reason} Try again later.")
+    return config
+
+
+# ---- Seeds
+
+
+def load_seeds() -> list[str]:
+    """Adds the billers of `seeds/billers.toml` that are not there yet; what a person changed since stays. Answers what it did, in lines."""
+    entries = tomllib.loads((CHECKOUT / "seeds" / "billers.toml").read_text())["biller"]
+    lines = []
+    with db.unit_of_work() as session:
+        for entry in entries:
+            if entry["code"] not in adapters():
+                raise Misconfigured(f"seeds/billers.toml names {entry['code']}, which has no module in core/adapters.")
+            if Billers(session).type_of(entry["code"]) is None:
+                session.add(BillerType(code=entry["code"], name=entry["name"]))
+                session.flush()
+            config = Billers(session).any_of(entry["code"])
+            if config is None:
+                _add(session, entry)
+                lines.append(f"{entry['name']}: added.")
+            elif settings().billers_sandbox and _moved_sandbox(config, entry):
+                _write_version(session, config, "biller.sandbox_moved")
+                lines.append(f"{entry['name']}: follows the sandbox to its new port.")
+    return lines
+
+
+def _base_url(entry: dict[str, Any]) -> str:
+    if settings().billers_sandbox:
+        return f"http://127.0.0.1:{settings().billers_sandbox_port}{entry['sandbox_path']}"
+    return str(entry.get("base_url", f"https://{entry['code'].lower().replace('_', '-')}.invalid"))
+
+
+def _add(session: Session, entry: dict[str, Any]) -> None:
+    config = BillerConfig(
+        id=new_id(),
+        biller_type=entry["code"],
+        biller_name=entry["name"],
+        base_url=_base_url(entry),
+        # Outside the sandbox nobody has said yet where this biller lives: a person switches it on once they have.
+        is_active=settings().billers_sandbox,
+        version=0,
+        **{name: value for name, value in entry.items() if name not in _NOT_COLUMNS},
+    )
+    session.add(config)
+    session.flush()
+    session.refresh(config)
+    if settings().billers_sandbox and (credentials := _sandbox_credentials(entry["code"])):
+        config.authentication = vault.seal_secret(credentials, "biller_configs", config.id, "authentication")
+    _write_version(session, config, "biller.added")
+
+
+def _sandbox_credentials(code: str) -> dict[str, str]:
+    """What the sandbox's own biller asks for; public, and good nowhere else."""
+    told = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text())
+    for biller in told.get("biller", []):
+        if biller["code"] == code:
+            return {name: str(value) for name, value in biller.items() if name != "code"}
+    return {}
+
+
+def _moved_sandbox(config: BillerConfig, entry: dict[str, Any]) -> bool:
+    """A configuration that points at a sandbox on another port than today's is pointed at today's."""
+    if not config.base_url.startswith("http://127.0.0.1:") or config.base_url == _base_url(entry):
+        return False
+    config.base_url = _base_url(entry)
+    return True
+
+
+def _write_version(session: Session, config: BillerConfig, action: str) -> None:
+    """Each change is a new version; a payment drafted under an older one keeps it."""
+    config.version += 1
+    session.flush()
+    session.add(
+        BillerConfigVersion(
+            config_id=config.id,
+            version=config.version,
+            snapshot=Snapshot.of(config).model_dump(mode="json"),
+            authentication=config.authentication,
+            created_by=config.updated_by,
+        )
+    )
+    audit.record(session, SYSTEM, action, "biller", config.id, biller=config.biller_type, version=config.version)

@@ -1,0 +1,330 @@
+"""A payment's way in, and what a person may do with it afterwards: submit, retry, cancel, ask."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core import db
+from core.access import Actor, needs, require
+from core.errors import BadInput, BillersError, Conflict, NotFound, NotLegalNow, Unavailable
+from core.ids import new_id, new_reference
+from core.models import Event, Leg, Transaction
+from core.models.snapshot import Snapshot
+from core.money import Money
+from core.repositories.billers import Billers
+from core.repositories.transactions import Transactions
+from core.security import audit
+from core.services import wake
+from core.services.billers import chosen
+from core.services.drafts import Earlier, earlier, hash_of, same_lately
+from core.services.moves import Move, Stand, move
+from core.services.policy import ASK_AGAIN_AFTER, Reason
+from core.services.transactions import existing
+from core.settings import settings
+from core.states import LEGS, LegKind, Stage, Status, Topology, TransactionType
+
+# A review that was shown longer ago than this is looked through again before it is paid.
+REVIEW_LASTS = timedelta(hours=1)
+
+RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
+CANCELLABLE = (Stage.CREATED, Stage.AWAITING_APPROVAL, Stage.QUEUED)
+ASKABLE = (Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED)
+
+
+class DuplicateSuspected(BillersError):
+    """The same amount was paid to this account a short while ago."""
+
+    def __init__(self, seen: Earlier) -> None:
+        self.earlier = seen
+        super().__init__(
+            f"{seen.amount} was paid to this account a short while ago by {seen.by or 'the system'} ({seen.status.lower()})."
+            " Open that payment first. If this one is meant as well, say why."
+        )
+
+
+class AlreadyInFlight(Conflict):
+    """Another payment to this account is on its way."""
+
+    def __init__(self, seen: Earlier) -> None:
+        self.earlier = seen
+        super().__init__(
+            f"A payment of {seen.amount} to this account by {seen.by or 'the system'} is still on its way. Open it and wait for its end before you pay again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """`already` is true where this draft (or this retry) had become a transaction before: nothing new was made."""
+
+    transaction_id: uuid.UUID
+    already: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person could do with a transaction: possible (`why_not` is None), or off with its reason."""
+
+    name: str
+    why_not: str | None
+
+
+# ---- Submit
+
+
+@needs("transactions:pay")
+def submit(actor: Actor, /, draft_id: uuid.UUID, duplicate_reason: str | None = None) -> Submitted:
+    """Pays what the frozen draft says. Ten clicks, F5 and two tabs make one transaction: its draft is its key.
+
+    Raises `DuplicateSuspected` until a reason is given, `AlreadyInFlight`, `BadInput` with what to correct.
+    """
+    try:
+        with db.unit_of_work() as session:
+            return _submit(session, actor, draft_id, duplicate_reason)
+    except (Unavailable, IntegrityError):
+        # A commit error is not a rollback (rule 10): what the key finds is the answer.
+        with db.unit_of_work() as session:
+            kept = Transactions(session).by_draft(draft_id)
+        if kept is None or kept.initiated_by != actor.id:
+            raise
+        return Submitted(kept.id, already=True)
+
+
+def _submit(session: Session, actor: Actor, draft_id: uuid.UUID, duplicate_reason: str | None) -> Submitted:
+    draft = Transactions(session).draft(draft_id, lock=True)
+    if draft is None or draft.owner_id != actor.id:
+        raise NotFound("This draft is not there, or is somebody else's. Start a new payment.")
+    if (made := Transactions(session).by_draft(draft_id)) is not None:
+        return Submitted(made.id, already=True)
+    if draft.payload is None or draft.frozen_at is None or draft.payload_hash != hash_of(draft.payload):
+        raise BadInput("Look the payment through on the review step before you pay it.")
+    if Transactions(session).now() - draft.frozen_at > REVIEW_LASTS:
+        raise BadInput("This review is more than an hour old. Go back, and look it through again before you pay.")
+    payload = draft.payload
+    chosen(session, payload["biller_type"])
+    version = Billers(session).version(uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    if version is None:
+        raise NotFound("The configuration this payment was prepared under is gone. Start again.")
+    snapshot = Snapshot.model_validate(version.snapshot)
+    _refuse_second_payments(session, payload, snapshot, duplicate_reason)
+    made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason)
+    audit.record(session, actor, "transaction.submitted", "transaction", made_id, draft=draft_id, **_said(payload), reason=duplicate_reason)
+    wake.the_worker(session)
+    return Submitted(made_id, already=False)
+
+
+def _refuse_second_payments(session: Session, payload: Mapping[str, Any], snapshot: Snapshot, reason: str | None, parent: uuid.UUID | None = None) -> None:
+    """The business keys. Whoever pays the same account at the same moment waits for this unit of work, then sees its row."""
+    transactions = Transactions(session)
+    transactions.hold_account(payload["biller_type"], payload["account_number"])
+    if seen := earlier(session, transactions.in_flight(payload["biller_type"], payload["account_number"])):
+        raise AlreadyInFlight(seen)
+    if (seen := earlier(session, same_lately(session, payload, snapshot, besides=parent))) and not (reason or "").strip():
+        raise DuplicateSuspected(seen)
+
+
+def _create(
+    session: Session,
+    actor: Actor,
+    payload: Mapping[str, Any],
+    snapshot: Snapshot,
+    *,
+    draft_id: uuid.UUID | None = None,
+    retry_of: uuid.UUID | None = None,
+    duplicate_reason: str | None = None,
+) -> uuid.UUID:
+    """One row, all its references, and its first two steps. Minted here and never again."""
+    topology = Topology(payload["topology"])
+    references = {kind: new_reference() for kind in LEGS[topology]}
+    made_id = session.execute(
+        upsert(Transaction)
+        .values(
+            id=new_id(),
+            biller_config_id=uuid.UUID(payload["biller_config_id"]),
+            config_version=payload["config_version"],
+            biller_type=payload["biller_type"],
+            biller_name=payload["biller_name"],
+            our_transaction_id=references[LegKind.PAY],
+            transaction_type=payload["transaction_type"],
+            topology=topology.value,
+            account_number=payload["account_number"],
+            account_type=payload["account_type"],
+            customer_account_name=payload["customer_name"],
+            amount=Money.from_text(payload["amount"], payload["currency"]).amount,
+            currency=payload["currency"],
+            draft_id=draft_id,
+            retry_of=retry_of,
+            duplicate_reason=(duplicate_reason or "").strip() or None,
+            initiated_by=actor.id,
+            stage=Stage.CREATED.value,
+            status=Status.PENDING.value,
+            next_action_at=func.clock_timestamp(),
+            expires_at=func.clock_timestamp() + timedelta(minutes=snapshot.expires_after_minutes) * float(settings().billers_time_factor),
+        )
+        .on_conflict_do_nothing(index_elements=["draft_id"] if draft_id else ["retry_of"])
+        .returning(Transaction.id)
+    ).scalar()
+    if made_id is None:
+        raise Conflict
+    session.execute(insert(Leg), [{"transaction_id": made_id, "kind": kind.value, "reference": reference} for kind, reference in references.items()])
+    session.add(
+        Event(
+            transaction_id=made_id,
+            version=1,
+            from_stage=None,
+            to_stage=Stage.CREATED.value,
+            actor_id=actor.id,
+            actor_name=actor.display_name,
+            reason=Reason.CREATED,
+            facts={"payload_hash": hash_of(payload).hex()},
+        )
+    )
+    session.flush()
+    stand = Stand(made_id, TransactionType(payload["transaction_type"]), Stage.CREATED, 1, 0)
+    move(session, Move(stand, Stage.QUEUED, Reason.QUEUED.format(biller=payload["biller_name"]), wait=timedelta(0), actor=actor))
+    return made_id
+
+
+def _said(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: payload[name] for name in ("biller_type", "account_number", "amount", "currency")}
+
+
+# ---- Retry, cancel, ask
+
+
+@needs("transactions:retry")
+def retry(actor: Actor, /, transaction_id: uuid.UUID, duplicate_reason: str | None = None) -> Submitted:
+    """Pays the same bill again as a new transaction, linked to the first (rule 8). Two operators who both retry get one child."""
+    try:
+        with db.unit_of_work() as session:
+            return _retry(session, actor, transaction_id, duplicate_reason)
+    except (Unavailable, IntegrityError):
+        with db.unit_of_work() as session:
+            kept = Transactions(session).retried_as(transaction_id)
+        if kept is None:
+            raise
+        return Submitted(kept.id, already=True)
+
+
+def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_reason: str | None) -> Submitted:
+    # The row is held, so that of two retries at once the second waits and finds the first one's child.
+    original = existing(Transactions(session).locked(transaction_id))
+    if (child := Transactions(session).retried_as(transaction_id)) is not None:
+        return Submitted(child.id, already=True)
+    if why := _why_no_retry(original):
+        raise NotLegalNow(why)
+    config = chosen(session, original.biller_type)
+    snapshot = Snapshot.of(config)
+    amount = snapshot.check_amount(Money(original.amount, original.currency).text if original.amount is not None else "")
+    payload = {
+        "transaction_type": original.transaction_type,
+        "biller_type": original.biller_type,
+        "biller_name": snapshot.biller_name,
+        "biller_config_id": str(config.id),
+        "config_version": config.version,
+        "topology": snapshot.topology.value,
+        "account_number": snapshot.check_account(original.account_number),
+        "account_type": original.account_type,
+        "customer_name": original.customer_account_name,
+        "amount": amount.text,
+        "currency": amount.currency,
+    }
+    if snapshot.needs_second_person(amount):
+        raise BadInput(f"{amount} to {snapshot.biller_name} needs a second person, and approvals are not part of this version yet.")
+    _refuse_second_payments(session, payload, snapshot, duplicate_reason, parent=original.id)
+    made_id = _create(session, actor, payload, snapshot, retry_of=original.id, duplicate_reason=duplicate_reason)
+    audit.record(session, actor, "transaction.retried", "transaction", made_id, retry_of=original.id, **_said(payload), reason=duplicate_reason)
+    wake.the_worker(session)
+    return Submitted(made_id, already=False)
+
+
+@needs("transactions:cancel_own")
+def cancel(actor: Actor, /, transaction_id: uuid.UUID) -> None:
+    """Stops a payment before anything was sent. Raises `NotLegalNow` where the worker was quicker."""
+    with db.unit_of_work() as session:
+        transaction = existing(Transactions(session).locked(transaction_id))
+        if transaction.initiated_by != actor.id:
+            require(actor, "transactions:cancel")
+        if why := _why_no_cancel(transaction):
+            raise NotLegalNow(why)
+        move(session, Move(Stand.of(transaction), Stage.CANCELLED, Reason.CANCELLED, actor=actor))
+        audit.record(session, actor, "transaction.cancelled", "transaction", transaction.id)
+
+
+@needs("transactions:check")
+def check_now(actor: Actor, /, transaction_id: uuid.UUID) -> bool:
+    """Has the biller asked at once about a payment in doubt, at most once in ten seconds. False: it is not due, or a call is out already."""
+    with db.unit_of_work() as session:
+        hurried = session.execute(
+            update(Transaction)
+            .where(
+                Transaction.id == transaction_id,
+                Transaction.stage.in_([stage.value for stage in ASKABLE]),
+                Transaction.lease_until.is_(None),
+                Transaction.next_action_at > func.clock_timestamp(),
+                ~Transaction.id.in_(_asked_lately(transaction_id)),
+            )
+            .values(next_action_at=func.clock_timestamp())
+            .returning(Transaction.id)
+        ).scalar()
+        if hurried is not None:
+            wake.the_worker(session)
+        return hurried is not None
+
+
+def _asked_lately(transaction_id: uuid.UUID) -> Select[uuid.UUID]:
+    recently = func.clock_timestamp() - ASK_AGAIN_AFTER * float(settings().billers_time_factor)
+    return select(Leg.transaction_id).where(Leg.transaction_id == transaction_id, Leg.last_asked_at > recently)
+
+
+def actions(actor: Actor, transaction: Transaction, *, retried: bool) -> list[Action]:
+    """Retry, cancel and check: each possible, or off with its reason. The services hold the same rules; this only says so beforehand."""
+    own = transaction.initiated_by == actor.id
+    may_cancel = actor.may("transactions:cancel") or (own and actor.may("transactions:cancel_own"))
+    retry_off = "It was retried already: open the new payment." if retried else _why_no_retry(transaction)
+    return [
+        Action("retry", retry_off if actor.may("transactions:retry") else "Your role does not include retrying payments."),
+        Action("cancel", _why_no_cancel(transaction) if may_cancel else "Only its operator or a manager may cancel it."),
+        Action("check", _why_no_check(transaction) if actor.may("transactions:check") else "Your role does not include asking billers."),
+    ]
+
+
+def _why_no_retry(transaction: Transaction) -> str | None:
+    if transaction.amount is None:
+        return "A look-up moves no money: simply look the account up again."
+    if transaction.demo:
+        return "This is demonstration data."
+    if transaction.status in RETRYABLE:
+        return None
+    return {
+        Status.PENDING: "It has not been sent yet.",
+        Status.PROCESSING: "It may have been paid: it can only be asked about until that is certain.",
+        Status.COMPLETED: "It is paid.",
+    }[Status(transaction.status)]
+
+
+def _why_no_cancel(transaction: Transaction) -> str | None:
+    if transaction.amount is None:
+        return "A look-up moves no money: there is nothing to cancel."
+    if transaction.stage in CANCELLABLE:
+        return None
+    if transaction.status == Status.PROCESSING.value:
+        return "It was or may have been sent already: it cannot be stopped."
+    return "It has ended."
+
+
+def _why_no_check(transaction: Transaction) -> str | None:
+    if transaction.stage in ASKABLE:
+        return None
+    if transaction.stage == Stage.PAY_SENDING.value:
+        return "The call is out at this moment: its answer comes first."
+    if transaction.stage == Stage.REVIEW.value:
+        return "Asking has ended: two people decide with the biller's statement."
+    return "There is nothing in doubt to ask about."
+

@@ -1,0 +1,261 @@
+"""Who may sign in, and who is signed in. A proof of the password becomes a ticket, a ticket becomes a session, a session is asked at every act."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+
+from core import clock
+from core.access import SYSTEM, Actor
+from core.db import unit_of_work
+from core.errors import BadInput, BillersError, NotFound
+from core.ids import new_id, new_secret
+from core.models import User
+from core.repositories.people import People
+from core.security import audit, passwords
+from core.security.sessions import (
+    IDLE,
+    LONGEST,
+    LONGEST_USER_AGENT,
+    LONGEST_USERNAME,
+    THROTTLES,
+    TICKET_LIFE,
+    TOUCH_EVERY,
+    Scope,
+    Throttle,
+    hash_of,
+)
+from core.settings import settings
+
+# Tries and tickets are kept this long: longer than any rule looks back.
+TRIES_KEPT = timedelta(days=30)
+
+
+class SignInRefused(BillersError):
+    """The user name or the password is not right. Check both and try again."""
+
+
+class TooManyTries(BillersError):
+    """There were too many tries with a wrong password. Wait a little, then try again; an administrator can give you a new password."""
+
+
+class NotThisTicket(BillersError):
+    """This way in was used already or is more than a minute old. Sign in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try at the door: counted as failed from the start. `password_hash` is what to check against; of an unknown name it matches nothing."""
+
+    id: uuid.UUID
+    user_id: uuid.UUID | None
+    username: str
+    address: str | None
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may or might sign in, as lists show them."""
+
+    username: str
+    display_name: str
+    role: str
+    disabled: bool
+
+
+# The way in: try, conclude, redeem.
+
+
+def begin_try(username: str, address: str | None) -> Try:
+    """Count a try before the password is looked at, so that many at once cannot slip past the throttle. Raises TooManyTries.
+
+    Takes as long for a name nobody has, and says the same.
+    """
+    username = username.strip().lower()[:LONGEST_USERNAME].replace("\0", "")
+    with unit_of_work() as session:
+        people = People(session)
+        people.wait_in_line(username, address)
+        wait_until = max((end for throttle in THROTTLES if (end := _end_of(throttle, people, username, address)) is not None), default=None)
+        if wait_until is None:
+            user_id, password_hash = _whom_it_could_let_in(people.named(username))
+            made = Try(new_id(), user_id, username, address, password_hash)
+            people.add_try(made.id, username, address)
+            return made
+        audit.record(session, _stranger(username, address), "sign_in.throttled", "username", username)
+    raise TooManyTries(f"There were too many tries with a wrong password. {_how_long(wait_until)} An administrator can give you a new password.")
+
+
+def conclude_try(attempt: Try, *, matched: bool) -> str:
+    """Turn a try whose password matched into a ticket. Raises SignInRefused when it did not, or when it was used before."""
+    with unit_of_work() as session:
+        people = People(session)
+        user = people.with_id(attempt.user_id) if attempt.user_id else None
+        # Looked at again: the person may have been disabled, or the password changed, while it was being checked.
+        if matched and user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash and people.pass_try(attempt.id):
+            return _issue_ticket(people, user.id)
+        audit.record(session, _stranger(attempt.username, attempt.address), "sign_in.refused", "username", attempt.username)
+    raise SignInRefused
+
+
+def sign_in(username: str, password: str, address: str | None) -> str:
+    """A ticket for whoever proves to know the password. Raises SignInRefused and TooManyTries."""
+    attempt = begin_try(username, address)
+    return conclude_try(attempt, matched=passwords.matches(password, attempt.password_hash))
+
+
+def redeem(ticket: str, address: str | None, user_agent: str | None) -> str:
+    """Exchange a ticket for a session; returns the token for the cookie. Raises NotThisTicket."""
+    token = new_secret()
+    with unit_of_work() as session:
+        people = People(session)
+        user_id = people.use_ticket(hash_of(ticket))
+        user = people.with_id(user_id) if user_id else None
+        if user is None or not _may_sign_in(user):
+            raise NotThisTicket
+        people.open_session(hash_of(token), user.id, LONGEST, address, user_agent[:LONGEST_USER_AGENT] if user_agent else None)
+        person = Actor(user.id, user.username, user.display_name, user.role, frozenset(), address)
+        audit.record(session, person, "session.opened", "user", user.id, user_agent=(user_agent or "")[:LONGEST_USER_AGENT])
+    return token
+
+
+# Being signed in.
+
+
+def actor_of(token: str | None) -> Actor | None:
+    """Who holds this session, with the permissions of this moment; None once it is over, for whatever reason."""
+    if not token:
+        return None
+    with unit_of_work() as session:
+        people = People(session)
+        found = people.live_session(hash_of(token), IDLE, TOUCH_EVERY)
+        if found is None or (found.sandbox and not settings().billers_sandbox):
+            return None
+        if found.should_touch:
+            people.touch_session(found.token_hash, TOUCH_EVERY)
+        return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address)
+
+
+def sign_out(token: str, because: str = "signed out") -> None:
+    """End a session at once, in every window that uses it. Harmless when it is over already."""
+    with unit_of_work() as session:
+        people = People(session)
+        user_id = people.end_session(hash_of(token), because)
+        user = people.with_id(user_id) if user_id else None
+        if user is not None:
+            person = Actor(user.id, user.username, user.display_name, user.role, frozenset())
+            audit.record(session, person, "session.ended", "user", user.id, because=because)
+
+
+def ticket_for_sandbox_person(username: str, address: str | None) -> str:
+    """A ticket for one of the sandbox's own people, whose password is on the screen anyway. Raises SignInRefused for anybody else, and outside sandbox mode."""
+    with unit_of_work() as session:
+        people = People(session)
+        user = people.named(username)
+        if user is None or not user.sandbox or not _may_sign_in(user):
+            audit.record(session, _stranger(username, address), "sign_in.refused", "username", username)
+        else:
+            return _issue_ticket(people, user.id)
+    raise SignInRefused
+
+
+# Looking after people. These act for whoever runs the `billers` command: an operator of the machine.
+
+
+def add_user(username: str, display_name: str, role: str, password: str, *, actor: Actor = SYSTEM) -> None:
+    """Let somebody sign in. Raises BadInput with what to change."""
+    username, display_name = username.strip(), display_name.strip()
+    if not username or len(username) > LONGEST_USERNAME or not username.isprintable() or any(sign.isspace() for sign in username):
+        raise BadInput(f"A user name is one word of at most {LONGEST_USERNAME} signs.")
+    if not display_name or not display_name.isprintable():
+        raise BadInput("Give the person's name as others shall see it.")
+    passwords.check_policy(password, username)
+    password_hash = passwords.hash_of(password)
+    with unit_of_work() as session:
+        people = People(session)
+        if role not in (roles := people.roles()):
+            raise BadInput(f"There is no role {role!r}. Choose one of {', '.join(roles)}.")
+        user = User(id=new_id(), username=username, display_name=display_name, role=role, password_hash=password_hash, sandbox=False)
+        try:
+            people.add(user)
+        except IntegrityError as error:
+            raise BadInput(f"There is a {username} already. Choose another user name.") from error
+        audit.record(session, actor, "user.added", "user", user.id, username=username, display_name=display_name, role=role)
+
+
+def list_users() -> Sequence[Person]:
+    with unit_of_work() as session:
+        return [Person(user.username, user.display_name, user.role, user.disabled_at is not None) for user in People(session).everybody()]
+
+
+def disable_user(username: str, *, actor: Actor = SYSTEM) -> None:
+    """Let somebody sign in no longer, and end their sessions at once. Raises NotFound."""
+    with unit_of_work() as session:
+        people = People(session)
+        user = _known(people, username)
+        user.disabled_at = user.disabled_at or clock.now()
+        ended = people.end_sessions_of(user.id, "disabled")
+        audit.record(session, actor, "user.disabled", "user", user.id, username=user.username, sessions_ended=ended)
+
+
+def set_password(username: str, password: str, *, actor: Actor = SYSTEM) -> None:
+    """Give somebody a new password, end their sessions, and let them try at once. Raises NotFound, BadInput."""
+    passwords.check_policy(password, username)
+    password_hash = passwords.hash_of(password)
+    with unit_of_work() as session:
+        people = People(session)
+        user = _known(people, username)
+        user.password_hash = password_hash
+        ended = people.end_sessions_of(user.id, "new password")
+        people.forgive(user.username.lower())
+        audit.record(session, actor, "user.password_set", "user", user.id, username=user.username, sessions_ended=ended)
+
+
+def forget_old() -> int:
+    """Drop tries and tickets past their use. For the worker's sweep."""
+    with unit_of_work() as session:
+        return People(session).forget_old(TRIES_KEPT)
+
+
+def _end_of(throttle: Throttle, people: People, username: str, address: str | None) -> datetime | None:
+    """When this throttle lets the next try through, or None for at once."""
+    failures: Mapping[Scope, Callable[[], datetime | None]] = {
+        Scope.USERNAME: lambda: people.nth_last_failure_of(username, throttle.failures, throttle.window),
+        Scope.ADDRESS: lambda: people.nth_last_failure_from(address, throttle.failures, throttle.window) if address else None,
+    }
+    oldest = failures[throttle.scope]()
+    return None if oldest is None else oldest + throttle.window
+
+
+def _whom_it_could_let_in(user: User | None) -> tuple[uuid.UUID | None, str]:
+    return (user.id, user.password_hash) if user is not None and _may_sign_in(user) else (None, passwords.DUMMY_HASH)
+
+
+def _may_sign_in(user: User) -> bool:
+    """The sandbox's people have passwords that everybody can read: outside sandbox mode they are nobody."""
+    return user.disabled_at is None and (not user.sandbox or settings().billers_sandbox)
+
+
+def _issue_ticket(people: People, user_id: uuid.UUID) -> str:
+    ticket = new_secret()
+    people.add_ticket(hash_of(ticket), user_id, TICKET_LIFE)
+    return ticket
+
+
+def _known(people: People, username: str) -> User:
+    user = people.named(username.strip())
+    if user is None:
+        raise NotFound(f"There is nobody called {username}. `billers user list` shows everybody.")
+    return user
+
+
+def _stranger(username: str, address: str | None) -> Actor:
+    """Somebody at the door who has not proven who they are."""
+    return Actor(None, f"unproven: {username}", username, "none", frozenset(), address)
+
+
+def _how_long(until: datetime) -> str:
+    minutes = max(1, -(-int((until - clock.now()).total_seconds()) // 60))
+    return f"Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."

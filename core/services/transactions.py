@@ -1,0 +1,91 @@
+"""Transactions as people read them: the list, one and its story, and how things stand altogether."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core import db
+from core.access import Actor, needs
+from core.errors import BadInput, NotFound
+from core.models import Transaction
+from core.repositories.billers import Billers
+from core.repositories.transactions import Cursor, Page, Story, TransactionFilter, Transactions
+from core.settings import settings
+
+PAGE_SIZES = (25, 50, 100)
+
+# A worker says that it is alive every 5 s; three of them missed is an absence.
+WORKER_SILENCE = timedelta(seconds=15)
+
+
+def existing(transaction: Transaction | None) -> Transaction:
+    """The row that was asked for, or `NotFound` in an operator's words."""
+    if transaction is None:
+        raise NotFound("There is no transaction under this reference. Check it and search again.")
+    return transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How things stand: shown above every page when something is not as it should be."""
+
+    jobs_enabled: bool
+    worker_seen: bool
+    queued: int
+    in_doubt: int
+    troubles: dict[str, str]
+
+
+@needs("transactions:read")
+def list_page(actor: Actor, /, wanted: TransactionFilter, size: int = 25, older_than: Cursor | None = None, newer_than: Cursor | None = None) -> Page:
+    """One page of the filtered list, newest first."""
+    if size not in PAGE_SIZES:
+        raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
+    with db.unit_of_work() as session:
+        return Transactions(session).page(wanted, size, older_than, newer_than)
+
+
+@needs("transactions:read")
+def find(actor: Actor, /, transaction_id: uuid.UUID) -> Transaction:
+    """One transaction, without its story: what a page that waits for it reads every second."""
+    with db.unit_of_work() as session:
+        return existing(Transactions(session).by_id(transaction_id))
+
+
+@needs("transactions:read")
+def story(actor: Actor, /, transaction_id: uuid.UUID) -> Story:
+    """Everything that is told of one transaction, masked payloads included."""
+    with db.unit_of_work() as session:
+        told = Transactions(session).story(transaction_id)
+    if told is None:
+        raise NotFound("There is no transaction under this reference. Check it and search again.")
+    return told
+
+
+@needs("transactions:read")
+def by_reference(actor: Actor, /, reference: str) -> Transaction:
+    """The transaction a person reads out by our reference."""
+    with db.unit_of_work() as session:
+        return existing(Transactions(session).by_reference(reference.strip().upper()))
+
+
+@needs("people:sign_in")
+def pulse(actor: Actor, /) -> Pulse:
+    """Is anybody sending, what waits, which biller is in trouble?"""
+    with db.unit_of_work() as session:
+        transactions, billers = Transactions(session), Billers(session)
+        names = billers.names()
+        return Pulse(
+            jobs_enabled=settings().enable_background_jobs,
+            worker_seen=transactions.worker_seen_within(WORKER_SILENCE),
+            queued=transactions.queued(),
+            in_doubt=transactions.in_doubt(),
+            troubles={names.get(code, code): breaker.reason for code, breaker in billers.open_breakers().items()},
+        )
+
+
+def worker_seen() -> bool:
+    """Has any worker said in the last 15 s that it is alive?"""
+    with db.unit_of_work() as session:
+        return Transactions(session).worker_seen_within(WORKER_SILENCE)
+

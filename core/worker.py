@@ -1,0 +1,264 @@
+"""The worker: claim, send, conclude, for as long as it runs. Many calls are out at once; not one of them holds a thread or a database transaction."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psycopg
+import structlog
+
+from core import clock, db
+from core.errors import BillersError, Unavailable
+from core.ids import new_id
+from core.repositories.billers import Billers
+from core.services import settlement, wake, workers
+from core.services.breakers import Breakers
+from core.services.errands import Errand, Result, credentials_of, result_of, terms_of
+from core.settings import settings
+from core.wire.contract import Outcome
+from core.wire.line import Line, LinePolicy
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 1.0
+HEARTBEAT_SECONDS = 5.0
+LOOK_AHEAD_SECONDS = 3_600.0
+
+# Results concluded in one unit of work: one fsync for many payments.
+CONCLUDED_AT_ONCE = 200
+
+# Database work at once; calls on the wire need no thread.
+THREADS = 4
+
+# How long a call may finish after SIGTERM before its lease is left to settle it.
+DRAIN_SECONDS = 12.0
+
+DATABASE_RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One kind of errand, with calls of its own: look-ups never stand before payments, nor payments before inquiries."""
+
+    name: str
+    claim: Callable[[str, Mapping[str, int]], list[Errand]]
+    billers: Callable[[], Mapping[str, int]]
+    out: Counter[str] = field(default_factory=Counter)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _sendable() -> Mapping[str, int]:
+    with db.unit_of_work() as session:
+        return Billers(session).sendable()
+
+
+def _askable() -> Mapping[str, int]:
+    with db.unit_of_work() as session:
+        return Billers(session).askable()
+
+
+def line_policy() -> LinePolicy:
+    """What this deployment lets the line call: its allow-lists, and the sandbox's loopback in sandbox mode."""
+    chosen = settings()
+    loopback = ("127.0.0.0/8", "::1/128") if chosen.billers_sandbox else ()
+    hosts = ("127.0.0.1", "localhost") if chosen.billers_sandbox else ()
+    return LinePolicy(
+        allowed_hosts=frozenset({*chosen.billers_allowed_hosts, *hosts}),
+        allowed_networks=(*chosen.billers_allowed_networks, *loopback),
+        ca_bundle=chosen.billers_ca_bundle,
+    )
+
+
+class Worker:
+    """One worker. Its name tells people where it runs; its id, new at each start, is what leases are held under."""
+
+    def __init__(self) -> None:
+        self.id = new_id()
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._holder = f"{self.name}:{self.id}"
+        self._line = Line(line_policy())
+        self._breakers = Breakers()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._stopping = asyncio.Event()
+        self._results: asyncio.Queue[Result] = asyncio.Queue()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._lanes = (
+            Lane("send", settlement.claim_sends, _sendable),
+            Lane("inquire", settlement.claim_inquiries, _askable),
+            Lane("look up", settlement.claim_lookups, _askable),
+        )
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; then no more claims, and what is out is awaited and concluded."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        await self._insist(lambda: workers.sign_on(self.id, self.name))
+        concluding = asyncio.create_task(self._conclude_for_ever())
+        rounds = [asyncio.create_task(self._run_lane(lane)) for lane in self._lanes]
+        rounds += [
+            asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
+            asyncio.create_task(self._every(SWEEP_SECONDS, workers.seal)),
+            asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
+            asyncio.create_task(self._every(LOOK_AHEAD_SECONDS, workers.look_ahead)),
+            asyncio.create_task(self._listen()),
+        ]
+        print("ready", flush=True)
+        log.info("worker.started", worker=self.name)
+        await self._stopping.wait()
+        for task in rounds:
+            task.cancel()
+        await asyncio.gather(*rounds, return_exceptions=True)
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=DRAIN_SECONDS)
+        await self._results.join()
+        concluding.cancel()
+        await self._in_thread(lambda: workers.sign_off(self.id))
+        log.info("worker.stopped", worker=self.name)
+
+    def _stop(self) -> None:
+        self._stopping.set()
+
+    # ---- Claim
+
+    async def _run_lane(self, lane: Lane) -> None:
+        while not self._stopping.is_set():
+            lane.wake.clear()
+            # Read before the claim is made: the lease runs from somewhere after this.
+            began = clock.boot_seconds()
+            try:
+                claimed = await self._insist(lambda: self._claim(lane))
+            except Exception as error:  # noqa: BLE001 - one bad row must not end a lane; the sweep and the log tell of it
+                log.error("worker.claim_failed", lane=lane.name, error=type(error).__name__, detail=str(error)[:200])
+                claimed = []
+            for errand in claimed:
+                lane.out[errand.biller_type] += 1
+                call = asyncio.create_task(self._run_errand(lane, errand, began))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
+            if not claimed:
+                await _first_of(lane.wake, SWEEP_SECONDS)
+
+    def _claim(self, lane: Lane) -> list[Errand]:
+        free = {biller: limit - lane.out[biller] for biller, limit in lane.billers().items()}
+        return lane.claim(self._holder, free)
+
+    # ---- Send
+
+    async def _run_errand(self, lane: Lane, errand: Errand, claimed_at: float) -> None:
+        try:
+            self._results.put_nowait(await self._send(errand, claimed_at))
+        finally:
+            lane.out[errand.biller_type] -= 1
+            lane.wake.set()
+
+    async def _send(self, errand: Errand, claimed_at: float) -> Result:
+        answer_id = new_id()
+        # A worker that slept (SIGSTOP, a suspended machine) holds a claim that others have given up: nothing of it may leave any more.
+        if clock.boot_seconds() - claimed_at > errand.lease.total_seconds() - errand.snapshot.deadline.total_seconds():
+            return Result(errand, answer_id, Outcome.NOT_SENT, failure="claim_too_old", sentence="The worker was interrupted before it sent anything.")
+        try:
+            terms = terms_of(errand.snapshot, credentials_of(errand))
+            exchange = errand.exchange(terms)
+        except BillersError as error:
+            return Result(errand, answer_id, Outcome.NOT_SENT, failure="not_prepared", sentence=error.sentence)
+        return result_of(errand, answer_id, await self._line.perform(terms, exchange, errand.adapter.masked))
+
+    # ---- Conclude
+
+    async def _conclude_for_ever(self) -> None:
+        while True:
+            batch = [await self._results.get()]
+            while len(batch) < CONCLUDED_AT_ONCE and not self._results.empty():
+                batch.append(self._results.get_nowait())
+            await self._conclude(batch)
+            for _ in batch:
+                self._results.task_done()
+            for lane in self._lanes:
+                lane.wake.set()
+
+    async def _conclude(self, batch: Sequence[Result]) -> None:
+        """Together if it can be, one by one if one of them cannot: its row is left to its lease, the others are not."""
+        try:
+            await self._insist(lambda: settlement.conclude(batch))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other results must be kept
+            log.error("worker.conclude_failed", count=len(batch), error=type(error).__name__, transactions=[str(r.errand.stand.id) for r in batch][:5])
+            if len(batch) > 1:
+                for result in batch:
+                    await self._conclude([result])
+            return
+        await self._insist(lambda: self._breakers.note(batch))
+
+    # ---- By the clock
+
+    def _sweep(self) -> None:
+        lost = settlement.settle_lost_leases()
+        failed = settlement.fail_overdue()
+        if lost or failed:
+            log.info("worker.swept", lost_leases=lost, expired=failed)
+
+    async def _every(self, seconds: float, act: Callable[[], object]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._in_thread(act)
+            except Unavailable:
+                pass
+            except Exception as error:  # noqa: BLE001 - one bad round must not end the rounds
+                log.error("worker.round_failed", error=type(error).__name__, detail=str(error)[:200])
+            await _first_of(self._stopping, seconds)
+
+    async def _listen(self) -> None:
+        """Waits for the database to say that there is something to do. Without it the lanes still look once a second."""
+        dsn = db.engine().url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while not self._stopping.is_set():
+            try:
+                async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {wake.CHANNEL}")
+                    async for _ in connection.notifies():
+                        for lane in self._lanes:
+                            lane.wake.set()
+            except psycopg.Error:
+                await _first_of(self._stopping, DATABASE_RETRY_SECONDS)
+
+    # ---- The database, from a loop
+
+    async def _in_thread(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+
+    async def _insist(self, act: Callable[[], T]) -> T:
+        """Does it as soon as the database answers. What the calls brought home is not dropped because the database was away."""
+        while True:
+            try:
+                return await self._in_thread(act)
+            except Unavailable:
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
+
+
+async def _first_of(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+def main() -> int:
+    """Runs one worker until it is told to stop. Exit code 0."""
+
+    async def _run() -> None:
+        await Worker().run()
+
+    asyncio.run(_run())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
