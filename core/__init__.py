@@ -1,0 +1,19 @@
+"""Billers, in layer order: each asks those below it, and nobody reaches back.
+
+cli           the `billers` command
+launch        starts and stops everything: embedded database, sandbox, worker, console
+ui            what pages share: guard, shell, words, forms
+api           the routes beside the pages: session, health
+worker        claim, send, conclude, for as long as it runs
+services      verbs with an actor and a permission; they own the unit of work
+repositories  questions, one class an aggregate; every select
+adapters      the billers and nothing else
+security      vault, audit chain, passwords, sessions
+wire          contract, SOAP, transcript, and the line: the only socket
+models        the tables, and a configuration's version as values
+db            engine and unit of work
+settings      the environment
+access, money, clock, errors, ids, states      the words: small, pure, depend on nothing
+
+sandbox       stands apart: the biller we test against, with its own ledger
+"""

@@ -49,7 +49,9 @@ def require(actor: Actor, permission: str) -> None:
     if permission not in PERMISSIONS:
         raise KeyError(permission)
     if not actor.may(permission):
-        raise NotAllowed(f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.")
+        raise NotAllowed(
+            f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work."
+        )
 
 
 def needs(permission: str) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[Concatenate[Actor, P], R]]:

@@ -1,7 +1,5 @@
 """Lilongwe Water Board, postpaid: a water bill looked up by account and paid in any part."""
 
-from typing import ClassVar
-
 from core.wire.contract import Account, Exchange, Outcome, Payment, Query, Receipt
 from core.wire.soap import Elements
 from core.wire.soap_biller import SoapBiller
@@ -14,7 +12,7 @@ class LwbPostpaid(SoapBiller):
 
     code = "LWB_POSTPAID"
     title = "Lilongwe Water Board (postpaid)"
-    outcomes: ClassVar = {
+    outcomes = {
         "SUCCESS": Outcome.CONFIRMED,
         "COMPLETED": Outcome.CONFIRMED,
         "PENDING": Outcome.ACCEPTED,

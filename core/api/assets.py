@@ -20,6 +20,8 @@ LEVEL = 6
 # File names carry a hash of their content.
 FOR_EVER = "public, immutable, max-age=31536000"
 
+WITHOUT_SCRIPTS = "The console needs JavaScript. Allow it for this address, then load the page again."
+
 # One of the console's pages: a single word. Everything else with a page's look falls through to Streamlit.
 PAGE = re.compile(r"/[a-z-]*")
 NOT_PAGES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -32,9 +34,7 @@ class Assets:
         self._app = app
         root = index.parent
         self._files: Mapping[str, Path] = {
-            f"/{path.relative_to(root)}": path
-            for path in (root / "static").rglob("*")
-            if path.suffix in MEDIA_TYPES and path.stat().st_size >= SMALLEST_BYTES
+            f"/{path.relative_to(root)}": path for path in (root / "static").rglob("*") if path.suffix in MEDIA_TYPES and path.stat().st_size >= SMALLEST_BYTES
         }
         self._page = gzip.compress(branded(index.read_text(encoding="utf-8")).encode(), LEVEL)
         self._favicon = favicon.read_bytes()
@@ -56,7 +56,7 @@ class Assets:
         if PAGE.fullmatch(path) and path not in NOT_PAGES:
             return _packed(self._page, "text/html; charset=utf-8", "no-cache")
         if path in self._files:
-            content = self._compressed.get(path) or await anyio.to_thread.run_sync(self._compress, path)
+            content = self._compressed[path] if path in self._compressed else await anyio.to_thread.run_sync(self._compress, path)
             return _packed(content, MEDIA_TYPES[self._files[path].suffix], FOR_EVER)
         return None
 
@@ -64,14 +64,14 @@ class Assets:
         with self._compressing:
             if path not in self._compressed:
                 self._compressed[path] = gzip.compress(self._files[path].read_bytes(), LEVEL)
-        return self._compressed[path]
+            return self._compressed[path]
 
 
 def branded(page: str) -> str:
     """Streamlit's page under our name, without its advice to programs: what they would find is shut."""
     page = page.replace("<title>Streamlit</title>", "<title>Billers</title>")
     page = re.sub(r'<link rel="service-desc"[^>]*>', "", page)
-    return re.sub(r"<noscript>.*?</noscript>", "<noscript><p>The console needs JavaScript. Allow it for this address, then load the page again.</p></noscript>", page, flags=re.S)
+    return re.sub(r"<noscript>.*?</noscript>", f"<noscript><p>{WITHOUT_SCRIPTS}</p></noscript>", page, flags=re.DOTALL)
 
 
 def _packed(content: bytes, media_type: str, caching: str) -> Response:

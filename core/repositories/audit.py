@@ -127,17 +127,21 @@ class Audit:
         return self._unsealed("r.xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint", floor, after, limit)
 
     def _unsealed(self, which: str, floor: int, after: Mapping[int, int], limit: int, **values: int) -> Sequence[Row]:
-        # LATERAL … LIMIT 1 keeps the planner at one index probe per candidate: it would rather read the whole chain, each second.
-        branches = " UNION ALL ".join(
-            f"(SELECT r.xid, {source.number} AS source, r.seq, {source.canonical} AS canonical FROM {source.table} r"
-            f" LEFT JOIN LATERAL (SELECT 1 AS there FROM seals s WHERE s.source = {source.number} AND s.source_seq = r.seq LIMIT 1) seal ON true"
-            f" WHERE {which} AND r.xid >= :floor AND (r.xid > :floor OR r.seq > :after_{source.number}) AND seal.there IS NULL"
-            f" ORDER BY r.xid, r.seq LIMIT :limit)"  # noqa: S608 - constants of this module
-            for source in SOURCES.values()
-        )
+        branches = " UNION ALL ".join(self._unsealed_of(source, which) for source in SOURCES.values())
         places = {f"after_{source}": seq for source, seq in after.items()}
         found = self._session.execute(text(f"{branches} ORDER BY xid, source, seq LIMIT :limit"), {"floor": floor, "limit": limit} | places | values)
         return [Row(*row) for row in found]
+
+    @staticmethod
+    def _unsealed_of(source: Source, which: str) -> str:
+        # LATERAL … LIMIT 1 keeps the planner at one index probe per candidate: it would rather read the whole chain, each second.
+        return f"""(
+            SELECT r.xid, {source.number} AS source, r.seq, {source.canonical} AS canonical
+            FROM {source.table} r
+            LEFT JOIN LATERAL (SELECT 1 AS there FROM seals s WHERE s.source = {source.number} AND s.source_seq = r.seq LIMIT 1) seal ON true
+            WHERE {which} AND r.xid >= :floor AND (r.xid > :floor OR r.seq > :after_{source.number}) AND seal.there IS NULL
+            ORDER BY r.xid, r.seq LIMIT :limit
+        )"""  # noqa: S608 - constants of this module
 
     def rows_of(self, links: Sequence[Link]) -> Iterator[Row]:
         """The rows that these seals cover: one each, unless somebody took one away or slipped one in under its number."""

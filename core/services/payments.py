@@ -327,4 +327,3 @@ def _why_no_check(transaction: Transaction) -> str | None:
     if transaction.stage == Stage.REVIEW.value:
         return "Asking has ended: two people decide with the biller's statement."
     return "There is nothing in doubt to ask about."
-

@@ -124,8 +124,11 @@ def redeem(ticket: str, address: str | None, user_agent: str | None) -> str:
 # Being signed in.
 
 
-def actor_of(token: str | None) -> Actor | None:
-    """Who holds this session, with the permissions of this moment; None once it is over, for whatever reason."""
+def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
+    """Who holds this session, with the permissions of this moment; None once it is over, for whatever reason.
+
+    `touch=False` is for what happens by itself: a page left open that asks for news is not a person at work.
+    """
     if not token:
         return None
     with unit_of_work() as session:
@@ -133,7 +136,7 @@ def actor_of(token: str | None) -> Actor | None:
         found = people.live_session(hash_of(token), IDLE, TOUCH_EVERY)
         if found is None or (found.sandbox and not settings().billers_sandbox):
             return None
-        if found.should_touch:
+        if touch and found.should_touch:
             people.touch_session(found.token_hash, TOUCH_EVERY)
         return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address)
 

@@ -23,6 +23,9 @@ NOT_FOUND_NEEDED = 3
 # Beyond the quick resends, a biller that refuses connections is tried once a minute until the payment expires.
 SLOW_RESEND = timedelta(seconds=60)
 
+# An answer under our reference that is about other money: nothing a machine may settle.
+OTHER_MONEY = ("amount", "currency")
+
 # How often a person may ask the biller about one payment.
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -152,7 +155,7 @@ def after_inquiry(promise: Promise, stage: Stage, leg: LegFacts, outcome: Outcom
     leg = replace(leg, asked_ago=timedelta(0))
     if outcome is Outcome.CONFIRMED:
         return Verdict(((Stage.COMPLETED, Reason.CONFIRMED_BY_INQUIRY),), None, replace(leg, tainted=False))
-    if mismatch == "amount":
+    if mismatch in OTHER_MONEY:
         return Verdict(((Stage.REVIEW, Reason.OTHER_AMOUNT),), None, leg)
     if outcome is Outcome.ACCEPTED:
         known = replace(leg, accepted=True, not_found_in_a_row=0)

@@ -88,4 +88,3 @@ def worker_seen() -> bool:
     """Has any worker said in the last 15 s that it is alive?"""
     with db.unit_of_work() as session:
         return Transactions(session).worker_seen_within(WORKER_SILENCE)
-

@@ -38,5 +38,3 @@ def seal() -> int:
     """Chains what was written since the last time. Answers how many rows."""
     with db.unit_of_work() as session:
         return audit.seal(session)
-
-

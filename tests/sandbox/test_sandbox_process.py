@@ -140,7 +140,7 @@ BAD_ACCOUNTS = {
 @pytest.mark.parametrize(("row", "sentence"), BAD_ACCOUNTS.values(), ids=BAD_ACCOUNTS)
 def test_a_bad_accounts_file_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str, sentence: str) -> None:
     accounts = tmp_path / "accounts.toml"
-    accounts.write_text(f'[[biller]]\ncode = "{CODE}"\nuser = "u"\npassword = "p"\n[[account]]\nbiller = "{CODE}"\n{row}\n')
+    accounts.write_text(f'[[biller]]\ncode = "{CODE}"\nusername = "u"\npassword = "p"\n[[account]]\nbiller = "{CODE}"\n{row}\n')
     assert main(["--port", "0", "--control-port", "0", "--dir", str(tmp_path / "d"), "--accounts", str(accounts)]) == 2
     said = capsys.readouterr().err
     assert sentence in said

@@ -421,13 +421,20 @@ def test_no_status_alone_proves_that_nothing_was_sent(status: int) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in EXCEPTIONS[:-1]])
 def test_an_exceptions_name_is_not_believed_once_the_request_began_to_leave(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the biller's second address tried then: a request leaves once."""
+    left: list[str] = []
+
+    async def two(_host: str, port: int, **_: object) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in (LOOPBACK, "127.0.0.2")]
+
     async def betray(_self: object, request: httpx.Request) -> httpx.Response:
+        left.append(request.url.host)
         await request.extensions["trace"](line_module.FIRST_WRITE, {})
         raise kind("after the first byte")
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", betray)
-    answer = asyncio.run(Line(SANDBOX).perform(terms(f"http://{LOOPBACK}:1"), ask()))
-    assert answer.outcome_class is UNKNOWN
+    assert _resolving(two, monkeypatch, "http://biller.test").outcome_class is UNKNOWN
+    assert left == [LOOPBACK]
 
 
 def test_whatever_has_no_name_is_unknown_even_before_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,75 @@
+"""The front door: who is there, and which pages are theirs. Served by `streamlit run Home.py`, routes included."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from core.access import Actor
+from core.ui import session
+
+PAGES_DIRECTORY = Path(__file__).parent / "pages"
+
+# File, name and icon in the menu, and what one must be allowed to open it. A page that is not there yet is not in the menu.
+PAGES = (
+    ("home", "Home", ":material/home:", "people:sign_in"),
+    ("lookup", "Look up", ":material/person_search:", "accounts:lookup"),
+    ("payment", "Pay", ":material/payments:", "transactions:pay"),
+    ("transactions", "Transactions", ":material/receipt_long:", "transactions:read"),
+)
+
+
+def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: str) -> st.Page:
+    """The page as this person gets it: itself, or in its place the sign-in or the refusal, so that its address stays as it is."""
+    from core.ui import sign_in
+
+    path, is_first = "" if name == "home" else name, name == "home"
+    if actor is None:
+        return st.Page(partial(sign_in.show, f"/{path}"), title="Sign in", url_path=path, default=is_first, visibility="hidden")
+    if not actor.may(permission):
+        return st.Page(partial(session.refuse, actor, permission), title=title, url_path=path, default=is_first, visibility="hidden")
+    return st.Page(PAGES_DIRECTORY / f"{name}.py", title=title, icon=icon, url_path=path, default=is_first)
+
+
+def console() -> None:
+    """One run: for one person, one page."""
+    from core.ui import shell
+
+    actor = session.current()
+    shell.configure(signed_in=actor is not None)
+    pages = [page_for(actor, *page) for page in PAGES if (PAGES_DIRECTORY / f"{page[0]}.py").exists()]
+    page = st.navigation(pages, position="hidden" if actor is None else "sidebar")
+    if actor is not None:
+        shell.frame(actor)
+    with session.plain_errors():
+        page.run()
+
+
+@asynccontextmanager
+async def lifespan(_app: object) -> AsyncIterator[None]:
+    # Here rather than at the first visit; and not above, where Streamlit has no runtime yet for what these declare.
+    import core.ui.shell
+    import core.ui.sign_in  # noqa: F401
+    from streamlit.runtime.pages_manager import PagesManager
+
+    # Otherwise each file in pages/ is a page of its own until somebody's first run of this script: without the menu, and without us.
+    PagesManager.uses_pages_directory = False
+    # What was imported lives as long as the process; the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    yield
+
+
+if __name__ == "__main__":
+    with session.plain_errors():
+        console()
+else:
+    # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
+    from core.api.routes import ROUTES, middleware
+    from core.ui.theme import FAVICON
+
+    index = Path(st.__file__).parent / "static" / "index.html"
+    app = st.App(__file__, routes=ROUTES, middleware=middleware(index, FAVICON), lifespan=lifespan, on_script_error=session.report)

@@ -1,0 +1,69 @@
+"""The frame around every page: whose console this is, who is signed in, and what everybody must know before they pay."""
+
+import streamlit as st
+
+from core.access import Actor
+from core.errors import BillersError
+from core.services import people
+from core.settings import settings
+from core.ui import session
+from core.ui.session import go_to, guarded, guarded_fragment
+from core.ui.theme import FAVICON, LOGO, LOGO_ICON
+from core.ui.words import plain
+
+# How often the banners look again by themselves.
+BANNERS_EVERY_SECONDS = 15
+
+
+def configure(*, signed_in: bool) -> None:
+    """The page's first call."""
+    st.set_page_config(
+        page_title="Billers",
+        page_icon=str(FAVICON),
+        layout="wide" if signed_in else "centered",
+        menu_items={"Get help": None, "Report a bug": None, "About": "Billers: bill payments, each paid once."},
+    )
+
+
+def frame(actor: Actor) -> None:
+    """What stands around the page."""
+    st.logo(str(LOGO), icon_image=str(LOGO_ICON), size="large")
+    with st.sidebar:
+        st.space("stretch")
+        with st.container(border=True, gap="small"):
+            st.markdown(f"**{plain(actor.display_name)}**  \n:gray[{plain(actor.role.capitalize())}]")
+            if settings().billers_sandbox:
+                st.markdown(":orange-badge[:material/science: SANDBOX]", help="Test billers, no real money.")
+            st.button("Sign out", icon=":material/logout:", on_click=_sign_out, width="stretch")
+    if st.session_state.pop("billers.leave", False):
+        go_to("/session/leave")
+    _banners()
+
+
+@guarded("people:sign_in")
+def _sign_out(_actor: Actor) -> None:
+    if token := session.token():
+        people.sign_out(token)
+    st.session_state["billers.leave"] = True
+
+
+@guarded_fragment("people:sign_in", run_every=BANNERS_EVERY_SECONDS)
+def _banners(_actor: Actor) -> None:
+    """Nothing, as long as all is well."""
+    if settings().billers_sandbox:
+        st.markdown(":orange-badge[:material/science: SANDBOX] :gray[Test billers, no real money.]")
+    if warning := _why_payments_wait():
+        st.warning(warning, icon=":material/hourglass_top:")
+
+
+def _why_payments_wait() -> str | None:
+    from core.services.transactions import worker_seen
+
+    try:
+        if worker_seen():
+            return None
+    except BillersError as error:
+        return error.sentence
+    if not settings().enable_background_jobs:
+        return "Payments are kept but not sent: background jobs are off on this machine, and no worker runs elsewhere. They go out when one starts."
+    return "Payments are kept but not sent: no worker has been heard of for 15 seconds. They go out by themselves as soon as one is back."
