@@ -1,6 +1,8 @@
 """The front door: who is there, and which pages are theirs. Served by `streamlit run Home.py`, routes included."""
 
 import gc
+import importlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,6 +42,7 @@ def console() -> None:
 
     actor = session.current()
     shell.configure(signed_in=actor is not None)
+    shell.farewell()
     pages = [page_for(actor, *page) for page in PAGES if (PAGES_DIRECTORY / f"{page[0]}.py").exists()]
     page = st.navigation(pages, position="hidden" if actor is None else "sidebar")
     if actor is not None:
@@ -50,10 +53,14 @@ def console() -> None:
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    # Here rather than at the first visit; and not above, where Streamlit has no runtime yet for what these declare.
-    import core.ui.shell
-    import core.ui.sign_in  # noqa: F401
     from streamlit.runtime.pages_manager import PagesManager
+
+    # Here rather than at the first visit. A component that streamlit-authenticator brings asks at its import in whose run it is: in nobody's.
+    context_log = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
+    context_log.setLevel(logging.ERROR)
+    importlib.import_module("core.ui.shell")
+    importlib.import_module("core.ui.sign_in")
+    context_log.setLevel(logging.WARNING)
 
     # Otherwise each file in pages/ is a page of its own until somebody's first run of this script: without the menu, and without us.
     PagesManager.uses_pages_directory = False

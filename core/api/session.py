@@ -42,9 +42,10 @@ def enter(request: Request) -> Response:
 
 def left(request: Request) -> Response:
     """`GET /session/leave`: drops the cookie of a session that is over. A live one stays, or any page's image could sign people out."""
-    response = _redirect("/")
-    if actor_of(request) is None:
-        _drop_cookie(response)
+    if actor_of(request) is not None:
+        return _redirect("/")
+    response = _redirect(_with_notice("/", "left"))
+    _drop_cookie(response)
     return response
 
 

@@ -33,7 +33,7 @@ class Billers:
 
     def names(self) -> Mapping[str, str]:
         """Every biller's name by its code, active or not: what a filter offers."""
-        return dict(self._session.execute(select(BillerType.code, BillerType.name).order_by(BillerType.name)).tuples().all())
+        return dict(self._session.execute(select(BillerType.code, BillerType.name).order_by(BillerType.name)).all())
 
     def sendable(self) -> Mapping[str, int]:
         """Calls at once per biller that may be sent to now: active, not paused; one at a time where the circuit is to be probed."""
@@ -42,9 +42,9 @@ class Billers:
             .outerjoin(Breaker, Breaker.biller_type == BillerConfig.biller_type)
             .where(BillerConfig.is_active, BillerConfig.paused_at.is_(None), func.coalesce(Breaker.probe_at, func.clock_timestamp()) <= func.clock_timestamp())
         )
-        return {code: 1 if probing else concurrency for code, concurrency, probing in rows.tuples()}
+        return {code: 1 if probing else concurrency for code, concurrency, probing in rows}
 
     def askable(self) -> Mapping[str, int]:
         """Calls at once per biller that may be asked: every one we know, paused and switched off included, since asking moves no money."""
         widest = func.max(BillerConfig.concurrency)
-        return dict(self._session.execute(select(BillerConfig.biller_type, widest).group_by(BillerConfig.biller_type)).tuples().all())
+        return dict(self._session.execute(select(BillerConfig.biller_type, widest).group_by(BillerConfig.biller_type)).all())

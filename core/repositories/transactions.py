@@ -206,7 +206,7 @@ class Transactions:
             .limit(50)
         )
         seen: dict[str, RecentAccount] = {}
-        for account, name, moment in self._session.execute(latest).tuples():
+        for account, name, moment in self._session.execute(latest):
             seen.setdefault(account, RecentAccount(biller_type, account, name, moment))
         return list(seen.values())[:count]
 

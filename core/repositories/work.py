@@ -89,7 +89,7 @@ class Work:
 
     def stages(self, transaction_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Stage]:
         found = self._session.execute(select(Transaction.id, Transaction.stage).where(Transaction.id.in_(list(transaction_ids))))
-        return {transaction_id: Stage(stage) for transaction_id, stage in found.tuples()}
+        return {transaction_id: Stage(stage) for transaction_id, stage in found}
 
     def kept_attempts(self, attempt_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         """Which of these intents were committed: the question after a commit that failed (rule 10)."""

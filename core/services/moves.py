@@ -97,7 +97,7 @@ def move_many(session: Session, moves: Sequence[Move]) -> Mapping[uuid.UUID, Sta
     for move in moves:
         if not is_legal(move.stand.transaction_type, move.stand.stage, move.to):
             raise NotLegalNow(f"A payment cannot go from {move.stand.stage} to {move.to}.")
-    rows = session.execute(MOVE, {"moves": orjson.dumps([_as_row(move) for move in moves]).decode()}).tuples()
+    rows = session.execute(MOVE, {"moves": orjson.dumps([_as_row(move) for move in moves]).decode()})
     versions = {transaction_id: (version, epoch) for transaction_id, version, epoch in rows}
     return {move.stand.id: Stand(move.stand.id, move.stand.transaction_type, move.to, *versions[move.stand.id]) for move in moves if move.stand.id in versions}
 

@@ -4,8 +4,13 @@ from collections.abc import Mapping
 
 from core.money import MINOR_UNITS, Money
 
-_SMALL = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen").split()
-_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+# fmt: off
+_SMALL = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+# fmt: on
+_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
 # Short scale. Money has at most sixteen digits before the point, so quadrillions are the end.
 _GROUPS = ("", "thousand", "million", "billion", "trillion", "quadrillion")

@@ -14,6 +14,8 @@ from core.ui.words import plain
 # How often the banners look again by themselves.
 BANNERS_EVERY_SECONDS = 15
 
+LEAVING = "billers.leaving"
+
 
 def configure(*, signed_in: bool) -> None:
     """The page's first call."""
@@ -28,30 +30,30 @@ def configure(*, signed_in: bool) -> None:
 def frame(actor: Actor) -> None:
     """What stands around the page."""
     st.logo(str(LOGO), icon_image=str(LOGO_ICON), size="large")
-    with st.sidebar:
-        st.space("stretch")
-        with st.container(border=True, gap="small"):
-            st.markdown(f"**{plain(actor.display_name)}**  \n:gray[{plain(actor.role.capitalize())}]")
-            if settings().billers_sandbox:
-                st.markdown(":orange-badge[:material/science: SANDBOX]", help="Test billers, no real money.")
-            st.button("Sign out", icon=":material/logout:", on_click=_sign_out, width="stretch")
-    if st.session_state.pop("billers.leave", False):
-        go_to("/session/leave")
+    with st.sidebar, st.container(border=True, gap="small"):
+        st.markdown(f"**{plain(actor.display_name)}**  \n:gray[{plain(actor.role.capitalize())}]")
+        st.button("Sign out", icon=":material/logout:", on_click=_sign_out, width="stretch")
+    if settings().billers_sandbox:
+        st.markdown(":orange-badge[:material/science: SANDBOX] :gray[Test billers, no real money.]")
     _banners()
+
+
+def farewell() -> None:
+    """After somebody signed out here: the browser drops its cookie, which opens nothing any more, and starts afresh."""
+    if st.session_state.pop(LEAVING, False):
+        go_to("/session/leave")
 
 
 @guarded("people:sign_in")
 def _sign_out(_actor: Actor) -> None:
     if token := session.token():
         people.sign_out(token)
-    st.session_state["billers.leave"] = True
+    st.session_state[LEAVING] = True
 
 
 @guarded_fragment("people:sign_in", run_every=BANNERS_EVERY_SECONDS)
 def _banners(_actor: Actor) -> None:
     """Nothing, as long as all is well."""
-    if settings().billers_sandbox:
-        st.markdown(":orange-badge[:material/science: SANDBOX] :gray[Test billers, no real money.]")
     if warning := _why_payments_wait():
         st.warning(warning, icon=":material/hourglass_top:")
 

@@ -21,18 +21,23 @@ from core.ui.words import plain
 FORM = "sign-in"
 FIELDS = {"Form name": "Sign in", "Username": "User name", "Password": "Password", "Login": "Sign in"}
 
+# The library leaves no say in its button, which is the one thing to press here. White on this blue reads well in light and dark.
+PRIMARY_BUTTON = f"<style>.st-key-FormSubmitter-{FORM}-Sign-in button {{background: #1d4ed8; border-color: #1d4ed8; color: #fff; width: 100%}}</style>"
+
 # What the way in says when it sends somebody back here.
 NOTICES = {
     "ticket": "That took longer than a minute. Sign in once more.",
+    "left": "You are signed out.",
     "elsewhere": "For your safety, sign in on this page itself.",
 }
 
 
 def show(page_path: str = "/") -> None:
     """All that a stranger sees. After signing in the browser goes on to the page that was asked for, with its query."""
-    _, middle, _ = st.columns([1, 3, 1])
+    st.html(PRIMARY_BUTTON)
+    _, middle, _ = st.columns([1, 4, 1])
     with middle:
-        st.image(str(LOGO), width=180)
+        st.image(str(LOGO), width=150, alt="Billers")
         _say_what_happened()
         with plain_errors():
             attempts = Attempts(st.context.ip_address)
@@ -141,12 +146,14 @@ def _offer_sandbox_people(page_path: str) -> None:
     sign_ins = sandbox_sign_ins()
     if not sign_ins:
         return
-    with st.container(border=True):
-        st.markdown(":orange-badge[:material/science: SANDBOX] **Try it as**", help="Test billers, no real money. Outside sandbox mode nobody of these exists.")
+    with st.container(border=True, gap="small"):
+        st.markdown(
+            ":orange-badge[:material/science: SANDBOX] **Sign in as**", help="Test billers, no real money. Outside sandbox mode none of these people exists."
+        )
         for row in sign_ins:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                if st.button(plain(row["name"]), key=f"as-{row['username']}", width=190, help=f"Sign in as {plain(row['name'])}, {plain(row['role'])}."):
-                    with plain_errors():
-                        _enter(people.ticket_for_sandbox_person(row["username"], st.context.ip_address), page_path)
-                st.markdown(f":gray[{plain(row['role'])}]", width=110)
-                st.markdown(f"`{row['username']}` `{row['password']}`", width="content")
+            label = f"{plain(row['name'])} :gray[{plain(row['role'])}]"
+            if st.button(label, key=f"as-{row['username']}", width="stretch"):
+                with plain_errors():
+                    _enter(people.ticket_for_sandbox_person(row["username"], st.context.ip_address), page_path)
+        with st.expander("User names and passwords"):
+            st.table({"User name": [row["username"] for row in sign_ins], "Password": [row["password"] for row in sign_ins]}, hide_index=True)

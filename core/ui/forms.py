@@ -1,0 +1,103 @@
+"""The form that every visit to a biller begins with: which biller, which account. Enter submits."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from core.access import Actor
+from core.errors import BadInput, NotFound
+from core.services import billers as biller_service
+from core.services.billers import BillerCard, SandboxAccount
+from core.ui.pieces import complain
+from core.ui.words import plain
+
+Act = Callable[[str, str], None]
+
+
+def account_form(key: str, cards: Sequence[BillerCard], act: Act, *, biller: str = "", account: str = "") -> str | None:
+    """Asks for biller and account, and hands both to `act` when they are submitted; what it complains of is told beside the field.
+
+    `biller` and `account` are what the form starts with. Answers the chosen biller's code, or None where there is none to choose.
+    """
+    if not cards:
+        st.info("No biller is switched on. An administrator can switch one on; then it is offered here.", icon=":material/domain_disabled:")
+        return None
+    st.session_state.setdefault(f"{key}-account", account)
+    with st.container(border=True):
+        card = _choose(key, cards, biller)
+        _tell_trouble(card)
+        rules = card.snapshot.validation_rules
+        with st.form(f"{key}-form", border=False):
+            number = st.text_input(
+                "Account number",
+                key=f"{key}-account",
+                max_chars=40,
+                placeholder=f"for example {rules.account_example}" if rules.account_example else None,
+                help=_help(rules.account_help, rules.account_example),
+                autocomplete="off",
+                icon=":material/tag:",
+            )
+            below = st.container()
+            if st.form_submit_button("Look up", type="primary", icon=":material/search:", help="Asks the biller for name and balance. Enter does the same."):
+                try:
+                    act(card.code, number or "")
+                except (BadInput, NotFound) as error:
+                    with below:
+                        complain(error.sentence)
+    return card.code
+
+
+def _choose(key: str, cards: Sequence[BillerCard], biller: str) -> BillerCard:
+    """One biller is chosen already; several wait for a choice, the last one used standing first."""
+    codes = [card.code for card in cards]
+    code = st.selectbox(
+        "Biller",
+        codes,
+        index=codes.index(biller) if biller in codes else 0,
+        format_func=lambda code: next(card.name for card in cards if card.code == code),
+        key=f"{key}-biller",
+        help="The company whose bill is paid. Only those switched on are offered.",
+    )
+    return next((card for card in cards if card.code == code), cards[0])
+
+
+def _tell_trouble(card: BillerCard) -> None:
+    if card.snapshot.description:
+        st.caption(plain(card.snapshot.description))
+    if card.paused_because:
+        st.warning(f"{plain(card.name)} is paused: {plain(card.paused_because)}", icon=":material/pause_circle:")
+    elif card.trouble:
+        st.warning(f"{plain(card.name)} is in trouble: {plain(card.trouble)} Payments are kept, and sent once it answers again.", icon=":material/warning:")
+
+
+def _help(what: str, example: str) -> str:
+    said = f"{what[0].upper()}{what[1:]}" if what else "As printed on the bill"
+    return plain(f"{said}, for example {example}." if example else f"{said}.")
+
+
+def sandbox_accounts(actor: Actor, key: str, biller: str) -> None:
+    """In sandbox mode: the test accounts, and what each does. A click puts the number into the form."""
+    accounts = [one for one in biller_service.sandbox_accounts(actor) if one.biller == biller]
+    if not accounts:
+        return
+    with st.expander("Test accounts", icon=":material/science:"):
+        st.caption("Sandbox only. Click a row to put its number into the form. Any 8 digits that begin with 7 are an account, too, and pay at once.")
+        st.dataframe(
+            [{"Account": one.number, "Name": one.name, "Balance": one.balance, "What it does": one.what} for one in accounts],
+            hide_index=True,
+            height=320,
+            key=f"{key}-test-accounts",
+            on_select=lambda: _take_over(key, accounts),
+            selection_mode="single-row",
+            column_config={
+                "Account": st.column_config.TextColumn(width="small"),
+                "Balance": st.column_config.TextColumn(width="small", alignment="right"),
+                "What it does": st.column_config.TextColumn(width="large"),
+            },
+            alt="Test accounts of the sandbox and what each does",
+        )
+
+
+def _take_over(key: str, accounts: Sequence[SandboxAccount]) -> None:
+    for row in st.session_state[f"{key}-test-accounts"].selection.rows:
+        st.session_state[f"{key}-account"] = accounts[row].number

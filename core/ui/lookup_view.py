@@ -1,0 +1,64 @@
+"""The look-up page's three parts: the question, the answer, and what this person asked lately."""
+
+import uuid
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.access import Actor
+from core.errors import NotFound
+from core.models import Transaction
+from core.services import drafts, lookups
+from core.services.billers import BillerCard
+from core.ui import forms, lookup_card
+from core.ui.pieces import PAYMENT, turn_to
+from core.ui.words import ago, moment_text, plain
+
+KEY = "lookup"
+
+
+def ask(actor: Actor, cards: Sequence[BillerCard]) -> None:
+    def act(biller: str, account: str) -> None:
+        turn_to(lookup=str(lookups.ask(actor, biller, account)))
+
+    biller = forms.account_form(KEY, cards, act)
+    if biller:
+        forms.sandbox_accounts(actor, KEY, biller)
+
+
+def show_answer(actor: Actor, lookup_id: uuid.UUID | None) -> None:
+    if lookup_id is None:
+        return
+    looked_up = lookup_card.watch(actor, lookup_id)
+    if not lookup_card.is_lookup(looked_up):
+        raise NotFound("This is no look-up. Open it under Transactions.")
+    if lookup_card.answered(looked_up) and actor.may("transactions:pay"):
+        _offer_payment(actor, looked_up)
+
+
+def _offer_payment(actor: Actor, looked_up: Transaction) -> None:
+    help_text = "Carries biller, account and this answer over; next is the amount. Alt+P does the same."
+    if st.button("Pay this account", type="primary", icon=":material/payments:", shortcut="Alt+P", help=help_text):
+        form = {"biller": looked_up.biller_type, "account": looked_up.account_number, "lookup": str(looked_up.id), "step": "amount"}
+        st.switch_page(PAYMENT, query_params={"draft": str(drafts.begin(actor, form).id)})
+
+
+def show_recent(actor: Actor) -> None:
+    """A click shows the answer again, as it was: nobody is asked anew."""
+    recent = lookups.recent_lookups(actor)
+    st.subheader("Recent", anchor=False, help="What you looked up last. A click shows that answer again, without asking the biller.")
+    if not recent:
+        st.caption("Nothing yet. Enter an account number above, and its answer stays at hand here.")
+    with st.container(gap="xsmall"):
+        for one in recent:
+            _recent(one)
+
+
+def _recent(one: Transaction) -> None:
+    icon = {"COMPLETED": ":material/check_circle:", "FAILED": ":material/cancel:"}.get(one.status, ":material/sync:")
+    name = plain(one.customer_account_name or one.error_code or "no answer yet")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        label = f"**{plain(one.account_number)}** · {name}"
+        if st.button(label, key=f"recent-{one.id}", icon=icon, type="tertiary", help=f"{plain(one.biller_name)}, {moment_text(one.created_at)}"):
+            turn_to(lookup=str(one.id))
+        st.caption(ago(one.created_at), width="content")

@@ -1,0 +1,79 @@
+"""Rows of transactions as a grid: identifiers and amounts are text, so that nothing eats a zero; status is a word, a sign and a colour."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.models import Transaction
+from core.states import Status, TransactionType
+from core.ui.words import STATUS_LOOKS, TYPE_LABELS, amount, moment_text
+
+# A grid is a canvas: it draws letters, not Streamlit's icons.
+SIGNS: Mapping[Status, str] = {
+    Status.PENDING: "◷",
+    Status.PROCESSING: "↻",
+    Status.COMPLETED: "✓",
+    Status.FAILED: "✕",
+    Status.CANCELLED: "⊘",
+    Status.REVERSED: "↩",
+}
+
+ROW_PIXELS = 35
+
+
+def chip(status: str) -> str:
+    known = Status(status)
+    return f"{SIGNS[known]} {STATUS_LOOKS[known].label}"
+
+
+def frame(rows: Sequence[Transaction]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "ID": [row.our_transaction_id for row in rows],
+            "Biller": [row.biller_name for row in rows],
+            "Account": [row.account_number for row in rows],
+            "Name": [row.customer_account_name or "–" for row in rows],
+            "Type": [TYPE_LABELS[TransactionType(row.transaction_type)] for row in rows],
+            "Amount": [amount(row.amount, row.currency) for row in rows],
+            "Status": [[chip(row.status)] for row in rows],
+            "Date": [moment_text(row.created_at) for row in rows],
+        },
+        dtype=object,
+    )
+
+
+def columns() -> dict[str, object]:
+    text = st.column_config.TextColumn
+    return {
+        "ID": text(width=165, help="Our reference: what the biller and the bank know this transaction by."),
+        "Biller": text(width=170, help="The company that is paid or asked."),
+        "Account": text(width=115, help="The customer's account number at the biller."),
+        "Name": text(width=150, help="The customer's name, as the biller gave it."),
+        "Type": text(width=90, help="A look-up asks and moves no money; a payment pays."),
+        "Amount": text(width=140, alignment="right", help="With its currency. A dash: no money moves."),
+        "Status": st.column_config.MultiselectColumn(
+            width=120,
+            options=[chip(status) for status in STATUS_LOOKS],
+            color=[look.colour for look in STATUS_LOOKS.values()],
+            help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
+        ),
+        "Date": text(width=185, help="When it was submitted, in the bank's time zone."),
+    }
+
+
+def grid(rows: Sequence[Transaction], key: str) -> Transaction | None:
+    """Draws the rows; answers the one that was picked."""
+    picked = st.dataframe(
+        frame(rows),
+        column_config=columns(),
+        hide_index=True,
+        height=ROW_PIXELS * (len(rows) + 1) + 3,
+        row_height=ROW_PIXELS,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="Transactions, newest first. Select a row to open it.",
+    )
+    chosen = picked.selection.rows  # type: ignore[union-attr]
+    return rows[chosen[0]] if chosen and chosen[0] < len(rows) else None

@@ -1,0 +1,198 @@
+"""What is told of a transaction, by its stage: what happened, what it means for the money, what comes next. One table; a test walks all stages."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from core.models import Transaction
+from core.money import Money
+from core.states import Stage, TransactionType
+from core.ui.words import clock_time, moment_text
+
+Tone = Literal["good", "bad", "waiting", "doubt", "review", "stopped"]
+Escape = Callable[[object], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Three sentences at most, to be read to a customer on the phone. `tone` chooses colour and icon."""
+
+    tone: Tone
+    happened: str
+    means: str
+    next: str = ""
+
+    @property
+    def rest(self) -> str:
+        return " ".join(part for part in (self.means, self.next) if part)
+
+
+S = Stage
+
+# `{next}` is a sentence about the next look, `{until}` one about the end of trying; both are empty where there is none.
+PAYMENTS: Mapping[Stage, Telling] = {
+    S.CREATED: Telling("waiting", "{amount} to {biller} was submitted.", "Nothing was sent yet.", "It is queued in a moment."),
+    S.AWAITING_APPROVAL: Telling(
+        "waiting", "{amount} to {biller} waits for a second person.", "Nothing was sent yet.", "It is sent once another person approves it."
+    ),
+    S.QUEUED: Telling("waiting", "Waiting to be sent to {biller}.", "Nothing was sent yet: it can still be cancelled.", "It is sent by itself. {until}"),
+    S.DEBIT_SENDING: Telling("doubt", "The customer's account is being debited. Do not pay again.", "{biller} was not asked yet.", "{next}"),
+    S.DEBIT_ACCEPTED: Telling("doubt", "Core banking has accepted the debit and decides later. Do not pay again.", "{biller} was not asked yet.", "{next}"),
+    S.DEBIT_RETRY: Telling(
+        "waiting", "Core banking could not be reached.", "Nothing was debited or paid. Do not pay again: it is tried by itself.", "{next} {until}"
+    ),
+    S.DEBIT_UNKNOWN: Telling(
+        "doubt", "The debit is being confirmed with core banking. Do not pay again.", "It may or may not have been made; {biller} was not asked yet.", "{next}"
+    ),
+    S.DEBITED: Telling("doubt", "The customer was debited; {biller} is paid next. Do not pay again.", "The money is on its way.", "{next}"),
+    S.PAY_SENDING: Telling(
+        "doubt", "Being confirmed with {biller}. Do not pay again.", "It was sent just now, and {biller} has not answered yet.", "{answer_until}"
+    ),
+    S.PAY_ACCEPTED: Telling(
+        "doubt", "{biller} has accepted the payment and decides later. Do not pay again.", "It counts as paid only once {biller} confirms it.", "{next}"
+    ),
+    S.PAY_UNKNOWN: Telling(
+        "doubt", "Being confirmed with {biller}. Do not pay again.", "{biller} gave no clear answer: it may or may not have the payment.", "{next}"
+    ),
+    S.PAY_RETRY: Telling(
+        "waiting",
+        "{biller} could not be reached. Nothing was sent.",
+        "No money moved. Do not pay again: it is sent by itself, under the same reference.",
+        "{next} {until}",
+    ),
+    S.PAY_REJECTED: Telling("bad", "{biller} refused the payment.", "{why}", "It is being closed."),
+    S.REVERSAL_SENDING: Telling("doubt", "{biller} refused; the customer's money is being given back.", "Do not pay again yet.", "{next}"),
+    S.REVERSAL_UNKNOWN: Telling("doubt", "{biller} refused; giving the money back is being confirmed.", "Do not pay again yet.", "{next}"),
+    S.REVIEW: Telling(
+        "review",
+        "Two people decide about this payment. Do not pay again.",
+        "Asking {biller} did not tell for certain whether it has the money.",
+        "Two managers compare it with {biller}'s statement: give them our reference {reference}.",
+    ),
+    S.COMPLETED: Telling("good", "Paid: {amount} to {biller}.", "{biller} confirmed it for account {account}{of_name}.", "{references}"),
+    S.REVERSAL_REQUESTED: Telling("review", "Paid: {amount} to {biller}. Giving it back was asked for.", "Until it is confirmed it counts as paid.", "{next}"),
+    S.PAY_REVERSAL_SENDING: Telling("doubt", "{biller} is asked to give {amount} back.", "Until it is confirmed it counts as paid.", "{next}"),
+    S.PAY_REVERSAL_UNKNOWN: Telling("doubt", "Giving {amount} back is being confirmed with {biller}.", "Until then it counts as paid.", "{next}"),
+    S.REFUND_SENDING: Telling("doubt", "{biller} gave {amount} back; the customer is being credited.", "The customer does not have it yet.", "{next}"),
+    S.REFUND_UNKNOWN: Telling(
+        "doubt", "{biller} gave {amount} back; crediting the customer is being confirmed.", "The customer may or may not have it.", "{next}"
+    ),
+    S.REVIEW_REVERSAL: Telling(
+        "review", "Two people decide about giving {amount} back.", "Until then it counts as paid.", "Give them our reference {reference}."
+    ),
+    S.FAILED: Telling("bad", "Not paid. No money moved.", "{why}", "{advice}"),
+    S.CANCELLED: Telling(
+        "stopped", "Cancelled. No money moved.", "It was stopped before anything was sent to {biller}.", "Retry it, or make a new payment, if it was meant."
+    ),
+    S.REVERSED: Telling("stopped", "Given back: {amount}.", "{biller} was not paid in the end, and the customer has the money again.", "{references}"),
+}
+
+QUESTIONS: Mapping[Stage, Telling] = {
+    S.CREATED: Telling("waiting", "About to ask {biller} about account {account}.", "No money moves."),
+    S.ASKING: Telling("waiting", "Asking {biller} about account {account}.", "No money moves.", "{answer_until}"),
+    S.COMPLETED: Telling("good", "{biller} answered: account {account}{of_name}.", "No money moved."),
+    S.FAILED: Telling("bad", "No answer about account {account}.", "{why}", "{advice}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a code means, and what the operator can do about it."""
+
+    means: str
+    advice: str
+
+
+# The codes billers share, and our own for what ends by the clock. The biller's own code is always shown beside these words.
+REFUSALS: Mapping[str, Refusal] = {
+    "ACCOUNT_NOT_FOUND": Refusal("{biller} does not know this account.", "Check the number on the bill, and enter it again."),
+    "ACCOUNT_BLOCKED": Refusal("This account is blocked at {biller}.", "The customer has to settle that with {biller} first."),
+    "INVALID_AMOUNT": Refusal("{biller} does not take this amount for this account.", "Agree on another amount with the customer, and pay that."),
+    "LIMIT_EXCEEDED": Refusal("The amount is above what {biller} takes for this account.", "Pay a smaller amount."),
+    "INVOICE_PAID": Refusal("This invoice is paid already.", "Nothing is left to do; show the customer the earlier payment."),
+    "INVOICE_EXPIRED": Refusal("This invoice has expired.", "Fetch the invoice anew, and pay that one."),
+    "expired": Refusal("It could not be sent to {biller} in time.", "Retry it when {biller} can be reached again."),
+    "deactivated": Refusal("{biller} was switched off before anything was sent.", "Ask an administrator when it will be back."),
+    "lease_expired": Refusal("The call to {biller} was interrupted.", "Simply ask again."),
+}
+
+
+def refusal_of(transaction: Transaction) -> Refusal:
+    """Why it failed. A code nobody listed is told in the biller's own words, which stand in quotation marks."""
+    if known := REFUSALS.get(transaction.error_code or ""):
+        return known
+    if not TransactionType(transaction.transaction_type).moves_money:
+        return Refusal("{biller} gave no answer that can be used.", "Wait a moment, and ask again.")
+    if transaction.error_message:
+        return Refusal("{biller} says: “{message}”", "Tell the customer, and pay again once that is settled.")
+    return Refusal("{biller} refused it.", "Ask {biller} about it, or try again later.")
+
+
+def tell(transaction: Transaction, escape: Escape = str) -> Telling:
+    """The sentences of this transaction at this stage. `escape` is applied to whatever came from outside."""
+    table = PAYMENTS if TransactionType(transaction.transaction_type).moves_money else QUESTIONS
+    row = table[Stage(transaction.stage)]
+    words = _words(transaction, escape)
+    return Telling(row.tone, *(" ".join(part.format(**words).split()) for part in (row.happened, row.means, row.next)))
+
+
+def _words(transaction: Transaction, escape: Escape) -> dict[str, str]:
+    biller = escape(transaction.biller_name)
+    refusal = refusal_of(transaction)
+    said = {"biller": biller, "message": escape((transaction.error_message or "").strip())}
+    return {
+        "biller": biller,
+        "amount": "–" if transaction.amount is None else str(Money(transaction.amount, transaction.currency)),
+        "account": escape(transaction.account_number),
+        "of_name": f" of {escape(transaction.customer_account_name)}" if transaction.customer_account_name else "",
+        "reference": transaction.our_transaction_id,
+        "references": _references(transaction, escape),
+        "why": refusal.means.format(**said),
+        "advice": refusal.advice.format(**said),
+        "next": _at("Next check {}.", transaction.next_action_at),
+        "answer_until": _at("The answer is waited for until {} at the longest; after that we ask by ourselves.", transaction.next_action_at)
+        if transaction.amount is not None
+        else "",
+        "until": _at("It is given up at {}, and then no money has moved.", transaction.expires_at),
+    }
+
+
+def _references(transaction: Transaction, escape: Escape) -> str:
+    theirs = f"Biller's reference {escape(transaction.external_transaction_id)}, " if transaction.external_transaction_id else ""
+    ours = f"our reference {transaction.our_transaction_id}"
+    when = f", {moment_text(transaction.completed_at)}" if transaction.completed_at else ""
+    sentence = f"{theirs}{ours}{when}."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _at(sentence: str, moment: datetime | None) -> str:
+    return sentence.format(clock_time(moment)) if moment else ""
+
+
+# ---- What came of one request
+
+OUTCOMES: Mapping[str, str] = {
+    "CONFIRMED": "The biller has it.",
+    "ACCEPTED": "The biller will decide later.",
+    "REJECTED": "The biller does not have it and will not take it.",
+    "NOT_SENT": "Nothing was sent: the biller cannot have seen it.",
+    "UNKNOWN": "It does not tell whether the biller acted: it is asked about, never sent again.",
+    "NOT_FOUND": "The biller says it has never seen this reference.",
+}
+QUESTION_OUTCOMES: Mapping[str, str] = {
+    **OUTCOMES,
+    "CONFIRMED": "The biller knows the account.",
+    "REJECTED": "The biller refuses the question.",
+    "UNKNOWN": "No answer that can be used. No money moves by asking.",
+}
+VERBS: Mapping[str, str] = {
+    "lookup": "Account asked about",
+    "pay": "Payment sent",
+    "status": "Asked what became of it",
+    "reverse": "Asked to give it back",
+    "get_invoice": "Invoice asked for",
+    "confirm_invoice": "Invoice paid",
+    "bundles": "Bundles asked for",
+    "purchase_bundle": "Bundle bought",
+}

@@ -1,0 +1,380 @@
+"""One transaction's story: a sentence, the facts, the legs, the timeline, every message; and what may be done about it."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+import streamlit as st
+
+from core.access import Actor
+from core.errors import BillersError, NotFound
+from core.models import Answer, Attempt, Leg, Transaction
+from core.money import Money
+from core.repositories.transactions import Story
+from core.services import payments, transactions
+from core.services.payments import ASKABLE, Action, DuplicateSuspected
+from core.states import TERMINAL, LegKind, Stage, TransactionType
+from core.ui.payload import readable
+from core.ui.pieces import FORM_WIDTH, complain, show_facts, show_telling, turn_to
+from core.ui.session import guarded, guarded_fragment
+from core.ui.tellings import OUTCOMES, QUESTION_OUTCOMES, VERBS, tell
+from core.ui.words import TYPE_LABELS, ago, amount, as_of, clock_time, look, moment_text, plain, stage_label
+
+LOOK_EVERY_SECONDS = 2
+
+AT_REST = TERMINAL | {Stage.COMPLETED, Stage.REVIEW}
+
+LEG_TITLES: Mapping[LegKind, str] = {
+    LegKind.DEBIT: "Debit at the bank",
+    LegKind.PAY: "Payment to the biller",
+    LegKind.REVERSAL: "Debit given back",
+    LegKind.PAY_REVERSAL: "Payment given back by the biller",
+    LegKind.REFUND: "Refund to the customer",
+}
+
+# Steps of the view that stand in the address beside the id.
+OWN_PARAMETERS = ("id", "retry", "cancel")
+
+
+def show(actor: Actor, asked: str) -> None:
+    _back_to_list()
+    transaction = _found(actor, asked)
+    st.title(_title(transaction), anchor=False)
+    if "retry" in st.query_params:
+        _retry_step(actor, transaction)
+    elif "cancel" in st.query_params:
+        _cancel_step(actor, transaction)
+    else:
+        _check_on_opening(actor, transaction)
+        open_still = Stage(transaction.stage) not in AT_REST
+        guarded_fragment("transactions:read", run_every=LOOK_EVERY_SECONDS if open_still else None)(_story)(transaction.id, open_still)
+
+
+def _found(actor: Actor, asked: str) -> Transaction:
+    """By our reference, which people read out, or by the internal id."""
+    try:
+        return transactions.find(actor, uuid.UUID(asked))
+    except ValueError:
+        return transactions.by_reference(actor, asked)
+    except NotFound:
+        raise
+
+
+def _title(transaction: Transaction) -> str:
+    kind = TYPE_LABELS[TransactionType(transaction.transaction_type)]
+    money = f" of {Money(transaction.amount, transaction.currency)}" if transaction.amount is not None else ""
+    return f"{kind}{money}"
+
+
+def _elsewhere(**more: str) -> NoReturn:
+    """This page with the list's filter kept, and only these of the view's own parameters."""
+    kept = {name: st.query_params.get_all(name) for name in st.query_params if name not in OWN_PARAMETERS}
+    turn_to(**kept, **more)
+
+
+def _back_to_list() -> None:
+    if st.button("Transactions", icon=":material/arrow_back:", type="tertiary", help="Back to the list, with its filter as it was."):
+        _elsewhere()
+
+
+def _check_on_opening(actor: Actor, transaction: Transaction) -> None:
+    """Whoever opens a payment in doubt wants to know: the biller is asked at once, once a visit (rule 7 limits it further)."""
+    seen = f"asked-{transaction.id}"
+    if transaction.stage in {stage.value for stage in ASKABLE} and actor.may("transactions:check") and seen not in st.session_state:
+        st.session_state[seen] = True
+        payments.check_now(actor, transaction.id)
+
+
+# ---- The story
+
+
+def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
+    story = transactions.story(actor, transaction_id)
+    transaction = story.transaction
+    if open_still and Stage(transaction.stage) in AT_REST:
+        st.rerun()
+    show_telling(tell(transaction, plain))
+    _actions(actor, story)
+    _relatives(story)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _facts(story)
+        _legs(story)
+    with right:
+        _timeline(story)
+    _attempts(story)
+    st.caption(as_of(story.as_of) + (". This page follows by itself until it is settled." if open_still else "."))
+
+
+def _facts(story: Story) -> None:
+    one = story.transaction
+    st.subheader("Facts", anchor=False)
+    show_facts(
+        {
+            "Status": f"{look(one.status).badge} :gray[{plain(stage_label(one.stage))}]",
+            "Amount": f"**{amount(one.amount, one.currency)}**" if one.amount is not None else "",
+            "Balance told": _balance(one),
+            "From": _payer(one),
+            "To": f"{plain(one.biller_name)}, account {plain(one.account_number)}",
+            "Customer": plain(one.customer_account_name or ""),
+            "Our reference": f"`{one.our_transaction_id}`",
+            "Biller's reference": f"`{plain(one.external_transaction_id)}`" if one.external_transaction_id else "",
+            "Biller's code": f"`{plain(one.error_code)}` {plain(one.error_message or '')}" if one.error_code else "",
+            "Submitted": f"{moment_text(one.created_at)}, by {plain(story.initiator or 'the system')}",
+            "Settled": moment_text(one.completed_at) if one.completed_at else "",
+            "Next check": moment_text(one.next_action_at) if one.next_action_at and Stage(one.stage) not in AT_REST else "",
+            "Second payment because": plain(one.duplicate_reason or ""),
+        },
+        alt="Facts of this transaction",
+    )
+
+
+def _payer(one: Transaction) -> str:
+    """The customer's side. Without core banking the till took the money, and there is no account to name."""
+    if one.amount is None:
+        return ""
+    return f"account {plain(one.debit_account)}" if one.debit_account else "the customer, over the counter"
+
+
+def _balance(one: Transaction) -> str:
+    told = one.extra or {}
+    return str(Money.from_text(told["balance"], told.get("balance_currency", one.currency))) if told.get("balance") else ""
+
+
+def _legs(story: Story) -> None:
+    """Side by side: a debit will stand to the left of the payment once core banking is connected. A leg nothing was sent of is not shown."""
+    legs = [leg for leg in story.legs if leg.sends or leg.kind == LegKind.PAY.value]
+    if not legs:
+        return
+    order = list(LegKind)
+    st.subheader("Movements of money", anchor=False, help="One for each account that is debited or credited.")
+    for column, leg in zip(st.columns(len(legs)), sorted(legs, key=lambda leg: order.index(LegKind(leg.kind))), strict=True):
+        with column, st.container(border=True, height="stretch"):
+            _leg(leg)
+
+
+def _leg(leg: Leg) -> None:
+    st.markdown(f"**{LEG_TITLES[LegKind(leg.kind)]}**")
+    if leg.tainted:
+        st.badge("In doubt", icon=":material/help:", color="orange", help="A request of it ended without a clear answer, and nothing has settled that yet.")
+    show_facts(
+        {
+            "Reference": f"`{leg.reference}`",
+            "Sent": _times(leg.sends),
+            "Asked about": _times(leg.inquiries) if leg.inquiries else "",
+            "Last sent": moment_text(leg.last_sent_at) if leg.last_sent_at else "",
+            "Last asked": moment_text(leg.last_asked_at) if leg.last_asked_at else "",
+            "Never seen, in a row": str(leg.not_found_in_a_row) if leg.not_found_in_a_row else "",
+            "Biller's reference": f"`{plain(leg.external_id)}`" if leg.external_id else "",
+        },
+        alt=LEG_TITLES[LegKind(leg.kind)],
+    )
+
+
+def _times(count: int) -> str:
+    return {0: "not yet", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _timeline(story: Story) -> None:
+    st.subheader("Timeline", anchor=False, help="Every change, who made it and why. Nothing here can be altered.")
+    kinds = TransactionType(story.transaction.transaction_type)
+    for event in story.events:
+        with st.container(gap="xsmall", border=False):
+            st.markdown(f"**{clock_time(event.at)}** · {plain(stage_label(event.to_stage) if kinds.moves_money else look_up_label(event.to_stage))}")
+            st.caption(f"{plain(event.reason)} :gray[{plain(event.actor_name)}, {moment_text(event.at).split(',')[0]}]")
+
+
+def look_up_label(stage: str) -> str:
+    return {"CREATED": "Asked", "ASKING": "Asking the biller", "COMPLETED": "Answered", "FAILED": "No answer"}.get(stage, stage_label(stage))
+
+
+def _relatives(story: Story) -> None:
+    for other, words in ((story.parent, "This payment retries"), (story.child, "It was retried by")):
+        if other is not None:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"{words} `{other.our_transaction_id}` {look(other.status).badge}", width="content")
+                if st.button("Open it", key=f"open-{other.id}", icon=":material/open_in_new:", type="tertiary"):
+                    _elsewhere(id=other.our_transaction_id)
+
+
+# ---- Every message
+
+
+def _attempts(story: Story) -> None:
+    st.subheader("Messages", anchor=False, help="Each request to the biller and its answer. Credentials, PINs and tokens were masked before they were kept.")
+    if not story.attempts:
+        st.caption("Nothing was sent yet.")
+    moves_money = TransactionType(story.transaction.transaction_type).moves_money
+    for number, (attempt, answers) in enumerate(story.attempts, 1):
+        with st.expander(_attempt_title(number, attempt, answers), key=f"attempt-{attempt.id}"):
+            _attempt(attempt, answers, OUTCOMES if moves_money else QUESTION_OUTCOMES)
+
+
+def _attempt_title(number: int, attempt: Attempt, answers: Sequence[Answer]) -> str:
+    end = f"{answers[-1].outcome.replace('_', ' ').lower()}, {_seconds(answers[-1].duration_ms)}" if answers else "no answer yet"
+    return f"{number} · {VERBS.get(attempt.verb, plain(attempt.verb))} · {clock_time(attempt.at)} · {end}"
+
+
+def _seconds(duration_ms: int | None) -> str:
+    if duration_ms is None:
+        return "no time taken"
+    return f"{duration_ms} ms" if duration_ms < 1000 else f"{duration_ms / 1000:.1f} s"
+
+
+def _attempt(attempt: Attempt, answers: Sequence[Answer], outcomes: Mapping[str, str]) -> None:
+    for answer in answers:
+        show_facts(
+            {
+                "What it means": outcomes.get(answer.outcome, plain(answer.outcome)),
+                "In words": plain(answer.message or ""),
+                "Sent": f"{moment_text(attempt.at)}, under `{plain(attempt.reference)}`",
+                "Answered": f"{moment_text(answer.at)}, after {_seconds(answer.duration_ms)}",
+                "HTTP status": str(answer.http_status) if answer.http_status else "none: no whole answer came",
+                "Biller's code": f"`{plain(answer.code)}`" if answer.code else "",
+                "What went wrong": f"`{plain(answer.failure)}`" if answer.failure else "",
+                "Came late": "" if answer.in_time else "yes: kept as evidence, it moved nothing by itself",
+            },
+            alt="What came of this request",
+        )
+        for title, message in (("Request", answer.request), ("Answer", answer.response)):
+            if message:
+                shown = readable(message)
+                st.caption(title)
+                st.code(shown.text, language=shown.language, wrap_lines=True)
+    if not answers:
+        st.caption(f"On its way since {clock_time(attempt.at)}, under `{plain(attempt.reference)}`. What was said is shown once it has ended.")
+
+
+# ---- What may be done
+
+
+def _actions(actor: Actor, story: Story) -> None:
+    """Each possible, or off with its reason beside it. The services hold the same rules."""
+    one = story.transaction
+    if one.amount is None:
+        return
+    possible = {action.name: action for action in payments.actions(actor, one, retried=story.child is not None)}
+    complain(st.session_state.pop(f"refused-{one.id}", None))
+    with st.container(horizontal=True):
+        _button(
+            possible["check"],
+            "Check now",
+            ":material/help:",
+            "Asks the biller at once what became of it, at most every ten seconds.",
+            on_click=_check,
+            args=(one.id,),
+        )
+        if _button(possible["retry"], "Retry …", ":material/replay:", "Pays the same bill again, as a new payment linked to this one. Asks before it does."):
+            _elsewhere(id=one.our_transaction_id, retry="1")
+        if _button(possible["cancel"], "Cancel …", ":material/block:", "Stops it before anything is sent. Asks before it does."):
+            _elsewhere(id=one.our_transaction_id, cancel="1")
+    off = [
+        f"*{label}*: {plain(possible[name].why_not)}"
+        for name, label in (("check", "Check now"), ("retry", "Retry"), ("cancel", "Cancel"))
+        if possible[name].why_not
+    ]
+    if off:
+        st.caption("Off: " + " ".join(off))
+
+
+def _button(action: Action, label: str, icon: str, help_text: str, on_click: Callable[..., object] | None = None, args: tuple[object, ...] = ()) -> bool:
+    return st.button(
+        label, icon=icon, disabled=action.why_not is not None, help=action.why_not or help_text, on_click=on_click, args=args, key=f"act-{action.name}"
+    )
+
+
+@guarded("transactions:check")
+def _check(actor: Actor, transaction_id: uuid.UUID) -> None:
+    try:
+        if payments.check_now(actor, transaction_id):
+            st.toast("The biller is being asked.", icon=":material/help:")
+        else:
+            st.toast("It was asked less than ten seconds ago, or is being asked just now.", icon=":material/schedule:")
+    except BillersError as error:
+        st.session_state[f"refused-{transaction_id}"] = error.sentence
+
+
+def _confirm_facts(one: Transaction) -> None:
+    show_facts(
+        {
+            "Amount": f"**{amount(one.amount, one.currency)}**",
+            "Customer": plain(one.customer_account_name or ""),
+            "Account": f"{plain(one.account_number)}, {plain(one.biller_name)}",
+            "Our reference": f"`{one.our_transaction_id}`",
+            "Status": look(one.status).badge,
+            "Submitted": f"{moment_text(one.created_at)}, {ago(one.created_at)}",
+        },
+        alt="The payment this is about",
+    )
+
+
+def _why_not(actor: Actor, one: Transaction, name: str, retried: bool = False) -> str | None:
+    return next(action.why_not for action in payments.actions(actor, one, retried=retried) if action.name == name)
+
+
+def _retry_step(actor: Actor, one: Transaction) -> None:
+    """The original's details, then the question. The new payment has its own id, draft and references."""
+    child = transactions.story(actor, one.id).child
+    if child is not None:
+        _elsewhere(id=child.our_transaction_id)
+    with st.container(width=FORM_WIDTH):
+        st.subheader("Pay this again?", anchor=False)
+        show_telling(tell(one, plain))
+        _confirm_facts(one)
+        if why := _why_not(actor, one, "retry"):
+            st.warning(f"It cannot be retried. {plain(why)}", icon=":material/block:")
+        else:
+            _retry_form(actor, one)
+        _leave(one, "Leave it as it is")
+
+
+def _retry_form(actor: Actor, one: Transaction) -> None:
+    duplicate = st.session_state.get(f"duplicate-{one.id}")
+    if duplicate:
+        st.warning(plain(duplicate), title="The same amount was paid lately", icon=":material/content_copy:")
+    with st.form(f"retry-{one.id}", border=False):
+        if duplicate:
+            st.text_input("Why a second payment?", key=f"retry-reason-{one.id}", max_chars=200, icon=":material/edit_note:", help="Kept with the payment.")
+        complain(st.session_state.pop(f"refused-{one.id}", None))
+        st.form_submit_button(
+            f"Pay {amount(one.amount, one.currency)} again", type="primary", icon=":material/replay:", on_click=_retry, args=(one.id,), shortcut="Ctrl+Enter"
+        )
+
+
+@guarded("transactions:retry")
+def _retry(actor: Actor, transaction_id: uuid.UUID) -> None:
+    """One call. Ten clicks and two operators get the same child, and the next run of the page opens it."""
+    try:
+        payments.retry(actor, transaction_id, st.session_state.get(f"retry-reason-{transaction_id}"))
+    except DuplicateSuspected as error:
+        st.session_state[f"duplicate-{transaction_id}"] = error.sentence
+    except BillersError as error:
+        st.session_state[f"refused-{transaction_id}"] = error.sentence
+
+
+def _cancel_step(actor: Actor, one: Transaction) -> None:
+    with st.container(width=FORM_WIDTH):
+        if Stage(one.stage) is Stage.CANCELLED:
+            _elsewhere(id=one.our_transaction_id)
+        st.subheader("Stop this payment?", anchor=False)
+        _confirm_facts(one)
+        complain(st.session_state.pop(f"refused-{one.id}", None))
+        if why := _why_not(actor, one, "cancel"):
+            st.warning(f"It cannot be cancelled. {plain(why)}", icon=":material/block:")
+        else:
+            st.button("Cancel the payment", type="primary", icon=":material/block:", on_click=_cancel, args=(one.id,), shortcut="Ctrl+Enter")
+        _leave(one, "Let it go on")
+
+
+@guarded("transactions:cancel_own")
+def _cancel(actor: Actor, transaction_id: uuid.UUID) -> None:
+    try:
+        payments.cancel(actor, transaction_id)
+    except BillersError as error:
+        st.session_state[f"refused-{transaction_id}"] = error.sentence
+
+
+def _leave(one: Transaction, label: str) -> None:
+    if st.button(label, icon=":material/arrow_back:", type="tertiary"):
+        _elsewhere(id=one.our_transaction_id)
