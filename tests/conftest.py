@@ -1,15 +1,11 @@
 """The world that tests run in: a PostgreSQL of their own, and for each test that asks a fresh database, migrated and seeded."""
 
-import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
@@ -20,41 +16,7 @@ from core.ids import new_id
 from core.launch.embedded import EmbeddedPostgres
 from core.models import User
 from core.settings import DATABASE_PORT, DATABASE_ROLE, settings
-
-# What a person of a test signs in with, and its bcrypt hash at the least cost: tests are not attacked.
-PASSWORD = "granite-lantern-violet-42"
-PASSWORD_HASH = "$2b$04$cEgHOtDVzClq2qQii38Sm.yCVp5QtjXQa1DeVs/L16KR6E9e0LAYW"
-
-# Read before any test changes it: where the tests may make their databases, instead of in a server of their own.
-GIVEN_DATABASE_URL = os.environ.get("DATABASE_URL", "")  # noqa: TID251 - the tests' own doorstep
-
-SetEnvironment = Callable[..., None]
-AddPerson = Callable[..., Actor]
-
-
-@dataclass(frozen=True)
-class Database:
-    """One test's database. `core.settings` and `core.db` point at it while the test runs."""
-
-    url: URL
-
-    @property
-    def dsn(self) -> str:
-        """SQLAlchemy's URL: what DATABASE_URL is for this test and the programs it starts."""
-        return self.url.render_as_string(hide_password=False)
-
-    @property
-    def name(self) -> str:
-        assert self.url.database is not None
-        return self.url.database
-
-    def connect(self) -> psycopg.Connection:
-        """A connection of the test's own, in autocommit, as the tables' owner: what somebody with the SQL console could do."""
-        return connect(self.url)
-
-
-def connect(url: URL) -> psycopg.Connection:
-    return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+from tests.world import GIVEN_DATABASE_URL, PASSWORD_HASH, AddPerson, Database, SetEnvironment, console_uses, create_database, drop_database, forget_settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the developer's settings or data, nor another test's."""
-    _forget_settings(monkeypatch, tmp_path)
+    forget_settings(monkeypatch, tmp_path)
     yield
     settings.cache_clear()
 
@@ -109,33 +71,33 @@ def template(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A database migrated and seeded once; each test gets a copy. Not in sandbox mode, so there are no people in it."""
     from core.services import seeds
 
-    url = _create(server_url, f"template_{uuid.uuid4().hex[:12]}")
+    url = create_database(server_url, f"template_{uuid.uuid4().hex[:12]}")
     with pytest.MonkeyPatch.context() as patch:
-        _forget_settings(patch, tmp_path_factory.mktemp("template"))
-        with _console_uses(url, patch):
+        forget_settings(patch, tmp_path_factory.mktemp("template"))
+        with console_uses(url, patch):
             core.db.migrate()
             seeds.load()
     settings.cache_clear()
     yield url
-    _drop(server_url, url)
+    drop_database(server_url, url)
 
 
 @pytest.fixture
 def database(server_url: URL, template: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A database of the test's own, which the console uses while the test runs."""
-    url = _create(server_url, f"test_{uuid.uuid4().hex[:12]}", template=template.database)
-    with _console_uses(url, monkeypatch):
+    url = create_database(server_url, f"test_{uuid.uuid4().hex[:12]}", template=template.database)
+    with console_uses(url, monkeypatch):
         yield Database(url)
-    _drop(server_url, url)
+    drop_database(server_url, url)
 
 
 @pytest.fixture
 def empty_database(server_url: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """The same without a single table, for tests of migrations."""
-    url = _create(server_url, f"empty_{uuid.uuid4().hex[:12]}")
-    with _console_uses(url, monkeypatch):
+    url = create_database(server_url, f"empty_{uuid.uuid4().hex[:12]}")
+    with console_uses(url, monkeypatch):
         yield Database(url)
-    _drop(server_url, url)
+    drop_database(server_url, url)
 
 
 @pytest.fixture
@@ -151,34 +113,3 @@ def add_person(database: Database) -> AddPerson:
         return Actor(person.id, person.username, person.display_name, role, frozenset(permissions), "127.0.0.1")
 
     return add
-
-
-def _forget_settings(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
-    for name in list(os.environ):  # noqa: TID251 - the tests' own doorstep
-        if name.startswith(("BILLERS_", "T24_", "STREAMLIT_")) or name in ("DATABASE_URL", "PORT", "ENABLE_BACKGROUND_JOBS"):
-            patch.delenv(name)
-    patch.setenv("BILLERS_DATA_DIR", str(data_dir))
-    settings.cache_clear()
-
-
-@contextmanager
-def _console_uses(url: URL, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    patch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
-    settings.cache_clear()
-    engine = core.db.engine()
-    try:
-        yield
-    finally:
-        engine.dispose()
-        core.db._engine_of.cache_clear()
-
-
-def _create(server_url: URL, name: str, *, template: str | None = None) -> URL:
-    with connect(server_url) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-    return server_url.set(database=name)
-
-
-def _drop(server_url: URL, url: URL) -> None:
-    with connect(server_url) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')

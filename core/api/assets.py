@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".map": "application/json"}
+MEDIA_TYPES = {".js": "application/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".map": "application/json"}
 
 # Smaller answers gain nothing.
 SMALLEST_BYTES = 1_000
@@ -70,7 +70,7 @@ class Assets:
 def branded(page: str) -> str:
     """Streamlit's page under our name, without its advice to programs: what they would find is shut."""
     page = page.replace("<title>Streamlit</title>", "<title>Billers</title>")
-    page = re.sub(r'<link rel="service-desc"[^>]*>', "", page)
+    page = re.sub(r'<!--.*?-->|<link rel="service-desc"[^>]*>', "", page, flags=re.DOTALL)
     return re.sub(r"<noscript>.*?</noscript>", f"<noscript><p>{WITHOUT_SCRIPTS}</p></noscript>", page, flags=re.DOTALL)
 
 

@@ -13,8 +13,8 @@ from core.security.sessions import LONGEST, cookie_name
 from core.services import people
 from core.settings import settings
 
-# A path of ours and nothing that a browser might read as another place: no scheme, no second slash, no backslash, no control sign.
-_OURS = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*", re.ASCII)
+# A path of ours and nothing that a browser might read as another place: no scheme, no second slash, no backslash, nothing but printable ASCII.
+_OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 def actor_of(request: Request) -> Actor | None:

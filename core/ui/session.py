@@ -1,6 +1,7 @@
 """Who is at this browser, asked anew at each run: of the script, of a fragment, of a dialog, of a callback. Each skips the others' check."""
 
 import functools
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
@@ -86,7 +87,8 @@ def plain_errors() -> Iterator[None]:
 def report(error: Exception) -> bool:
     """Shows an unforeseen error as an incident and logs it under the same number. True: Streamlit need not show it, too."""
     incident = incident_id()
-    log.error("unforeseen error on a page", incident=incident, exc_info=error)
+    # Written out here: structlog's own way shows each frame's variables, passwords among them.
+    log.error("unforeseen error on a page", incident=incident, trace="".join(traceback.format_exception(error)))
     st.error(
         "Something went wrong on our side. What you submitted before is kept."
         f" Load the page again; if it stays so, tell an administrator: incident {incident}.",

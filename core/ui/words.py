@@ -72,9 +72,9 @@ TYPE_LABELS: Mapping[TransactionType, str] = {
 # Everything that markdown or Streamlit's additions to it read as more than itself.
 _MARKED = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
 
-# Stands between the letters of what would become an address or a picture by itself; takes no room and shows nothing.
+# Stands between the signs of what would become an address, a picture or an arrow by itself; takes no room and shows nothing.
 _SEAM = "\N{WORD JOINER}"
-_SELF_MADE = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?<=\S)(?=@)|(?<=:)(?=[\w+\-]+[:/])", re.IGNORECASE)
+_SELF_MADE = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?<=\S)(?=@)|(?<=:)(?=[\w+\-]+[:/])|(?<=[-<>~])(?=[-=>])", re.IGNORECASE)
 
 
 def look(status: str) -> Look:

@@ -4,7 +4,6 @@ import json
 import stat
 
 import pytest
-from conftest import PASSWORD, AddPerson, Database, SetEnvironment
 
 from core.access import PERMISSIONS
 from core.errors import BadInput, Misconfigured, NotFound
@@ -13,6 +12,7 @@ from core.services import people, seeds
 from core.services.people import SignInRefused
 from core.services.seeds import SANDBOX_PEOPLE
 from core.settings import settings
+from tests.world import PASSWORD, AddPerson, Database, SetEnvironment
 
 SECRET = "granite-lantern-violet"
 
@@ -20,7 +20,9 @@ SECRET = "granite-lantern-violet"
 def test_outside_sandbox_mode_nobody_exists_until_somebody_is_added(database: Database) -> None:
     assert people.list_users() == []
     people.add_user("grace", "Grace Banda", "operator", SECRET)
-    assert [(person.username, person.display_name, person.role, person.disabled) for person in people.list_users()] == [("grace", "Grace Banda", "operator", False)]
+    assert [(person.username, person.display_name, person.role, person.disabled) for person in people.list_users()] == [
+        ("grace", "Grace Banda", "operator", False)
+    ]
     assert people.actor_of(people.redeem(people.sign_in("grace", SECRET, None), None, None)) is not None
 
 
@@ -37,7 +39,9 @@ def test_outside_sandbox_mode_nobody_exists_until_somebody_is_added(database: Da
         ("TAKEN", "Grace", "operator", SECRET, "already"),
     ],
 )
-def test_a_person_who_cannot_be_added_is_refused_with_the_reason(database: Database, add_person: AddPerson, username: str, name: str, role: str, password: str, why: str) -> None:
+def test_a_person_who_cannot_be_added_is_refused_with_the_reason(
+    database: Database, add_person: AddPerson, username: str, name: str, role: str, password: str, why: str
+) -> None:
     add_person("operator", username="taken")
     with pytest.raises(BadInput, match=why):
         people.add_user(username, name, role, password)
@@ -124,7 +128,9 @@ def test_when_the_file_of_sign_ins_is_lost_new_passwords_are_made(database: Data
         people.sign_in("grace", old[0]["password"], None)
 
 
-def test_a_real_person_of_a_sandbox_name_is_left_alone(database: Database, add_person: AddPerson, set_environment: SetEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_person_of_a_sandbox_name_is_left_alone(
+    database: Database, add_person: AddPerson, set_environment: SetEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(passwords, "COST", 4)
     add_person("operator", username="Grace")
     set_environment(billers_sandbox="true")
@@ -133,7 +139,9 @@ def test_a_real_person_of_a_sandbox_name_is_left_alone(database: Database, add_p
     assert "grace" not in {row["username"] for row in seeds.sandbox_sign_ins()}
 
 
-def test_outside_sandbox_mode_no_sign_in_is_shown_though_the_file_is_there(database: Database, set_environment: SetEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_sandbox_mode_no_sign_in_is_shown_though_the_file_is_there(
+    database: Database, set_environment: SetEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(passwords, "COST", 4)
     set_environment(billers_sandbox="true")
     seeds.load()

@@ -9,13 +9,13 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from conftest import AddPerson, Database
 
 from core.access import SYSTEM
 from core.db import unit_of_work
 from core.repositories.audit import SOURCES
 from core.security import audit
 from core.services.audit import seal_all, verify
+from tests.world import AddPerson, Database
 
 INSERT_ENTRY = "INSERT INTO audit_entries (actor_name, action, subject_type, subject_id) VALUES ('somebody', 'did.something', 'thing', %s)"
 
@@ -238,7 +238,7 @@ def test_sealing_keeps_up_with_twenty_thousand_rows_a_second(database: Database)
         insert_events(connection, 40_000)
     began = time.monotonic()
     assert seal_all() == 40_000
-    # Measured 60,000/s on two cores; a machine in a hurry with something else gets a third of the aim.
+    # Measured 29,000/s on two cores that others used at the same time; asserted far below, as a test must not fail for a busy machine.
     assert 40_000 / (time.monotonic() - began) > 7_000
     assert verify().ok
 

@@ -6,11 +6,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import SetEnvironment
 
 from core.errors import Misconfigured
 from core.security import vault
 from core.security.vault import CannotOpen, Ring
+from tests.world import SetEnvironment
 
 SECRET = {"username": "esb", "password": "kachasu"}
 PLACE = ("biller_configs", "0190", "authentication")

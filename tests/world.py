@@ -1,0 +1,81 @@
+"""What tests share besides fixtures: their databases, a password, and an environment that forgets the developer's."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import URL
+
+import core.db
+from core.access import Actor
+from core.settings import settings
+
+# What a person of a test signs in with, and its bcrypt hash at the least cost: tests are not attacked.
+PASSWORD = "granite-lantern-violet-42"
+PASSWORD_HASH = "$2b$04$cEgHOtDVzClq2qQii38Sm.yCVp5QtjXQa1DeVs/L16KR6E9e0LAYW"
+
+# Read before any test changes it: where the tests may make their databases, instead of in a server of their own.
+GIVEN_DATABASE_URL = os.environ.get("DATABASE_URL", "")  # noqa: TID251 - the tests' own doorstep
+
+SetEnvironment = Callable[..., None]
+AddPerson = Callable[..., Actor]
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's database. `core.settings` and `core.db` point at it while the test runs."""
+
+    url: URL
+
+    @property
+    def dsn(self) -> str:
+        """SQLAlchemy's URL: what DATABASE_URL is for this test and the programs it starts."""
+        return self.url.render_as_string(hide_password=False)
+
+    @property
+    def name(self) -> str:
+        assert self.url.database is not None
+        return self.url.database
+
+    def connect(self) -> psycopg.Connection:
+        """A connection of the test's own, in autocommit, as the tables' owner: what somebody with the SQL console could do."""
+        return connect(self.url)
+
+
+def connect(url: URL) -> psycopg.Connection:
+    return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+
+
+def forget_settings(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    for name in list(os.environ):  # noqa: TID251 - the tests' own doorstep
+        if name.startswith(("BILLERS_", "T24_", "STREAMLIT_")) or name in ("DATABASE_URL", "PORT", "ENABLE_BACKGROUND_JOBS"):
+            patch.delenv(name)
+    patch.setenv("BILLERS_DATA_DIR", str(data_dir))
+    settings.cache_clear()
+
+
+@contextmanager
+def console_uses(url: URL, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    patch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    settings.cache_clear()
+    engine = core.db.engine()
+    try:
+        yield
+    finally:
+        engine.dispose()
+        core.db._engine_of.cache_clear()
+
+
+def create_database(server_url: URL, name: str, *, template: str | None = None) -> URL:
+    with connect(server_url) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    return server_url.set(database=name)
+
+
+def drop_database(server_url: URL, url: URL) -> None:
+    with connect(server_url) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
