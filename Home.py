@@ -75,8 +75,12 @@ if __name__ == "__main__":
         console()
 else:
     # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
+    from core import logs
     from core.api.routes import ROUTES, middleware
+    from core.settings import settings
     from core.ui.theme import FAVICON
+
+    logs.configure(settings().billers_log_level)
 
     index = Path(st.__file__).parent / "static" / "index.html"
     app = st.App(__file__, routes=ROUTES, middleware=middleware(index, FAVICON), lifespan=lifespan, on_script_error=session.report)

@@ -13,7 +13,7 @@ wire          contract, SOAP, transcript, and the line: the only socket
 models        the tables, and a configuration's version as values
 db            engine and unit of work
 settings      the environment
-access, money, clock, errors, ids, states      the words: small, pure, depend on nothing
+access, money, clock, errors, ids, logs, states      the words: small, pure, depend on nothing
 
 sandbox       stands apart: the biller we test against, with its own ledger
 """

@@ -33,6 +33,8 @@ def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Eng
         max_overflow=max_overflow,
         pool_timeout=5,
         pool_pre_ping=True,
+        # A statement that fails is logged without what was in it.
+        hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
         json_deserializer=orjson.loads,
         connect_args={

@@ -13,11 +13,11 @@ from typing import TypeVar
 import psycopg
 import structlog
 
-from core import clock, db
+from core import clock, db, logs
 from core.errors import BillersError, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import settlement, wake, workers
+from core.services import people, settlement, wake, workers
 from core.services.breakers import Breakers
 from core.services.errands import Errand, Result, credentials_of, result_of, terms_of
 from core.settings import settings
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-LOOK_AHEAD_SECONDS = 3_600.0
+TIDY_SECONDS = 3_600.0
 
 # Results concluded in one unit of work: one fsync for many payments.
 CONCLUDED_AT_ONCE = 200
@@ -108,7 +108,8 @@ class Worker:
             asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(SWEEP_SECONDS, workers.seal)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
-            asyncio.create_task(self._every(LOOK_AHEAD_SECONDS, workers.look_ahead)),
+            asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
+            asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._listen()),
         ]
         print("ready", flush=True)
@@ -253,10 +254,11 @@ async def _first_of(event: asyncio.Event, seconds: float) -> None:
 def main() -> int:
     """Runs one worker until it is told to stop. Exit code 0."""
 
-    async def _run() -> None:
+    async def run() -> None:
         await Worker().run()
 
-    asyncio.run(_run())
+    logs.configure(settings().billers_log_level)
+    asyncio.run(run())
     return 0
 
 

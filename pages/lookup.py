@@ -7,11 +7,14 @@ actor = guard("accounts:lookup")
 import streamlit as st  # noqa: E402 - the guard goes first
 
 from core.services import billers  # noqa: E402
-from core.ui import lookup_view, pieces  # noqa: E402
+from core.ui import forms, lookup_view, pieces  # noqa: E402
 
 st.title("Look up an account", anchor=False)
 
-with st.container(width=pieces.FORM_WIDTH):
-    lookup_view.ask(actor, billers.list_billers(actor))
+question, recent = st.columns([5, 3], gap="large")
+with question:
+    biller = lookup_view.ask(actor, billers.list_billers(actor))
     lookup_view.show_answer(actor, pieces.id_in_address("lookup"))
+    forms.sandbox_accounts(actor, lookup_view.KEY, biller)
+with recent:
     lookup_view.show_recent(actor)

@@ -31,7 +31,6 @@ def account_form(key: str, cards: Sequence[BillerCard], act: Act, *, biller: str
             number = st.text_input(
                 "Account number",
                 key=f"{key}-account",
-                max_chars=40,
                 placeholder=f"for example {rules.account_example}" if rules.account_example else None,
                 help=_help(rules.account_help, rules.account_example),
                 autocomplete="off",
@@ -75,13 +74,13 @@ def _help(what: str, example: str) -> str:
     return plain(f"{said}, for example {example}." if example else f"{said}.")
 
 
-def sandbox_accounts(actor: Actor, key: str, biller: str) -> None:
+def sandbox_accounts(actor: Actor, key: str, biller: str | None) -> None:
     """In sandbox mode: the test accounts, and what each does. A click puts the number into the form."""
     accounts = [one for one in biller_service.sandbox_accounts(actor) if one.biller == biller]
     if not accounts:
         return
     with st.expander("Test accounts", icon=":material/science:"):
-        st.caption("Sandbox only. Click a row to put its number into the form. Any 8 digits that begin with 7 are an account, too, and pay at once.")
+        st.caption("Sandbox only. Tick a row to put its number into the form; what happens when it is paid depends on the number.")
         st.dataframe(
             [{"Account": one.number, "Name": one.name, "Balance": one.balance, "What it does": one.what} for one in accounts],
             hide_index=True,

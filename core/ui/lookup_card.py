@@ -13,9 +13,9 @@ from core.money import Money
 from core.services import transactions
 from core.settings import settings
 from core.states import Stage, TransactionType
-from core.ui.pieces import show_telling
+from core.ui.pieces import code, show_telling
 from core.ui.session import guarded_fragment
-from core.ui.tellings import tell
+from core.ui.tellings import lost_on_the_way, tell
 from core.ui.words import as_of, plain
 
 LOOK_EVERY_SECONDS = 0.5
@@ -103,11 +103,12 @@ def _state(looked_up: Transaction) -> None:
 def _refusal(looked_up: Transaction) -> None:
     show_telling(tell(looked_up, plain))
     if looked_up.error_code:
-        st.caption(f"{plain(looked_up.biller_name)} says `{plain(looked_up.error_code)}`{_said(looked_up)}", help="The biller's own code and words.")
+        st.caption(f"Code {code(looked_up.error_code)}{_said(looked_up)}", help="The biller's own code and words, or our name for what went wrong on the way.")
 
 
 def _said(looked_up: Transaction) -> str:
-    return f": {plain(looked_up.error_message)}" if looked_up.error_message else ""
+    """The biller's own words. Ours about a request that got lost speak of payments, and would frighten here."""
+    return f" · {plain(looked_up.error_message)}" if looked_up.error_message and not lost_on_the_way(looked_up) else ""
 
 
 def _waiting(looked_up: Transaction) -> None:

@@ -10,20 +10,22 @@ from core.errors import NotFound
 from core.models import Transaction
 from core.services import drafts, lookups
 from core.services.billers import BillerCard
+from core.states import Status
 from core.ui import forms, lookup_card
 from core.ui.pieces import PAYMENT, turn_to
+from core.ui.tellings import REFUSALS
 from core.ui.words import ago, moment_text, plain
 
 KEY = "lookup"
 
 
-def ask(actor: Actor, cards: Sequence[BillerCard]) -> None:
+def ask(actor: Actor, cards: Sequence[BillerCard]) -> str | None:
+    """The question; answers which biller is chosen."""
+
     def act(biller: str, account: str) -> None:
         turn_to(lookup=str(lookups.ask(actor, biller, account)))
 
-    biller = forms.account_form(KEY, cards, act)
-    if biller:
-        forms.sandbox_accounts(actor, KEY, biller)
+    return forms.account_form(KEY, cards, act)
 
 
 def show_answer(actor: Actor, lookup_id: uuid.UUID | None) -> None:
@@ -56,9 +58,16 @@ def show_recent(actor: Actor) -> None:
 
 def _recent(one: Transaction) -> None:
     icon = {"COMPLETED": ":material/check_circle:", "FAILED": ":material/cancel:"}.get(one.status, ":material/sync:")
-    name = plain(one.customer_account_name or one.error_code or "no answer yet")
+    name = plain(one.customer_account_name or _ending(one))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         label = f"**{plain(one.account_number)}** · {name}"
         if st.button(label, key=f"recent-{one.id}", icon=icon, type="tertiary", help=f"{plain(one.biller_name)}, {moment_text(one.created_at)}"):
             turn_to(lookup=str(one.id))
         st.caption(ago(one.created_at), width="content")
+
+
+def _ending(one: Transaction) -> str:
+    """In a word: what stands in place of a name."""
+    if one.status != Status.FAILED.value:
+        return "no answer yet"
+    return "refused" if one.error_code in REFUSALS else "no answer"

@@ -9,6 +9,7 @@ from core.models import Transaction
 from core.money import Money
 from core.states import Stage, TransactionType
 from core.ui.words import clock_time, moment_text
+from core.wire.accidents import ACCIDENTS
 
 Tone = Literal["good", "bad", "waiting", "doubt", "review", "stopped"]
 Escape = Callable[[object], str]
@@ -46,9 +47,7 @@ PAYMENTS: Mapping[Stage, Telling] = {
         "doubt", "The debit is being confirmed with core banking. Do not pay again.", "It may or may not have been made; {biller} was not asked yet.", "{next}"
     ),
     S.DEBITED: Telling("doubt", "The customer was debited; {biller} is paid next. Do not pay again.", "The money is on its way.", "{next}"),
-    S.PAY_SENDING: Telling(
-        "doubt", "Being confirmed with {biller}. Do not pay again.", "It was sent just now, and {biller} has not answered yet.", "{answer_until}"
-    ),
+    S.PAY_SENDING: Telling("doubt", "Being confirmed with {biller}. Do not pay again.", "It was sent, and {biller} has not answered yet.", "{answer_until}"),
     S.PAY_ACCEPTED: Telling(
         "doubt", "{biller} has accepted the payment and decides later. Do not pay again.", "It counts as paid only once {biller} confirms it.", "{next}"
     ),
@@ -92,7 +91,7 @@ QUESTIONS: Mapping[Stage, Telling] = {
     S.CREATED: Telling("waiting", "About to ask {biller} about account {account}.", "No money moves."),
     S.ASKING: Telling("waiting", "Asking {biller} about account {account}.", "No money moves.", "{answer_until}"),
     S.COMPLETED: Telling("good", "{biller} answered: account {account}{of_name}.", "No money moved."),
-    S.FAILED: Telling("bad", "No answer about account {account}.", "{why}", "{advice}"),
+    S.FAILED: Telling("bad", "{biller} told nothing of account {account}.", "{why}", "{advice}"),
 }
 
 
@@ -108,6 +107,7 @@ class Refusal:
 REFUSALS: Mapping[str, Refusal] = {
     "ACCOUNT_NOT_FOUND": Refusal("{biller} does not know this account.", "Check the number on the bill, and enter it again."),
     "ACCOUNT_BLOCKED": Refusal("This account is blocked at {biller}.", "The customer has to settle that with {biller} first."),
+    "BLOCKED": Refusal("This account is blocked at {biller}.", "The customer has to settle that with {biller} first."),
     "INVALID_AMOUNT": Refusal("{biller} does not take this amount for this account.", "Agree on another amount with the customer, and pay that."),
     "LIMIT_EXCEEDED": Refusal("The amount is above what {biller} takes for this account.", "Pay a smaller amount."),
     "INVOICE_PAID": Refusal("This invoice is paid already.", "Nothing is left to do; show the customer the earlier payment."),
@@ -118,15 +118,19 @@ REFUSALS: Mapping[str, Refusal] = {
 }
 
 
+def lost_on_the_way(transaction: Transaction) -> bool:
+    """Its code is our name for an accident, not a biller's."""
+    code = transaction.error_code or ""
+    return code in ACCIDENTS or code.startswith("http_") or code == "lease_expired"
+
+
 def refusal_of(transaction: Transaction) -> Refusal:
     """Why it failed. A code nobody listed is told in the biller's own words, which stand in quotation marks."""
     if known := REFUSALS.get(transaction.error_code or ""):
         return known
-    if not TransactionType(transaction.transaction_type).moves_money:
-        return Refusal("{biller} gave no answer that can be used.", "Wait a moment, and ask again.")
-    if transaction.error_message:
-        return Refusal("{biller} says: “{message}”", "Tell the customer, and pay again once that is settled.")
-    return Refusal("{biller} refused it.", "Ask {biller} about it, or try again later.")
+    if lost_on_the_way(transaction) or not transaction.error_message:
+        return Refusal("{biller} gave no answer that can be used.", "Wait a moment, and try again.")
+    return Refusal("{biller} says: “{message}”", "Tell the customer, and try again once that is settled.")
 
 
 def tell(transaction: Transaction, escape: Escape = str) -> Telling:

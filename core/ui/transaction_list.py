@@ -1,9 +1,8 @@
 """The list of transactions: filters, pages by key, and news that wait until the reader wants them."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -22,10 +21,11 @@ from core.ui.words import STATUS_LOOKS, TYPE_LABELS, as_of, plain, zone
 # Above every UUID there is: "up to and including this row".
 LAST_ID = uuid.UUID(int=2**128 - 1)
 
-SEARCH, BILLERS, STATUSES, TYPES, DAYS, SIZE, PACE = (f"filter-{name}" for name in ("q", "biller", "status", "type", "days", "size", "every"))
+SEARCH, BILLERS, STATUSES, TYPES = "filter-q", "filter-biller", "filter-status", "filter-type"
+FIRST_DAY, LAST_DAY, SIZE, PACE = "filter-from", "filter-to", "filter-size", "filter-every"
 
 
-def asked_in_address(names: Mapping[str, str]) -> Asked:
+def asked_in_address(names: Iterable[str]) -> Asked:
     return read({name: st.query_params.get_all(name) for name in st.query_params}, names)
 
 
@@ -52,12 +52,13 @@ def show(actor: Actor) -> None:
 
 def _filters(asked: Asked, names: Mapping[str, str]) -> None:
     """Each widget shows what the address says, and writes there what is chosen: the address is the only memory."""
-    days = tuple(day for day in (asked.first_day, asked.last_day) if day)
-    _show_in_widgets({SEARCH: asked.search, BILLERS: list(asked.billers), STATUSES: list(asked.statuses), TYPES: list(asked.types), DAYS: days})
+    _show_in_widgets({SEARCH: asked.search, BILLERS: list(asked.billers), STATUSES: list(asked.statuses), TYPES: list(asked.types)})
+    _show_in_widgets({FIRST_DAY: asked.first_day, LAST_DAY: asked.last_day})
     with st.container(border=True):
-        search, biller, status, kind, range_ = st.columns([2.4, 2, 1.6, 1.4, 2], vertical_alignment="bottom")
-        changed: dict[str, Any] = {"on_change": _remember, "args": (tuple(names),)}
-        search.text_input(
+        # Seven tracks on a desk, two on a telephone, where the search has a row of its own.
+        fields = st.grid(7, min_column_width=110)
+        changed: dict[str, Any] = {"on_change": _remember}
+        fields.cell(column_span=2).text_input(
             "Search",
             key=SEARCH,
             type="search",
@@ -65,8 +66,8 @@ def _filters(asked: Asked, names: Mapping[str, str]) -> None:
             help="A whole account number, our reference, or the biller's reference. Enter searches.",
             **changed,
         )
-        biller.multiselect("Biller", list(names), format_func=lambda code: names[code], key=BILLERS, placeholder="All", help="Any of these.", **changed)
-        status.multiselect(
+        fields.multiselect("Biller", list(names), format_func=lambda code: names[code], key=BILLERS, placeholder="All", help="Any of these.", **changed)
+        fields.multiselect(
             "Status",
             [one.value for one in Status],
             format_func=lambda one: STATUS_LOOKS[Status(one)].label,
@@ -75,7 +76,7 @@ def _filters(asked: Asked, names: Mapping[str, str]) -> None:
             help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
             **changed,
         )
-        kind.multiselect(
+        fields.multiselect(
             "Type",
             [one.value for one in TransactionType],
             format_func=lambda one: TYPE_LABELS[TransactionType(one)],
@@ -84,7 +85,9 @@ def _filters(asked: Asked, names: Mapping[str, str]) -> None:
             help="Look-ups move no money; payments do.",
             **changed,
         )
-        range_.date_input("Days", value=(), key=DAYS, format="DD/MM/YYYY", help=f"Business days in {zone().key}, both included.", **changed)
+        days = f"A business day in {zone().key}, included."
+        fields.date_input("From", value=None, key=FIRST_DAY, format="DD/MM/YYYY", help=days, **changed)
+        fields.date_input("To", value=None, key=LAST_DAY, format="DD/MM/YYYY", help=days, **changed)
 
 
 def _show_in_widgets(values: Mapping[str, Any]) -> None:
@@ -93,22 +96,17 @@ def _show_in_widgets(values: Mapping[str, Any]) -> None:
             st.session_state[key] = value
 
 
-def _remember(known: tuple[str, ...]) -> None:
+def _remember() -> None:
     """What was chosen goes into the address; the place in the list does not, for it was a place in another list."""
-    asked = read({name: st.query_params.get_all(name) for name in st.query_params}, known)
-    state = st.session_state
-    days: tuple[date, ...] = tuple(state.get(DAYS) or ())
-    if len(days) == 1 and not (asked.first_day or asked.last_day):
-        # Half a range: the second click follows, and until then nothing is asked for.
-        days = (days[0], days[0])
+    asked, state = asked_in_address(()), st.session_state
     chosen = replace(
         asked,
         search=state.get(SEARCH) or "",
         billers=tuple(state.get(BILLERS) or ()),
         statuses=tuple(state.get(STATUSES) or ()),
         types=tuple(state.get(TYPES) or ()),
-        first_day=days[0] if days else None,
-        last_day=days[-1] if days else None,
+        first_day=state.get(FIRST_DAY),
+        last_day=state.get(LAST_DAY),
         size=state.get(SIZE) or asked.size,
         pace=asked.pace if state.get(PACE) is None else state[PACE],
         older=None,
@@ -131,7 +129,6 @@ def _pace(asked: Asked) -> None:
         label_visibility="collapsed",
         help="How often this list looks for news. It never moves rows by itself: it tells how many there are.",
         on_change=_remember,
-        args=(asked.billers,),
     )
 
 
@@ -184,7 +181,6 @@ def _turn_pages(asked: Asked, page: Page) -> None:
             label_visibility="collapsed",
             help="Rows on a page.",
             on_change=_remember,
-            args=(asked.billers,),
         )
 
 
@@ -215,6 +211,7 @@ def _in_words(asked: Asked) -> str:
         " or ".join(STATUS_LOOKS[Status(one)].label.lower() for one in asked.statuses),
         " or ".join(TYPE_LABELS[TransactionType(one)].lower() for one in asked.types),
         " or ".join(plain(one) for one in asked.billers),
-        f"{asked.first_day:%d/%m/%Y} to {asked.last_day:%d/%m/%Y}" if asked.first_day and asked.last_day else "",
+        f"from {asked.first_day:%d/%m/%Y}" if asked.first_day else "",
+        f"until {asked.last_day:%d/%m/%Y}" if asked.last_day else "",
     ]
     return ", ".join(part for part in parts if part)

@@ -2,24 +2,23 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import NoReturn
 
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError, NotFound
+from core.errors import BillersError
 from core.models import Answer, Attempt, Leg, Transaction
 from core.money import Money
 from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import ASKABLE, Action, DuplicateSuspected
-from core.states import TERMINAL, LegKind, Stage, TransactionType
+from core.states import TERMINAL, LegKind, Stage, TransactionType, status_of
 from core.ui.payload import readable
-from core.ui.pieces import FORM_WIDTH, complain, show_facts, show_telling, turn_to
+from core.ui.pieces import FORM_WIDTH, code, complain, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
-from core.ui.tellings import OUTCOMES, QUESTION_OUTCOMES, VERBS, tell
-from core.ui.words import TYPE_LABELS, ago, amount, as_of, clock_time, look, moment_text, plain, stage_label
+from core.ui.tellings import OUTCOMES, QUESTION_OUTCOMES, VERBS, lost_on_the_way, tell
+from core.ui.words import TYPE_LABELS, ago, amount, as_of, clock_time, day, look, moment_text, plain, stage_label
 
 LOOK_EVERY_SECONDS = 2
 
@@ -57,8 +56,6 @@ def _found(actor: Actor, asked: str) -> Transaction:
         return transactions.find(actor, uuid.UUID(asked))
     except ValueError:
         return transactions.by_reference(actor, asked)
-    except NotFound:
-        raise
 
 
 def _title(transaction: Transaction) -> str:
@@ -112,15 +109,15 @@ def _facts(story: Story) -> None:
     st.subheader("Facts", anchor=False)
     show_facts(
         {
-            "Status": f"{look(one.status).badge} :gray[{plain(stage_label(one.stage))}]",
+            "Status": _status(one),
             "Amount": f"**{amount(one.amount, one.currency)}**" if one.amount is not None else "",
             "Balance told": _balance(one),
             "From": _payer(one),
             "To": f"{plain(one.biller_name)}, account {plain(one.account_number)}",
             "Customer": plain(one.customer_account_name or ""),
-            "Our reference": f"`{one.our_transaction_id}`",
-            "Biller's reference": f"`{plain(one.external_transaction_id)}`" if one.external_transaction_id else "",
-            "Biller's code": f"`{plain(one.error_code)}` {plain(one.error_message or '')}" if one.error_code else "",
+            "Our reference": code(one.our_transaction_id),
+            "Biller's reference": code(one.external_transaction_id) if one.external_transaction_id else "",
+            "Code": _code(one),
             "Submitted": f"{moment_text(one.created_at)}, by {plain(story.initiator or 'the system')}",
             "Settled": moment_text(one.completed_at) if one.completed_at else "",
             "Next check": moment_text(one.next_action_at) if one.next_action_at and Stage(one.stage) not in AT_REST else "",
@@ -128,6 +125,19 @@ def _facts(story: Story) -> None:
         },
         alt="Facts of this transaction",
     )
+
+
+def _status(one: Transaction) -> str:
+    """The public status, and beside it the stage where that says more."""
+    detail = _label(one, one.stage)
+    return look(one.status).badge + (f" :gray[{plain(detail)}]" if one.stage != one.status else "")
+
+
+def _code(one: Transaction) -> str:
+    """What the biller said last, or our name for what went wrong on the way; of a look-up nobody can have acted."""
+    if not one.error_code:
+        return ""
+    return code(one.error_code) + ("" if one.amount is None and lost_on_the_way(one) else f" {plain(one.error_message or '')}")
 
 
 def _payer(one: Transaction) -> str:
@@ -160,13 +170,13 @@ def _leg(leg: Leg) -> None:
         st.badge("In doubt", icon=":material/help:", color="orange", help="A request of it ended without a clear answer, and nothing has settled that yet.")
     show_facts(
         {
-            "Reference": f"`{leg.reference}`",
+            "Reference": code(leg.reference),
             "Sent": _times(leg.sends),
             "Asked about": _times(leg.inquiries) if leg.inquiries else "",
             "Last sent": moment_text(leg.last_sent_at) if leg.last_sent_at else "",
             "Last asked": moment_text(leg.last_asked_at) if leg.last_asked_at else "",
             "Never seen, in a row": str(leg.not_found_in_a_row) if leg.not_found_in_a_row else "",
-            "Biller's reference": f"`{plain(leg.external_id)}`" if leg.external_id else "",
+            "Biller's reference": code(leg.external_id) if leg.external_id else "",
         },
         alt=LEG_TITLES[LegKind(leg.kind)],
     )
@@ -178,22 +188,29 @@ def _times(count: int) -> str:
 
 def _timeline(story: Story) -> None:
     st.subheader("Timeline", anchor=False, help="Every change, who made it and why. Nothing here can be altered.")
-    kinds = TransactionType(story.transaction.transaction_type)
+    last_day = ""
     for event in story.events:
-        with st.container(gap="xsmall", border=False):
-            st.markdown(f"**{clock_time(event.at)}** · {plain(stage_label(event.to_stage) if kinds.moves_money else look_up_label(event.to_stage))}")
-            st.caption(f"{plain(event.reason)} :gray[{plain(event.actor_name)}, {moment_text(event.at).split(',')[0]}]")
+        shown = look(status_of(Stage(event.to_stage)))
+        # The day is told once, and again where a new one begins.
+        day_told, last_day = (day(event.at) if day(event.at) != last_day else ""), day(event.at)
+        with st.container(gap=None):
+            st.markdown(f":{shown.colour}[{shown.icon}] **{clock_time(event.at)}** · {plain(_label(story.transaction, event.to_stage))} :gray[{day_told}]")
+            st.caption(f"{plain(event.reason)} By {plain(event.actor_name)}.")
 
 
-def look_up_label(stage: str) -> str:
-    return {"CREATED": "Asked", "ASKING": "Asking the biller", "COMPLETED": "Answered", "FAILED": "No answer"}.get(stage, stage_label(stage))
+# A look-up goes through stages of the same names with another meaning.
+QUESTION_LABELS: Mapping[str, str] = {"CREATED": "Asked", "ASKING": "Asking the biller", "COMPLETED": "Answered", "FAILED": "No answer"}
+
+
+def _label(one: Transaction, stage: str) -> str:
+    return stage_label(stage) if one.amount is not None else QUESTION_LABELS.get(stage, stage_label(stage))
 
 
 def _relatives(story: Story) -> None:
     for other, words in ((story.parent, "This payment retries"), (story.child, "It was retried by")):
         if other is not None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"{words} `{other.our_transaction_id}` {look(other.status).badge}", width="content")
+                st.markdown(f"{words} {code(other.our_transaction_id)} {look(other.status).badge}", width="content")
                 if st.button("Open it", key=f"open-{other.id}", icon=":material/open_in_new:", type="tertiary"):
                     _elsewhere(id=other.our_transaction_id)
 
@@ -227,23 +244,23 @@ def _attempt(attempt: Attempt, answers: Sequence[Answer], outcomes: Mapping[str,
         show_facts(
             {
                 "What it means": outcomes.get(answer.outcome, plain(answer.outcome)),
-                "In words": plain(answer.message or ""),
-                "Sent": f"{moment_text(attempt.at)}, under `{plain(attempt.reference)}`",
+                "In words": plain(answer.message or "") if answer.code or attempt.leg else "",
+                "Sent": f"{moment_text(attempt.at)}, under {code(attempt.reference)}",
                 "Answered": f"{moment_text(answer.at)}, after {_seconds(answer.duration_ms)}",
                 "HTTP status": str(answer.http_status) if answer.http_status else "none: no whole answer came",
-                "Biller's code": f"`{plain(answer.code)}`" if answer.code else "",
-                "What went wrong": f"`{plain(answer.failure)}`" if answer.failure else "",
+                "Biller's code": code(answer.code) if answer.code else "",
+                "What went wrong": code(answer.failure) if answer.failure else "",
                 "Came late": "" if answer.in_time else "yes: kept as evidence, it moved nothing by itself",
             },
             alt="What came of this request",
         )
         for title, message in (("Request", answer.request), ("Answer", answer.response)):
             if message:
-                shown = readable(message)
                 st.caption(title)
-                st.code(shown.text, language=shown.language, wrap_lines=True)
+                # Without colours: those of XML are too faint to read in either theme (below 4.5 to 1).
+                st.code(readable(message), language=None, wrap_lines=True)
     if not answers:
-        st.caption(f"On its way since {clock_time(attempt.at)}, under `{plain(attempt.reference)}`. What was said is shown once it has ended.")
+        st.caption(f"On its way since {clock_time(attempt.at)}, under {code(attempt.reference)}. What was said is shown once it has ended.")
 
 
 # ---- What may be done
@@ -301,7 +318,7 @@ def _confirm_facts(one: Transaction) -> None:
             "Amount": f"**{amount(one.amount, one.currency)}**",
             "Customer": plain(one.customer_account_name or ""),
             "Account": f"{plain(one.account_number)}, {plain(one.biller_name)}",
-            "Our reference": f"`{one.our_transaction_id}`",
+            "Our reference": code(one.our_transaction_id),
             "Status": look(one.status).badge,
             "Submitted": f"{moment_text(one.created_at)}, {ago(one.created_at)}",
         },

@@ -13,10 +13,11 @@ from core.money import Money
 from core.services import drafts, lookups, payments, transactions
 from core.services.billers import BillerCard
 from core.services.drafts import DraftView, Earlier, Review
+from core.services.payments import DuplicateSuspected
 from core.states import TERMINAL, Stage
 from core.ui import forms, lookup_card
 from core.ui.amount_words import in_words
-from core.ui.pieces import FORM_WIDTH, PAYMENT, TRANSACTIONS, complain, id_in_address, link_to, show_facts, show_telling, turn_to
+from core.ui.pieces import FORM_WIDTH, PAYMENT, TRANSACTIONS, code, complain, id_in_address, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
 from core.ui.tellings import tell
 from core.ui.words import ago, as_of, look, plain
@@ -50,7 +51,7 @@ def show_steps(current: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for number, (name, label) in enumerate(STEPS.items(), 1):
             if name == current:
-                st.badge(f"{number} {label}", color="primary", width="content")
+                st.badge(f"{number} {label}", color="blue", icon=":material/edit:", width="content")
             elif number <= names.index(current):
                 st.badge(f"{number} {label}", color="green", icon=":material/check:", width="content")
             else:
@@ -60,13 +61,16 @@ def show_steps(current: str) -> None:
 def show(actor: Actor, draft: DraftView | None, cards: Sequence[BillerCard]) -> None:
     with st.container(width=FORM_WIDTH):
         step = step_of(draft)
+        review, complaint = _review_of(actor, draft) if draft and step == "review" else (None, None)
+        # What the review finds wrong is corrected where it was entered. Nothing is stored about it: a reload asks, and is told, again.
+        step = "amount" if complaint else step
         show_steps(step)
         if draft is None or step == "account":
             _account_step(actor, draft, cards)
+        elif review:
+            _review_step(actor, review)
         elif step == "amount":
-            _amount_step(actor, draft, cards)
-        elif step == "review":
-            _review_step(actor, draft, cards)
+            _amount_step(actor, draft, cards, complaint)
         else:
             _result_step(actor, draft)
 
@@ -132,7 +136,7 @@ def _offer_recent(actor: Actor, biller: str, key: str, act: forms.Act) -> None:
 # ---- 2 Amount
 
 
-def _amount_step(actor: Actor, draft: DraftView, cards: Sequence[BillerCard], complaint: str | None = None) -> None:
+def _amount_step(actor: Actor, draft: DraftView, cards: Sequence[BillerCard], complaint: str | None) -> None:
     looked_up = _answer_of(actor, draft)
     lookup_card.show(looked_up)
     if lookup_card.blocked(looked_up):
@@ -145,14 +149,13 @@ def _amount_step(actor: Actor, draft: DraftView, cards: Sequence[BillerCard], co
             typed = st.text_input(
                 f"Amount in {looked_up.currency}",
                 key=key,
-                max_chars=40,
                 placeholder="for example 5475.50",
                 help="In figures, with a point before the tambala: 5475.50 or 5,475.50.",
                 autocomplete="off",
                 icon=":material/payments:",
             )
             complain(complaint)
-            if card:
+            if card and not complaint:
                 st.caption(_limits(card), help="What this biller takes in one payment, as set in its configuration.")
             if st.form_submit_button("Review", type="primary", icon=":material/arrow_forward:", help="Nothing is paid yet. Enter does the same."):
                 _keep(actor, draft, {"amount": (typed or "").strip(), "step": "review"})
@@ -191,17 +194,19 @@ def _back(actor: Actor, draft: DraftView, step: str, label: str) -> None:
 # ---- 3 Review
 
 
-def _review_step(actor: Actor, draft: DraftView, cards: Sequence[BillerCard]) -> None:
+def _review_of(actor: Actor, draft: DraftView) -> tuple[Review | None, str | None]:
+    """The frozen draft, or what is wrong with it."""
     try:
-        review = drafts.freeze(actor, draft.id)
+        return drafts.freeze(actor, draft.id), None
     except BadInput as error:
-        # Nothing is stored about the complaint: a reload asks, and is told, again.
-        _amount_step(actor, draft, cards, error.sentence)
-        return
+        return None, error.sentence
+
+
+def _review_step(actor: Actor, review: Review) -> None:
     payload, amount = review.draft.payload or {}, review.draft.amount
     with st.container(border=True):
         st.metric("Amount to pay", str(amount), help="What the biller is told to book, and what the customer hands over.")
-        st.caption(f"{in_words(amount)}.")
+        st.markdown(f"{in_words(amount)}.")
         show_facts(
             {
                 "Customer": f"**{plain(payload.get('customer_name') or 'no name given')}**",
@@ -213,7 +218,7 @@ def _review_step(actor: Actor, draft: DraftView, cards: Sequence[BillerCard]) ->
         )
     _warn(review)
     _pay_form(review, amount)
-    _back(actor, draft, "amount", "Change the amount")
+    _back(actor, review.draft, "amount", "Change the amount")
 
 
 def _balance_line(actor: Actor, payload: Mapping[str, Any]) -> dict[str, str]:
@@ -271,6 +276,9 @@ def _pay(actor: Actor, draft_id: uuid.UUID) -> None:
     """One call, in a callback: it runs before anything is drawn, so that no second click can break it off."""
     try:
         payments.submit(actor, draft_id, st.session_state.get(f"reason-{draft_id}"))
+    except DuplicateSuspected:
+        # The warning above the button tells the rest.
+        st.session_state[f"refused-{draft_id}"] = "Say why this second payment is meant."
     except BillersError as error:
         st.session_state[f"refused-{draft_id}"] = error.sentence
 
@@ -304,9 +312,9 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
             "Customer": plain(paid.customer_account_name or ""),
             "Account": f"{plain(paid.account_number)}, {plain(paid.biller_name)}",
             "Status": look(paid.status).badge,
-            "Our reference": f"`{paid.our_transaction_id}`",
-            "Biller's reference": f"`{plain(paid.external_transaction_id)}`" if paid.external_transaction_id else "",
-            "Biller's code": f"`{plain(paid.error_code)}`" if paid.error_code else "",
+            "Our reference": code(paid.our_transaction_id),
+            "Biller's reference": code(paid.external_transaction_id) if paid.external_transaction_id else "",
+            "Biller's code": code(paid.error_code) if paid.error_code else "",
         },
         alt="The payment and where it stands",
     )
@@ -317,8 +325,8 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
 
 def _offer_cancel(actor: Actor, paid: Transaction) -> None:
     action = next(action for action in payments.actions(actor, paid, retried=False) if action.name == "cancel")
+    complain(st.session_state.pop(f"refused-{paid.id}", None))
     if action.why_not is None:
-        complain(st.session_state.pop(f"refused-{paid.id}", None))
         st.button("Cancel the payment", icon=":material/block:", on_click=_cancel, args=(paid.id,), help="Possible as long as nothing was sent.")
 
 
