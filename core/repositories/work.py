@@ -11,18 +11,27 @@ from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage
 
 # Biller by biller, so that the five hundred waiting for one that is down do not stand before another's one.
 # `now()` and not `clock_timestamp()`: the index can be used only with a moment that holds still during the statement.
-DUE = text(
-    """
+_DUE = """
     SELECT due.* FROM unnest(CAST(:billers AS text[]), CAST(:slots AS integer[])) AS biller (code, slots)
     CROSS JOIN LATERAL (
         SELECT * FROM transactions
-        WHERE biller_type = biller.code AND next_action_at <= now() AND stage = ANY (CAST(:stages AS text[]))
+        WHERE biller_type = biller.code AND next_action_at <= now() AND stage = ANY (CAST(:stages AS text[])) {besides}
         ORDER BY next_action_at
         LIMIT biller.slots
         FOR UPDATE SKIP LOCKED
     ) AS due
     """
-)
+
+# What may be asked about may be so at any time; what would move money only in time, and while its biller is on and not paused. Checked here, in the
+# statement that takes the row: whatever was known before it is history.
+_MAY_BE_SENT = """
+            AND expires_at > now()
+            AND EXISTS (SELECT FROM biller_configs AS c WHERE c.biller_type = transactions.biller_type AND c.is_active AND c.paused_at IS NULL)"""
+
+DUE = text(_DUE.format(besides=""))
+DUE_TO_SEND = text(_DUE.format(besides=_MAY_BE_SENT))
+
+SENDABLE = frozenset({Stage.QUEUED, Stage.PAY_RETRY})
 
 
 class Work:
@@ -30,12 +39,16 @@ class Work:
         self._session = session
 
     def due(self, slots: Mapping[str, int], stages: Collection[Stage]) -> list[Transaction]:
-        """Up to `slots[biller]` rows of each biller that stand in one of `stages` and whose next action is due, the longest due first."""
+        """Up to `slots[biller]` rows of each biller that stand in one of `stages` and whose next action is due, the longest due first.
+
+        Of those that would be sent (QUEUED, PAY_RETRY) only what still may be.
+        """
         free = {biller: count for biller, count in slots.items() if count > 0}
         if not free:
             return []
         asked = {"billers": list(free), "slots": list(free.values()), "stages": [stage.value for stage in stages]}
-        return list(self._session.scalars(select(Transaction).from_statement(DUE), asked, execution_options={"populate_existing": True}))
+        query = DUE_TO_SEND if SENDABLE & set(stages) else DUE
+        return list(self._session.scalars(select(Transaction).from_statement(query), asked, execution_options={"populate_existing": True}))
 
     def lost_leases(self, most: int = 200) -> list[Transaction]:
         """Calls whose lease has run out: their worker is gone, or has lost its right to tell."""

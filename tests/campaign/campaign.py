@@ -165,7 +165,7 @@ class Campaign:
                     work.result()
                 figures.faults, figures.calls_while_faulty = self._switch_faults_off(), self._calls()
                 stopped = clock.monotonic_seconds()
-                until(lambda: self._unsettled() == 0, "every payment has come to its end", SETTLES_WITHIN_SECONDS)
+                self._wait_until_settled()
             finally:
                 # Whatever happened: nobody is left waiting.
                 self._admit(self._plan.payments)
@@ -285,6 +285,14 @@ class Campaign:
         self._server.stop_immediate()
         self._server.start()
         self._figures.database_stops += 1
+
+    def _wait_until_settled(self) -> None:
+        try:
+            until(lambda: self._unsettled() == 0, "every payment has come to its end", SETTLES_WITHIN_SECONDS)
+        except AssertionError as error:
+            # Whoever must understand it reads the stories of some that hang.
+            left = self._world.rows("SELECT id FROM transactions WHERE amount IS NOT NULL AND next_action_at IS NOT NULL ORDER BY id LIMIT 3")
+            raise AssertionError("\n\n".join([str(error), *(self._world.tell(hanging) for (hanging,) in left)])) from None
 
     # ---- Counting
 

@@ -1,0 +1,56 @@
+"""What may be sent is decided in the statement that takes the row, not by what was known before."""
+
+import pytest
+
+from core.services import settlement
+from core.states import Stage
+from tests.campaign.harness import World
+
+EXPIRED = "UPDATE transactions SET expires_at = now() - interval '1 second' WHERE id = %s RETURNING id"
+
+
+def test_past_its_time_a_payment_is_not_sent_but_failed(world: World) -> None:
+    paid = world.pay_by_hand("70009001")
+    world.rows(EXPIRED, paid)
+    assert world.carry_out(settlement.claim_sends) == []
+    assert settlement.fail_overdue() == 1
+    assert world.find(paid).error_code == "expired"
+    assert world.ledger(paid) == []
+    world.judge().assert_all_well()
+
+
+def test_past_its_time_what_the_biller_never_saw_is_not_sent_again(world: World) -> None:
+    """Not even where the belief in NOT_FOUND comes after the expiry: no leg but a reversal is sent then (rule 5)."""
+    world.sandbox.next("500_without_acting", account="70009002")
+    paid = world.pay_by_hand("70009002")
+    world.carry_out(settlement.claim_sends)
+    assert world.stage(paid) is Stage.PAY_UNKNOWN
+    world.rows(EXPIRED, paid)
+    for _ in range(3):
+        # The quiet window has closed: the send is made older instead of waiting for it.
+        world.rows("UPDATE legs SET last_sent_at = now() - interval '10 seconds' WHERE transaction_id = %s AND kind = 'PAY' RETURNING 1", paid)
+        world.rows("UPDATE transactions SET next_action_at = now() WHERE id = %s RETURNING 1", paid)
+        world.carry_out(settlement.claim_inquiries)
+    assert world.stage(paid) is Stage.PAY_RETRY
+    assert world.carry_out(settlement.claim_sends) == []
+    settlement.fail_overdue()
+    assert world.stage(paid) is Stage.FAILED
+    assert world.ledger(paid) == []
+    world.judge().assert_all_well()
+
+
+@pytest.mark.parametrize("switched", ["paused", "off"])
+def test_a_biller_paused_or_switched_off_a_moment_ago_is_sent_nothing(world: World, switched: str) -> None:
+    paid = world.pay_by_hand(f"7000901{len(switched)}")
+    if switched == "paused":
+        world.rows("UPDATE biller_configs SET paused_at = now(), paused_reason = 'Maintenance.' RETURNING id")
+    else:
+        world.rows("UPDATE biller_configs SET is_active = false RETURNING id")
+    # The slots were counted while it was still on.
+    assert world.carry_out(settlement.claim_sends) == []
+    settlement.fail_overdue()
+    assert world.stage(paid) is (Stage.QUEUED if switched == "paused" else Stage.FAILED)
+    world.rows("UPDATE biller_configs SET paused_at = NULL, paused_reason = NULL, is_active = true RETURNING id")
+    world.carry_out(settlement.claim_sends)
+    assert len(world.ledger(paid)) == (1 if switched == "paused" else 0)
+    world.judge().assert_all_well()
