@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -37,6 +38,11 @@ SENDABLE = frozenset({Stage.QUEUED, Stage.PAY_RETRY})
 class Work:
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def now(self) -> datetime:
+        """The database's moment: what decides about money goes by no other clock."""
+        moment: datetime = self._session.execute(select(func.clock_timestamp())).scalar_one()
+        return moment
 
     def due(self, slots: Mapping[str, int], stages: Collection[Stage]) -> list[Transaction]:
         """Up to `slots[biller]` rows of each biller that stand in one of `stages` and whose next action is due, the longest due first.

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, update
 from sqlalchemy.orm import Session
@@ -286,11 +286,13 @@ def _told_of(account: Account) -> Mapping[str, str]:
 
 def _conclude_payments(session: Session, results: Sequence[Result]) -> set[uuid.UUID]:
     legs = Work(session).legs([result.errand.stand.id for result in results])
+    now = Work(session).now()
     decided = []
     for result in results:
-        facts = _facts(legs[result.errand.stand.id])
+        is_inquiry = result.errand.verb is Verb.STATUS
+        facts = _facts(legs[result.errand.stand.id], now, is_inquiry=is_inquiry)
         promise = promise_of(result.errand.biller_type, result.errand.snapshot)
-        if result.errand.verb is Verb.STATUS:
+        if is_inquiry:
             mismatch = _contradicting(result)
             verdict = after_inquiry(promise, result.errand.stand.stage, facts, result.outcome, mismatch)
         else:
@@ -308,12 +310,12 @@ def _contradicting(result: Result) -> str | None:
     return receipt.mismatch if claims is Outcome.CONFIRMED else None
 
 
-def _facts(leg: Leg) -> LegFacts:
-    """The leg as it was when the question left: "never seen it" is a statement about that moment, not about when the answer was read."""
-    asked_after = leg.last_asked_at - leg.last_sent_at if leg.last_asked_at and leg.last_sent_at else timedelta(0)
+def _facts(leg: Leg, now: datetime, *, is_inquiry: bool = False) -> LegFacts:
+    """The leg as it is; of an inquiry as it was when the question left: "never seen it" is a statement about that moment, not about its reading."""
+    seen_at = leg.last_asked_at if is_inquiry and leg.last_asked_at else now
     return LegFacts(
         sends=leg.sends,
-        sent_ago=asked_after,
+        sent_ago=seen_at - leg.last_sent_at if leg.last_sent_at else timedelta(0),
         deadline=timedelta(milliseconds=leg.last_deadline_ms or 0),
         tainted=leg.tainted,
         accepted=leg.accepted,
@@ -439,7 +441,7 @@ def settle_lost_leases() -> int:
     """A call whose worker is gone: nobody knows what was sent, so it is asked about (rule 9). Answers how many there were."""
     with db.unit_of_work() as session:
         rows = Work(session).lost_leases()
-        legs = Work(session).legs([row.id for row in rows])
+        legs, now = Work(session).legs([row.id for row in rows]), Work(session).now()
         snapshots = _snapshots(session, rows)
         payments = []
         lookups = []
@@ -450,7 +452,7 @@ def settle_lost_leases() -> int:
                 lookups.append(Move(stand, WHEN_LEASE_EXPIRES[stage], reason, error_code="lease_expired", error_message=reason))
             else:
                 promise = promise_of(row.biller_type, snapshots[row.id][0])
-                verdict = after_doubt(promise, _facts(legs[row.id]), Reason.LEASE_LOST)
+                verdict = after_doubt(promise, _facts(legs[row.id], now), Reason.LEASE_LOST)
                 payments.append((stand, row.biller_name, verdict, None))
         move_many(session, lookups)
         _carry_out(session, payments)

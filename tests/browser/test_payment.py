@@ -17,7 +17,7 @@ BEING_CONFIRMED = re.compile("Do not pay again")
 
 def field(page: Page, label: str) -> Locator:
     """The box to type in (the question mark beside it carries the same label), once the button below it is there: Enter is that button's key."""
-    expect(page.get_by_test_id("stBaseButton-primaryFormSubmit").first).to_be_visible()
+    expect(page.get_by_test_id("stBaseButton-primaryFormSubmit").locator("visible=true").first).to_be_visible()
     return page.get_by_role("textbox", name=label, exact=True)
 
 

@@ -2,8 +2,11 @@
 
 import pytest
 
+from core.ids import new_id
 from core.services import settlement
+from core.services.errands import Result
 from core.states import Stage
+from core.wire.contract import Outcome
 from tests.campaign.harness import World
 
 EXPIRED = "UPDATE transactions SET expires_at = now() - interval '1 second' WHERE id = %s RETURNING id"
@@ -53,4 +56,22 @@ def test_a_biller_paused_or_switched_off_a_moment_ago_is_sent_nothing(world: Wor
     world.rows("UPDATE biller_configs SET paused_at = NULL, paused_reason = NULL, is_active = true RETURNING id")
     world.carry_out(settlement.claim_sends)
     assert len(world.ledger(paid)) == (1 if switched == "paused" else 0)
+    world.judge().assert_all_well()
+
+
+def test_after_a_long_silence_the_biller_is_asked_at_once(world: World) -> None:
+    """The schedule counts from the last send: a call that hung for longer than its first points is asked about without waiting again."""
+    paid = world.pay_by_hand("70009003")
+    (errand,) = settlement.claim_sends("by hand", {"LWB_POSTPAID": 1})
+    world.rows("UPDATE legs SET last_sent_at = now() - interval '2 seconds' WHERE transaction_id = %s AND kind = 'PAY' RETURNING 1", paid)
+    settlement.conclude([Result(errand, new_id(), Outcome.UNKNOWN, failure="deadline")])
+    assert world.stage(paid) is Stage.PAY_UNKNOWN
+    assert world.value("SELECT next_action_at <= now() FROM transactions WHERE id = %s", paid)
+    # Nothing was sent in this test, and the biller says so; it is settled like every other.
+    world.rows("UPDATE transactions SET expires_at = now() - interval '1 second' WHERE id = %s RETURNING 1", paid)
+    for _ in range(3):
+        world.rows("UPDATE legs SET last_sent_at = now() - interval '10 seconds' WHERE transaction_id = %s AND kind = 'PAY' RETURNING 1", paid)
+        world.rows("UPDATE transactions SET next_action_at = now() WHERE id = %s RETURNING 1", paid)
+        world.carry_out(settlement.claim_inquiries)
+    settlement.fail_overdue()
     world.judge().assert_all_well()
