@@ -3,18 +3,18 @@
 import uuid
 
 from sqlalchemy import func
-from sqlalchemy.orm import Session
 
 from core import db
 from core.access import Actor, needs
 from core.adapters import adapter_for
 from core.errors import BadInput
 from core.ids import new_id, new_reference
-from core.models import Event, Transaction
+from core.models import Transaction
 from core.models.snapshot import Snapshot
 from core.repositories.transactions import RecentAccount, Transactions
 from core.services import wake
 from core.services.billers import chosen
+from core.services.moves import tell_created
 from core.services.policy import Reason
 from core.states import Stage, Status, TransactionType
 from core.wire.contract import Verb
@@ -46,23 +46,9 @@ def ask(actor: Actor, /, biller_type: str, account: str, account_type: str | Non
         )
         session.add(transaction)
         session.flush()
-        _tell(session, transaction.id, actor)
+        tell_created(session, transaction.id, actor, Reason.CREATED)
         wake.the_worker(session)
         return transaction.id
-
-
-def _tell(session: Session, transaction_id: uuid.UUID, actor: Actor) -> None:
-    session.add(
-        Event(
-            transaction_id=transaction_id,
-            version=1,
-            from_stage=None,
-            to_stage=Stage.CREATED.value,
-            actor_id=actor.id,
-            actor_name=actor.display_name,
-            reason=Reason.CREATED,
-        )
-    )
 
 
 @needs("accounts:lookup")

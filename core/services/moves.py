@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.access import SYSTEM, Actor
 from core.errors import NotLegalNow
-from core.models import Transaction
+from core.models import Event, Transaction
 from core.states import Stage, TransactionType, is_legal, status_of
 
 
@@ -88,6 +88,23 @@ MOVE = text(
     SELECT id, version, lease_epoch FROM moved
     """
 )
+
+
+def tell_created(session: Session, transaction_id: uuid.UUID, actor: Actor, reason: str, facts: Mapping[str, Any] | None = None) -> None:
+    """The first line of a transaction's story: the only one that comes from nowhere."""
+    session.add(
+        Event(
+            transaction_id=transaction_id,
+            version=1,
+            from_stage=None,
+            to_stage=Stage.CREATED.value,
+            actor_id=actor.id,
+            actor_name=actor.display_name,
+            reason=reason,
+            facts=dict(facts or {}),
+        )
+    )
+    session.flush()
 
 
 def move_many(session: Session, moves: Sequence[Move]) -> Mapping[uuid.UUID, Stand]:

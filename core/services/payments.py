@@ -15,7 +15,7 @@ from core import db
 from core.access import Actor, needs, require
 from core.errors import BadInput, BillersError, Conflict, NotFound, NotLegalNow, Unavailable
 from core.ids import new_id, new_reference
-from core.models import Event, Leg, Transaction
+from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.billers import Billers
@@ -24,7 +24,7 @@ from core.security import audit
 from core.services import wake
 from core.services.billers import chosen
 from core.services.drafts import Earlier, earlier, hash_of, same_lately
-from core.services.moves import Move, Stand, move
+from core.services.moves import Move, Stand, move, tell_created
 from core.services.policy import ASK_AGAIN_AFTER, Reason
 from core.services.transactions import existing
 from core.settings import settings
@@ -173,19 +173,7 @@ def _create(
     if made_id is None:
         raise Conflict
     session.execute(insert(Leg), [{"transaction_id": made_id, "kind": kind.value, "reference": reference} for kind, reference in references.items()])
-    session.add(
-        Event(
-            transaction_id=made_id,
-            version=1,
-            from_stage=None,
-            to_stage=Stage.CREATED.value,
-            actor_id=actor.id,
-            actor_name=actor.display_name,
-            reason=Reason.CREATED,
-            facts={"payload_hash": hash_of(payload).hex()},
-        )
-    )
-    session.flush()
+    tell_created(session, made_id, actor, Reason.CREATED, {"payload_hash": hash_of(payload).hex()})
     stand = Stand(made_id, TransactionType(payload["transaction_type"]), Stage.CREATED, 1, 0)
     move(session, Move(stand, Stage.QUEUED, Reason.QUEUED.format(biller=payload["biller_name"]), wait=timedelta(0), actor=actor))
     return made_id

@@ -22,7 +22,7 @@ from core.services.moves import Move, Stand, move_many
 from core.services.policy import LegFacts, Promise, Reason, Verdict, after_doubt, after_inquiry, after_send
 from core.settings import settings
 from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage, TransactionType
-from core.wire.contract import Account, Outcome, Query, Verb
+from core.wire.contract import Account, Outcome, Payment, Query, Verb
 
 SENDABLE = (Stage.QUEUED, Stage.PAY_RETRY)
 ASKABLE = (Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED)
@@ -98,22 +98,7 @@ def _take_sends(session: Session, rows: Sequence[Transaction], worker: str) -> l
             for row in ready
         ],
     )
-    errands = [
-        Errand(
-            attempt_id=new_id(),
-            stand=stands[row.id],
-            verb=VERBS[TransactionType(row.transaction_type)],
-            biller_type=row.biller_type,
-            config_id=_pinned(row)[0],
-            config_version=_pinned(row)[1],
-            snapshot=snapshots[row.id][0],
-            authentication=snapshots[row.id][1],
-            ask=payment_of(row, legs[row.id]),
-            leg=LegKind.PAY,
-        )
-        for row in ready
-        if row.id in stands
-    ]
+    errands = [_errand(row, stands[row.id], snapshots[row.id], payment_of(row, legs[row.id])) for row in ready if row.id in stands]
     for errand in errands:
         session.execute(
             update(Leg)
@@ -135,25 +120,12 @@ def _take_inquiries(session: Session, rows: Sequence[Transaction], worker: str) 
     snapshots = _snapshots(session, rows)
     errands = []
     for row in rows:
-        snapshot, authentication = snapshots[row.id]
-        held_for = lease_for(snapshot)
+        held_for = lease_for(snapshots[row.id][0])
         row.lease_owner = worker
         row.lease_epoch += 1
         row.lease_until = row.next_action_at = func.clock_timestamp() + held_for
-        errands.append(
-            Errand(
-                attempt_id=new_id(),
-                stand=Stand(row.id, TransactionType(row.transaction_type), Stage(row.stage), row.version, row.lease_epoch),
-                verb=Verb.STATUS,
-                biller_type=row.biller_type,
-                config_id=_pinned(row)[0],
-                config_version=_pinned(row)[1],
-                snapshot=snapshot,
-                authentication=authentication,
-                ask=payment_of(row, legs[row.id]),
-                leg=LegKind.PAY,
-            )
-        )
+        held = Stand(row.id, TransactionType(row.transaction_type), Stage(row.stage), row.version, row.lease_epoch)
+        errands.append(_errand(row, held, snapshots[row.id], payment_of(row, legs[row.id]), Verb.STATUS))
     session.flush()
     session.execute(
         update(Leg)
@@ -180,23 +152,26 @@ def _take_lookups(session: Session, rows: Sequence[Transaction], worker: str) ->
             for row in rows
         ],
     )
-    errands = [
-        Errand(
-            attempt_id=new_id(),
-            stand=stands[row.id],
-            verb=VERBS[TransactionType(row.transaction_type)],
-            biller_type=row.biller_type,
-            config_id=_pinned(row)[0],
-            config_version=_pinned(row)[1],
-            snapshot=snapshots[row.id][0],
-            authentication=snapshots[row.id][1],
-            ask=Query(row.account_number, row.account_type),
-        )
-        for row in rows
-        if row.id in stands
-    ]
+    errands = [_errand(row, stands[row.id], snapshots[row.id], Query(row.account_number, row.account_type)) for row in rows if row.id in stands]
     _write_intents(session, errands, worker)
     return errands
+
+
+def _errand(row: Transaction, stand: Stand, pinned: tuple[Snapshot, str | None], ask: Payment | Query, verb: Verb | None = None) -> Errand:
+    """The call to make for this row. Its verb follows from what the operator meant, unless it is to be asked about."""
+    config_id, config_version = _pinned(row)
+    return Errand(
+        attempt_id=new_id(),
+        stand=stand,
+        verb=verb or VERBS[TransactionType(row.transaction_type)],
+        biller_type=row.biller_type,
+        config_id=config_id,
+        config_version=config_version,
+        snapshot=pinned[0],
+        authentication=pinned[1],
+        ask=ask,
+        leg=None if isinstance(ask, Query) else LegKind.PAY,
+    )
 
 
 def _write_intents(session: Session, errands: Sequence[Errand], worker: str) -> None:

@@ -3,6 +3,7 @@
 `python -m tests.campaign` runs it by hand.
 """
 
+import itertools
 import random
 import threading
 import uuid
@@ -39,7 +40,7 @@ BEHAVING = (
     *("10040001", "10040002", "10040003", "10040004", "10040005", "10050001", "10050003"),
 )
 
-OPERATORS = 8
+OPERATORS = 16
 WORKERS = 2
 
 # Effects come at most 3 s (a claim's longest way to the wire) + 1.3 s (act_late) + 0.5 s (the inquiry's lag) after the intent: well within the
@@ -142,9 +143,9 @@ class Campaign:
         self._workers: list[WorkerProcess] = []
         self._killed: list[int] = []
         self._between = 0
-        # Payments are let in as workers die, so that the deaths fall among them and not after them.
-        self._turnstile = threading.Condition()
-        self._admitted = 0
+        # Workers die as payments come in, so that the deaths fall among them and not all at the beginning.
+        self._counting = itertools.count(1)
+        self._submitted = 0
         self._over = threading.Event()
 
     def run(self) -> Figures:
@@ -160,7 +161,6 @@ class Campaign:
             watching = pool.submit(self._open_what_is_in_doubt)
             try:
                 self._kill_workers(lambda: all(work.done() for work in paying))
-                self._admit(self._plan.payments)
                 for work in paying:
                     work.result()
                 figures.faults, figures.calls_while_faulty = self._switch_faults_off(), self._calls()
@@ -168,7 +168,6 @@ class Campaign:
                 self._wait_until_settled()
             finally:
                 # Whatever happened: nobody is left waiting.
-                self._admit(self._plan.payments)
                 self._over.set()
             watching.result()
         figures.settled_after_seconds = clock.monotonic_seconds() - stopped
@@ -217,9 +216,9 @@ class Campaign:
     def _pay_all(self, share: Sequence[tuple[str, uuid.UUID | None]]) -> None:
         world, chance = self._world, random.Random(f"{self._plan.seed}/{share[0][0]}")
         for account, drafted in share:
-            self._wait_for_admission()
             draft = drafted or _insist(lambda account=account: world.draft(account, world.look_up(account), f"{chance.randrange(10_000, 2_000_000) / 100:.2f}"))
             first = _insist(lambda draft=draft: world.submit(draft))
+            self._submitted = next(self._counting)
             if chance.random() < 0.2:
                 # An impatient one clicks again.
                 assert _insist(lambda draft=draft: world.submit(draft)) == first
@@ -235,28 +234,16 @@ class Campaign:
                     payments.check_now(people, transaction)
             self._over.wait(1.0)
 
-    def _wait_for_admission(self) -> None:
-        with self._turnstile:
-            self._turnstile.wait_for(lambda: self._admitted > 0)
-            self._admitted -= 1
-
-    def _admit(self, count: int) -> None:
-        with self._turnstile:
-            self._admitted += count
-            self._turnstile.notify_all()
-
     # ---- Accidents
 
     def _kill_workers(self, is_done: Callable[[], bool]) -> None:
         """One worker after another, each while it holds a payment whose call is out, until enough have died; the others work on."""
-        share = -(-self._plan.payments // self._plan.kills)
+        share = self._plan.payments / (self._plan.kills + 2)
         stops = self._stops()
-        self._admit(2 * share)
         while self._between < self._plan.kills and not is_done():
+            until(lambda: is_done() or self._submitted >= self._between * share, "operators pay")
             victim = self._workers.pop(0).wait_ready()
-            if self._caught_between(victim, is_done):
-                self._between += 1
-                self._admit(share)
+            self._between += self._caught_between(victim, is_done)
             self._workers.append(self._world.start_worker())
             if self._between in stops:
                 stops.remove(self._between)
