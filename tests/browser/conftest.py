@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from sqlalchemy import make_url
 
 from core.settings import DATABASE_PORT, DATABASE_ROLE
+from tests.world import drop
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,7 +150,7 @@ def _given_database() -> Iterator[str]:
         connection.execute(f'CREATE DATABASE "{name}"')
     yield given.set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(given.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        drop(connection, name)
 
 
 def _shorten_deadline(console: Console) -> None:

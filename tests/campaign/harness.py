@@ -32,6 +32,7 @@ from core.wire.line import Line
 from core.worker import line_policy
 from tests.campaign import oracle
 from tests.sandbox.running_sandbox import CODE, PASSWORD, USER, Sandbox
+from tests.world import drop
 
 T = TypeVar("T")
 
@@ -362,7 +363,7 @@ def new_world(server: URL, template: URL, directory: Path, patch: pytest.MonkeyP
         world.enter(patch)
         world.end()
         with _maintenance(server) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            drop(connection, name)
 
 
 def _maintenance(server: URL) -> psycopg.Connection:
