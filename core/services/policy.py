@@ -116,8 +116,8 @@ def next_inquiry(promise: Promise, leg: LegFacts) -> timedelta | None:
 
 def next_send(promise: Promise, sends: int) -> timedelta:
     """1, 2, 4, 8 s up to the configured attempts, then once a minute (rule 5)."""
-    quick = timedelta(seconds=2 ** max(sends - 1, 0))
-    return (quick if sends <= promise.retry_attempts else SLOW_RESEND) * promise.factor
+    wait = timedelta(seconds=2 ** max(sends - 1, 0)) if sends <= promise.retry_attempts else SLOW_RESEND
+    return wait * promise.factor
 
 
 def _ask(promise: Promise, leg: LegFacts, path: tuple[tuple[Stage, Reason], ...], schedule_ended: Reason = Reason.SCHEDULE_ENDED) -> Verdict:
