@@ -50,6 +50,8 @@ def _set_up(*, wants_browser: bool, results: list[tuple[str, float, bool]]) -> d
     try:
         venv = setup.environment()
         chromium = {"BILLERS_CHROMIUM": str(setup.browser())} if wants_browser else {}
+        if wants_browser:
+            setup.browser_driver(venv)
     except SystemExit:
         results.append(("setup", time.monotonic() - began, False))
         return None

@@ -231,6 +231,22 @@ def install_chromium() -> Path:
     return find_chromium() or give_up(missing)
 
 
+def browser_driver(venv: Path) -> None:
+    """Playwright's wheel carries a Node.js that a minimal Debian cannot load: it wants libatomic."""
+    missing = "The browser tests' driver needs libatomic. Install the package libatomic1 and run this again."
+    with only_one():
+        if not _driver_runs(venv):
+            apt_install(["libatomic1"], missing)
+    if not _driver_runs(venv):
+        give_up(missing)
+
+
+def _driver_runs(venv: Path) -> bool:
+    for node in venv.glob("lib/python*/site-packages/playwright/driver/node"):
+        return subprocess.run([node, "--version"], capture_output=True, check=False).returncode == 0
+    return False
+
+
 # The system's packages.
 
 
@@ -266,6 +282,7 @@ def main() -> None:
     venv = environment()
     if options.browser:
         browser()
+        browser_driver(venv)
     if options.print_venv:
         print(venv)
 
