@@ -19,7 +19,7 @@ from core.ids import new_id
 from core.repositories.billers import Billers
 from core.services import people, settlement, wake, workers
 from core.services.breakers import Breakers
-from core.services.errands import Errand, Result, credentials_of, result_of, terms_of
+from core.services.errands import CLAIM_TOO_OLD, NOT_PREPARED, Errand, Result, credentials_of, result_of, terms_of
 from core.settings import settings
 from core.wire.contract import Outcome
 from core.wire.line import Line, LinePolicy
@@ -133,13 +133,11 @@ class Worker:
     async def _run_lane(self, lane: Lane) -> None:
         while not self._stopping.is_set():
             lane.wake.clear()
-            # Read before the claim is made: the lease runs from somewhere after this.
-            began = clock.boot_seconds()
             try:
-                claimed = await self._insist(lambda: self._claim(lane))
+                began, claimed = await self._insist(lambda: self._claim(lane))
             except Exception as error:  # noqa: BLE001 - one bad row must not end a lane; the sweep and the log tell of it
                 log.error("worker.claim_failed", lane=lane.name, error=type(error).__name__, detail=str(error)[:200])
-                claimed = []
+                began, claimed = 0.0, []
             for errand in claimed:
                 lane.out[errand.biller_type] += 1
                 call = asyncio.create_task(self._run_errand(lane, errand, began))
@@ -148,9 +146,11 @@ class Worker:
             if not claimed:
                 await _first_of(lane.wake, SWEEP_SECONDS)
 
-    def _claim(self, lane: Lane) -> list[Errand]:
+    def _claim(self, lane: Lane) -> tuple[float, list[Errand]]:
+        """What was claimed, and from when on at the earliest its lease runs: a moment before this try, not before the outage that it may have followed."""
+        began = clock.boot_seconds()
         free = {biller: limit - lane.out[biller] for biller, limit in lane.billers().items()}
-        return lane.claim(self._holder, free)
+        return began, lane.claim(self._holder, free)
 
     # ---- Send
 
@@ -165,12 +165,15 @@ class Worker:
         answer_id = new_id()
         # A worker that slept (SIGSTOP, a suspended machine) holds a claim that others have given up: nothing of it may leave any more.
         if clock.boot_seconds() - claimed_at > errand.lease.total_seconds() - errand.snapshot.deadline.total_seconds():
-            return Result(errand, answer_id, Outcome.NOT_SENT, failure="claim_too_old", sentence="The worker was interrupted before it sent anything.")
+            return Result(errand, answer_id, Outcome.NOT_SENT, failure=CLAIM_TOO_OLD, sentence="The worker was interrupted before it sent anything.")
         try:
             terms = terms_of(errand.snapshot, credentials_of(errand))
             exchange = errand.exchange(terms)
         except BillersError as error:
-            return Result(errand, answer_id, Outcome.NOT_SENT, failure="not_prepared", sentence=error.sentence)
+            return Result(errand, answer_id, Outcome.NOT_SENT, failure=NOT_PREPARED, sentence=error.sentence)
+        except Exception as error:  # noqa: BLE001 - a defect of ours, and proof that nothing left: the line was not asked yet
+            log.error("worker.not_prepared", biller=errand.biller_type, verb=errand.verb, error=type(error).__name__)
+            return Result(errand, answer_id, Outcome.NOT_SENT, failure=NOT_PREPARED, sentence="The request could not be made. Tell an administrator.")
         return result_of(errand, answer_id, await self._line.perform(terms, exchange, errand.adapter.masked))
 
     # ---- Conclude
@@ -196,7 +199,10 @@ class Worker:
                 for result in batch:
                     await self._conclude([result])
             return
-        await self._insist(lambda: self._breakers.note(batch))
+        try:
+            await self._insist(lambda: self._breakers.note(batch))
+        except Exception as error:  # noqa: BLE001 - what is concluded stays so, and the next answers must be concluded too
+            log.error("worker.breaker_failed", count=len(batch), error=type(error).__name__)
 
     # ---- By the clock
 

@@ -4,14 +4,14 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core import db
 from core.access import SYSTEM
 from core.models import Breaker
 from core.security import audit
-from core.services.errands import Result
+from core.services.errands import CLAIM_TOO_OLD, NOT_PREPARED, Result
 from core.settings import settings
 from core.wire.contract import Outcome, Verb
 
@@ -25,6 +25,9 @@ REST = timedelta(seconds=30)
 
 BAD = (Outcome.NOT_SENT, Outcome.UNKNOWN)
 
+# Nothing that a biller did, and nothing to hold against it.
+OUR_OWN = frozenset({CLAIM_TOO_OLD, NOT_PREPARED})
+
 # The line's name for HTTP 401 and 403: every further call would only be another wrong password.
 REFUSED_CREDENTIALS = "refused_credentials"
 
@@ -37,9 +40,9 @@ class Breakers:
 
     def note(self, results: Sequence[Result]) -> None:
         """Opens and closes circuits by what came of these calls. Inquiries do not count: asking goes on whatever happens."""
-        sent = [result for result in results if result.errand.leg is not None and result.errand.verb is not Verb.STATUS]
+        sent = [result for result in results if result.errand.leg is not None and result.errand.verb is not Verb.STATUS and result.failure not in OUR_OWN]
         trips: dict[str, str] = {}
-        healed = set()
+        failed, healed = set(), set()
         for result in sent:
             biller, name = result.errand.biller_type, result.errand.snapshot.biller_name
             bad = result.outcome in BAD
@@ -49,12 +52,14 @@ class Breakers:
                 trips[biller] = f"{name} refuses our credentials. An administrator must correct them; payments wait."
             elif bad and len(recent) >= ENOUGH and sum(recent) >= BAD_SHARE * len(recent):
                 trips[biller] = f"{name} does not answer reliably ({sum(recent)} of {len(recent)} calls went wrong). Payments wait and go out by themselves."
-            elif not bad:
+            elif bad:
+                failed.add(biller)
+            else:
                 healed.add(biller)
-        if trips or healed:
-            self._keep(trips, healed - set(trips))
+        if sent:
+            self._keep(trips, failed - healed, healed - set(trips))
 
-    def _keep(self, trips: dict[str, str], healed: set[str]) -> None:
+    def _keep(self, trips: dict[str, str], failed: set[str], healed: set[str]) -> None:
         rest = REST * float(settings().billers_time_factor)
         with db.unit_of_work() as session:
             for biller, reason in trips.items():
@@ -63,6 +68,12 @@ class Breakers:
                     opened.on_conflict_do_update(index_elements=["biller_type"], set_={"probe_at": opened.excluded.probe_at, "reason": opened.excluded.reason})
                 )
                 audit.record(session, SYSTEM, "breaker.opened", "biller_type", biller, because=reason)
+            # A probe that failed: by a worker that need not remember what opened the circuit.
+            session.execute(
+                update(Breaker)
+                .where(Breaker.biller_type.in_(list(failed - set(trips))), Breaker.probe_at <= func.clock_timestamp())
+                .values(probe_at=func.clock_timestamp() + rest)
+            )
             for biller in session.scalars(delete(Breaker).where(Breaker.biller_type.in_(list(healed))).returning(Breaker.biller_type)):
                 self._recent[biller].clear()
                 audit.record(session, SYSTEM, "breaker.closed", "biller_type", biller)

@@ -20,6 +20,10 @@ from core.wire.line import Answer
 # Beyond the call's own deadline, for concluding it: a lease that ends sooner would make every slow commit an inquiry.
 LEASE_MARGIN = timedelta(seconds=10)
 
+# Why the worker itself sent nothing: no accident of the wire, and nothing the biller had a part in.
+CLAIM_TOO_OLD = "claim_too_old"
+NOT_PREPARED = "not_prepared"
+
 
 @dataclass(frozen=True, slots=True)
 class Errand:

@@ -217,6 +217,23 @@ def _pinned(row: Transaction) -> tuple[uuid.UUID, int]:
 
 def conclude(results: Sequence[Result]) -> None:
     """Keeps what came of each errand and moves its row. Repeatable: an answer already kept is left alone, a row already moved is not moved again."""
+    for batch in _each_row_once(results):
+        _conclude(batch)
+
+
+def _each_row_once(results: Sequence[Result]) -> list[list[Result]]:
+    """A row's answers one after the other: beside a fresh one, a late one would pass for its equal."""
+    batches: list[dict[uuid.UUID, Result]] = []
+    for result in results:
+        row = result.errand.stand.id
+        free = sum(row in batch for batch in batches)
+        if free == len(batches):
+            batches.append({})
+        batches[free][row] = result
+    return [list(batch.values()) for batch in batches]
+
+
+def _conclude(results: Sequence[Result]) -> None:
     with db.unit_of_work() as session:
         done = Work(session).kept_answers([result.answer_id for result in results])
         fresh = [result for result in results if result.answer_id not in done]
