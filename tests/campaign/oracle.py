@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 LEDGER = ".ledger.jsonl"
@@ -100,8 +101,10 @@ def examine(database: psycopg.Connection, ledgers: Path, promised: Mapping[uuid.
     """Judges the world as it is now. `promised`: what an operator was told, transaction by draft; each must be there."""
     # What was in the files before the database was read must be in the database; what the database tells must be in the files after.
     before, requests = list(_effects(ledgers)), list(_requests(ledgers))
+    begins = database.info.transaction_status is TransactionStatus.IDLE
     with database.transaction():
-        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if begins:
+            database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         rows = _rows(database)
         after = list(_effects(ledgers))
         report = _counts(rows, after)
