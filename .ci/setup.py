@@ -184,7 +184,7 @@ def install(venv: Path) -> None:
     """What is installed is exactly what requirements.lock names, by content; nothing is compiled, so no compiler is needed."""
     total = len(re.findall(r"^[\w.\[\]-]+==", LOCK.read_text(), re.MULTILINE))
     say(f"Installing {total} packages.")
-    options = ["--require-hashes", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+    options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
     command = [venv / "bin" / "python", "-m", "pip", "install", *options, "-r", LOCK]
     shows_progress = sys.stderr.isatty()
     lines: list[str] = []
