@@ -20,7 +20,10 @@ PAGES = (
     ("home", "Home", ":material/home:", "people:sign_in"),
     ("lookup", "Look up", ":material/person_search:", "accounts:lookup"),
     ("payment", "Pay", ":material/payments:", "transactions:pay"),
+    ("my_day", "My day", ":material/today:", "transactions:pay"),
     ("transactions", "Transactions", ":material/receipt_long:", "transactions:read"),
+    ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
+    ("configurations", "Configurations", ":material/tune:", "billers:configure"),
 )
 
 

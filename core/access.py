@@ -20,7 +20,12 @@ PERMISSIONS: Mapping[str, str] = {
     "transactions:cancel": "cancel anyone's payments",
     "transactions:check": "ask a biller about a payment",
     "transactions:read": "see transactions",
+    "transactions:export": "export transactions",
+    "receipts:print": "print receipts",
+    "tokens:reveal": "see and reprint prepaid tokens",
+    "statistics:read": "see dashboard and analytics",
     "billers:read": "see billers",
+    "billers:configure": "configure billers",
     "people:sign_in": "use the console",
     "audit:verify": "verify the audit chain",
 }

@@ -2,9 +2,10 @@
 
 from core.models.audit import AuditEntry, Seal
 from core.models.base import Base
-from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker
+from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
+from core.models.vended import VendedToken
 
 __all__ = [
     "Answer",
@@ -15,6 +16,7 @@ __all__ = [
     "BillerConfigVersion",
     "BillerType",
     "Breaker",
+    "ConnectionTest",
     "Draft",
     "Event",
     "Leg",
@@ -26,5 +28,6 @@ __all__ = [
     "Transaction",
     "User",
     "UserSession",
+    "VendedToken",
     "Worker",
 ]

@@ -29,4 +29,5 @@ class Base(DeclarativeBase):
         uuid.UUID: Uuid,
         dict[str, Any]: JSONB,
         list[str]: JSONB,
+        list[dict[str, Any]]: JSONB,
     }

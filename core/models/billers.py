@@ -92,6 +92,25 @@ class BillerConfigVersion(Base):
     created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
 
 
+class ConnectionTest(Base):
+    """One try of a configuration, stage by stage: what an administrator sees before switching a biller on."""
+
+    __tablename__ = "connection_tests"
+    __table_args__ = (
+        # A configuration's history, newest first.
+        Index("ix_connection_tests_config_at", "config_id", text("at DESC")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    config_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("biller_configs.id"))
+    config_version: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    actor_name: Mapped[str]
+    passed: Mapped[bool] = mapped_column(Boolean)
+    # [{"stage", "passed", "milliseconds", "told"}], in the order they were tried.
+    stages: Mapped[list[dict[str, Any]]]
+
+
 class Breaker(Base):
     """An open circuit to one biller, seen by every worker. No row: closed."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,18 +18,37 @@ from core.states import Topology
 LONGEST_ACCOUNT = 40
 
 
+class AccountType(BaseModel):
+    """One kind of account a biller knows: the code it is sent under, and what an operator calls it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(pattern="[A-Z0-9_]{1,20}")
+    label: str
+    # The account number is a meter's, and kept as such.
+    is_meter: bool = False
+
+
 class ValidationRules(BaseModel):
     """What may be typed for this biller. Amounts are in the biller's currency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # What the number is called where it is typed: "Account number", "Meter number", "Mobile number".
+    account_label: str = "Account number"
     account_pattern: str = "[0-9A-Za-z/-]{1,40}"
     account_example: str = ""
     account_help: str = ""
+    # Beyond the pattern: `luhn` for a meter's check digit, `phone` for a Malawian number in any usual spelling.
+    account_check: Literal["none", "luhn", "phone"] = "none"
+    account_is_meter: bool = False
+    account_types: tuple[AccountType, ...] = ()
     amount_min: Decimal = Decimal("0.01")
     amount_max: Decimal = Decimal("9999999999.99")
     # Above it a payment needs a second person; None: never.
     second_person_above: Decimal | None = None
+    # Result codes this bank does not believe although the adapter lists them: they read as UNKNOWN.
+    removed_codes: tuple[str, ...] = ()
 
 
 class Snapshot(BaseModel):

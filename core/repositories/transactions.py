@@ -6,49 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, tuple_
+from sqlalchemy import and_, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, Draft, Event, Leg, Transaction, User, Worker
+from core.repositories.filters import TransactionFilter
 from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
 
 # Statuses that say no money is with the biller: a second payment beside one of these is no duplicate.
 SETTLED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionFilter:
-    """Which transactions: the one definition behind the list. `since` is included, `until` is not; both are UTC moments."""
-
-    billers: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    # Part of an account number, a whole reference of ours or of the biller's.
-    search: str = ""
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
-        if self.billers:
-            found.append(Transaction.biller_type.in_(list(self.billers)))
-        if self.statuses:
-            found.append(Transaction.status.in_(list(self.statuses)))
-        if self.types:
-            found.append(Transaction.transaction_type.in_(list(self.types)))
-        if self.since:
-            found.append(Transaction.created_at >= self.since)
-        if self.until:
-            found.append(Transaction.created_at < self.until)
-        if term := self.search.strip():
-            found.append(
-                or_(
-                    Transaction.account_number == term,
-                    Transaction.our_transaction_id == term.upper(),
-                    Transaction.external_transaction_id == term,
-                )
-            )
-        return found
 
 
 @dataclass(frozen=True, slots=True)

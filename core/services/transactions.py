@@ -9,7 +9,8 @@ from core.access import Actor, needs
 from core.errors import BadInput, NotFound
 from core.models import Transaction
 from core.repositories.billers import Billers
-from core.repositories.transactions import Cursor, Page, Story, TransactionFilter, Transactions
+from core.repositories.filters import TransactionFilter
+from core.repositories.transactions import Cursor, Page, Story, Transactions
 from core.settings import settings
 
 PAGE_SIZES = (25, 50, 100)

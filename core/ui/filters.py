@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from core import clock
-from core.repositories.transactions import Cursor, TransactionFilter
+from core.repositories.filters import TransactionFilter
+from core.repositories.transactions import Cursor
 from core.services.transactions import PAGE_SIZES
 from core.states import Status, TransactionType
 

@@ -1,7 +1,8 @@
 """What an adapter and the line promise each other. An adapter says what to send and how to read the answer; it never sends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
@@ -23,6 +24,15 @@ class Verb(StrEnum):
     PURCHASE_BUNDLE = "purchase_bundle"
 
 
+class Flow(StrEnum):
+    """What paying a biller takes beyond the account. It follows from the verbs a biller has."""
+
+    PLAIN = "plain"  # An amount.
+    INVOICE = "invoice"  # An invoice the biller makes, paid exactly.
+    BUNDLE = "bundle"  # One of the bundles the biller offers, at its price.
+    NONE = "none"  # Look-ups only: it takes no payments.
+
+
 class Outcome(StrEnum):
     """What an answer says about the money."""
 
@@ -36,10 +46,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Whose account to look up. `account_type` only where the biller has kinds of accounts."""
+    """A question that moves no money.
+
+    `account_type` only where the biller has kinds of accounts; `amount` of an invoice that is made for an amount; `bundle_id` of a number that is
+    validated for one bundle.
+    """
 
     account: str
     account_type: str | None = None
+    amount: Money | None = None
+    bundle_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +90,67 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Invoice:
+    """What an invoice fetch tells: `outcome` is CONFIRMED (there is one to pay, `number` and `due` are set), REJECTED (none, paid, expired) or UNKNOWN.
+
+    `charges` are the biller's own, already part of `due`.
+    """
+
+    outcome: Outcome
+    number: str = ""
+    account: str = ""
+    name: str | None = None
+    due: Money | None = None
+    due_date: date | None = None
+    charges: Money | None = None
+    state: str | None = None
+    code: str | None = None
+    message: str | None = None
+    mismatch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One thing a biller sells. `data` and `validity` are its own words: "1.2 GB", "7 days"."""
+
+    id: str
+    name: str
+    price: Money
+    data: str | None = None
+    validity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """What a bundle list tells: `outcome` is CONFIRMED (these are offered to this number), REJECTED or UNKNOWN."""
+
+    outcome: Outcome
+    account: str = ""
+    items: tuple[Bundle, ...] = ()
+    code: str | None = None
+    message: str | None = None
+    mismatch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an answer about a payment tells. `mismatch` names the echoed field that was not ours: then nothing else in it counts."""
+    """What an answer about a payment tells. `mismatch` names the echoed field that was not ours: then nothing else in it counts.
+
+    `token` is a vended prepaid token, 20 digits: cash, so it is kept out of every text. `units` and `charges` are what the biller states with it.
+    """
 
     outcome: Outcome
     code: str | None = None
     message: str | None = None
     external_id: str | None = None
     mismatch: str | None = None
+    token: str | None = field(default=None, repr=False)
+    units: str | None = None
+    charges: Money | None = None
+
+
+# What a question is answered with; a payment is answered with a Receipt.
+Told = Account | Invoice | Bundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +202,12 @@ class Biller:
     code: ClassVar[str]
     title: ClassVar[str]
     masked: ClassVar[frozenset[str]] = frozenset()
+    # Result codes of the biller's first dialect; one that speaks several answers `listed` by the dialect of its terms.
     outcomes: ClassVar[Mapping[str, Outcome]] = {}
+    # The dialects a configuration may choose from, the usual one first.
+    dialects: ClassVar[tuple[str, ...]] = ("soap",)
+    # An invoice is made for an amount that the operator says (a prepaid meter), not for what is owed.
+    invoice_asks_amount: ClassVar[bool] = False
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
@@ -142,8 +216,19 @@ class Biller:
     def verbs(cls) -> frozenset[Verb]:
         return frozenset(verb for verb in Verb if hasattr(cls, verb.value))
 
+    @property
+    def listed(self) -> Mapping[str, Outcome]:
+        """The result codes of the dialect that is spoken."""
+        return self.outcomes
+
     def outcome_of(self, code: str) -> Outcome:
         """A listed code's outcome; every other is UNKNOWN. A configuration may take codes off the list, never add to it here."""
         if code in self.terms.removed_codes:
             return Outcome.UNKNOWN
-        return self.outcomes.get(code, Outcome.UNKNOWN)
+        return self.listed.get(code, Outcome.UNKNOWN)
+
+
+def flow_of(verbs: Collection[Verb]) -> Flow:
+    """How a biller with these verbs is paid."""
+    ways = ((Flow.INVOICE, {Verb.GET_INVOICE, Verb.CONFIRM_INVOICE}), (Flow.BUNDLE, {Verb.BUNDLES, Verb.PURCHASE_BUNDLE}), (Flow.PLAIN, {Verb.PAY}))
+    return next((flow for flow, needed in ways if needed <= set(verbs)), Flow.NONE)

@@ -1,0 +1,75 @@
+"""Which transactions: the one definition behind the list, the counts, the figures, the charts and the export."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from core.models import Transaction
+from core.states import MONEY_TYPES, Status
+
+# From so many letters on, a part of a number or of a name is searched for; fewer would find everything.
+SHORTEST_PART = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFilter:
+    """`since` is included, `until` is not; both are UTC moments. Amounts are included on both sides, in whatever currency; what has no amount fits neither."""
+
+    billers: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    amount_min: Decimal | None = None
+    amount_max: Decimal | None = None
+    # Part of an account number, from three characters on; shorter: the whole of it.
+    account: str = ""
+    # A whole reference: ours, the biller's, an invoice's.
+    reference: str = ""
+    # Anything a person may have in hand: a reference, an account or a meter (or part of it), part of a customer's name.
+    search: str = ""
+    initiated_by: uuid.UUID | None = None
+    # Payments that were or may have been sent and are not settled.
+    in_doubt: bool = False
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.billers:
+            found.append(Transaction.biller_type.in_(list(self.billers)))
+        if self.statuses:
+            found.append(Transaction.status.in_(list(self.statuses)))
+        if self.types:
+            found.append(Transaction.transaction_type.in_(list(self.types)))
+        if self.since:
+            found.append(Transaction.created_at >= self.since)
+        if self.until:
+            found.append(Transaction.created_at < self.until)
+        if self.amount_min is not None:
+            found.append(Transaction.amount >= self.amount_min)
+        if self.amount_max is not None:
+            found.append(Transaction.amount <= self.amount_max)
+        if term := self.account.strip():
+            found.append(_part(Transaction.account_number, term))
+        if term := self.reference.strip():
+            found.append(_reference(term))
+        if term := self.search.strip():
+            found.append(or_(_reference(term), _part(Transaction.account_number, term), _part(Transaction.customer_account_name, term)))
+        if self.initiated_by:
+            found.append(Transaction.initiated_by == self.initiated_by)
+        if self.in_doubt:
+            found += [Transaction.status == Status.PROCESSING.value, Transaction.transaction_type.in_([kind.value for kind in MONEY_TYPES])]
+        return found
+
+
+def _reference(term: str) -> ColumnElement[bool]:
+    return or_(Transaction.our_transaction_id == term.upper(), Transaction.external_transaction_id == term, Transaction.invoice_number == term)
+
+
+def _part(column: InstrumentedAttribute[Any], term: str) -> ColumnElement[bool]:
+    """`%` and `_` in what was typed are letters, not wild cards."""
+    return column == term if len(term) < SHORTEST_PART else column.icontains(term, autoescape=True)
