@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
@@ -60,7 +60,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment as the biller is told of it. The core-banking accounts are set in COMPOSITE topology only."""
+    """One payment as the biller is told of it. The core-banking accounts are set in COMPOSITE topology only.
+
+    `requested_at` is when its first attempt was prepared: some billers want a time in the message, and an adapter has no clock.
+    """
 
     reference: str
     account: str
@@ -73,6 +76,7 @@ class Payment:
     debit_account_type: str | None = None
     credit_account: str | None = None
     credit_account_type: str | None = None
+    requested_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
