@@ -13,8 +13,9 @@ st.title("Look up an account", anchor=False)
 
 question, recent = st.columns([5, 3], gap="large")
 with question:
-    biller = lookup_view.ask(actor, billers.list_billers(actor))
-    lookup_view.show_answer(actor, pieces.id_in_address("lookup"))
+    cards = billers.list_billers(actor)
+    biller = lookup_view.ask(actor, cards)
+    lookup_view.show_answer(actor, pieces.id_in_address("lookup"), cards)
     forms.sandbox_accounts(actor, lookup_view.KEY, biller)
 with recent:
     lookup_view.show_recent(actor)

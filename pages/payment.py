@@ -7,8 +7,8 @@ actor = guard("transactions:pay")
 import streamlit as st  # noqa: E402 - the guard goes first
 
 from core.services import billers  # noqa: E402
-from core.ui import wizard  # noqa: E402
+from core.ui import wizard, wizard_draft  # noqa: E402
 
 st.title("Pay a bill", anchor=False)
 
-wizard.show(actor, wizard.draft_in_address(actor), billers.list_billers(actor))
+wizard.show(actor, wizard_draft.draft_in_address(actor), billers.list_billers(actor))

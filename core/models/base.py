@@ -27,7 +27,8 @@ class Base(DeclarativeBase):
         str: Text,
         int: BigInteger,
         uuid.UUID: Uuid,
-        dict[str, Any]: JSONB,
+        # A missing object is NULL: the JSON word null would be merged with others into a list.
+        dict[str, Any]: JSONB(none_as_null=True),
         list[str]: JSONB,
         list[dict[str, Any]]: JSONB,
     }

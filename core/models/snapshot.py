@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, Self
 
+import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import BadInput
@@ -16,6 +17,9 @@ from core.states import Topology
 
 # Longer than any account number of the field; bounds what a configured pattern is ever tried on.
 LONGEST_ACCOUNT = 40
+
+# Where a number without a country code is at home.
+HOME_REGION = "MW"
 
 
 class AccountType(BaseModel):
@@ -92,13 +96,36 @@ class Snapshot(BaseModel):
 
     def check_account(self, typed: str) -> str:
         """The account number as it will be sent. Raises `BadInput` with what it should look like."""
-        number = typed.strip()
+        rules = self.validation_rules
+        number, label = typed.strip(), rules.account_label.lower()
         if not number:
-            raise BadInput(f"Enter the account number: {self.validation_rules.account_help or 'as printed on the bill'}.")
-        if len(number) > LONGEST_ACCOUNT or not number.isascii() or not re.fullmatch(self.validation_rules.account_pattern, number, re.ASCII):
-            example = f", for example {self.validation_rules.account_example}" if self.validation_rules.account_example else ""
-            raise BadInput(f"This is not an account number of {self.biller_name}. It has {self.validation_rules.account_help}{example}.")
+            raise BadInput(f"Enter the {label}: {rules.account_help or 'as printed on the bill'}.")
+        example = f", for example {rules.account_example}" if rules.account_example else ""
+        refusal = f"This is not {_a(label)} of {self.biller_name}. It has {rules.account_help}{example}."
+        if len(number) > LONGEST_ACCOUNT or not number.isascii():
+            raise BadInput(refusal)
+        if rules.account_check == "phone":
+            number = national_number(number) or ""
+        if not re.fullmatch(rules.account_pattern, number, re.ASCII):
+            raise BadInput(refusal)
+        if rules.account_check == "luhn" and not passes_luhn(number):
+            raise BadInput(f"The last digit of this {label} does not fit the others, so a digit was mistyped. Compare it with the meter.")
         return number
+
+    def check_account_type(self, chosen: str | None) -> AccountType | None:
+        """The kind of account, where this biller has kinds. Raises `BadInput` where one must be chosen."""
+        types = self.validation_rules.account_types
+        if not types:
+            return None
+        found = next((one for one in types if one.code == chosen), None)
+        if found is None:
+            raise BadInput(f"Choose the kind of account: {', '.join(one.label for one in types)}.")
+        return found
+
+    def meter_number(self, account: str, account_type: AccountType | None) -> str | None:
+        """The account where it is a meter's, which is kept as such."""
+        is_meter = self.validation_rules.account_is_meter or (account_type is not None and account_type.is_meter)
+        return account if is_meter else None
 
     def check_amount(self, typed: str) -> Money:
         """The amount within the biller's limits. Raises `BadInput` with the limits."""
@@ -112,6 +139,27 @@ class Snapshot(BaseModel):
     def needs_second_person(self, money: Money) -> bool:
         limit = self.validation_rules.second_person_above
         return limit is not None and money.amount > limit
+
+
+def passes_luhn(number: str) -> bool:
+    """The check digit of meters and cards (ISO/IEC 7812-1, annex B)."""
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(number)))
+    return number.isdigit() and sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+
+
+def national_number(typed: str) -> str | None:
+    """`0881234567` for any usual spelling of a Malawian number; None for what is none."""
+    try:
+        number = phonenumbers.parse(typed, HOME_REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.country_code != phonenumbers.country_code_for_region(HOME_REGION) or number.extension or not phonenumbers.is_possible_number(number):
+        return None
+    return f"0{phonenumbers.national_significant_number(number)}"
+
+
+def _a(label: str) -> str:
+    return f"an {label}" if label[:1] in "aeiou" else f"a {label}"
 
 
 def parse_snapshot(stored: Mapping[str, Any]) -> Snapshot:

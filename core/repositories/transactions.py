@@ -53,6 +53,7 @@ class Story:
 class RecentAccount:
     biller_type: str
     account_number: str
+    account_type: str | None
     customer_name: str | None
     last_at: datetime = field(compare=False)
 
@@ -102,6 +103,18 @@ class Transactions:
                 Transaction.amount.is_not(None),
                 Transaction.stage.in_([stage.value for stage in IN_FLIGHT]),
                 ~Transaction.in_flight_waived,
+            )
+        )
+
+    def paying_invoice(self, biller_type: str, invoice_number: str) -> Transaction | None:
+        """The payment that has this invoice: on its way, or paid."""
+        living = [status.value for status in Status if status not in SETTLED_UNPAID]
+        return self._session.scalar(
+            select(Transaction).where(
+                Transaction.transaction_type == TransactionType.CONFIRM_INVOICE.value,
+                Transaction.biller_type == biller_type,
+                Transaction.invoice_number == invoice_number,
+                Transaction.status.in_(living),
             )
         )
 
@@ -166,14 +179,14 @@ class Transactions:
     def recent_accounts(self, user_id: uuid.UUID, biller_type: str, count: int = 6) -> list[RecentAccount]:
         """The accounts this person served last at this biller, each once."""
         latest = (
-            select(Transaction.account_number, Transaction.customer_account_name, Transaction.created_at)
+            select(Transaction.account_number, Transaction.account_type, Transaction.customer_account_name, Transaction.created_at)
             .where(Transaction.initiated_by == user_id, Transaction.biller_type == biller_type, Transaction.customer_account_name.is_not(None))
             .order_by(Transaction.created_at.desc())
             .limit(50)
         )
         seen: dict[str, RecentAccount] = {}
-        for account, name, moment in self._session.execute(latest):
-            seen.setdefault(account, RecentAccount(biller_type, account, name, moment))
+        for account, kind, name, moment in self._session.execute(latest):
+            seen.setdefault(account, RecentAccount(biller_type, account, kind, name, moment))
         return list(seen.values())[:count]
 
     def recent_lookups(self, user_id: uuid.UUID, count: int = 8) -> list[Transaction]:

@@ -16,7 +16,7 @@ from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import audit, vault
 from core.settings import CHECKOUT, settings
-from core.wire.contract import Verb
+from core.wire.contract import Flow, Verb, flow_of
 
 # What seeds/billers.toml says beyond the columns of a configuration.
 _NOT_COLUMNS = frozenset({"code", "name", "sandbox_path", "base_url"})
@@ -38,8 +38,21 @@ class BillerCard:
         return self.snapshot.biller_name
 
     @property
+    def label(self) -> str:
+        """The name as it is offered: of a company with two kinds of bills it also says which."""
+        return f"{self.snapshot.biller_name} · {self.snapshot.display_name}"
+
+    @property
+    def flow(self) -> Flow:
+        return flow_of(self.verbs)
+
+    @property
     def takes_payments(self) -> bool:
-        return bool(self.verbs & {Verb.PAY, Verb.CONFIRM_INVOICE, Verb.PURCHASE_BUNDLE})
+        return self.flow is not Flow.NONE
+
+    @property
+    def asks_amount_for_invoice(self) -> bool:
+        return adapter_for(self.code).invoice_asks_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +67,19 @@ class SandboxAccount:
     what: str
 
 
+def verbs_of(biller_type: str, snapshot: Snapshot) -> frozenset[Verb]:
+    """What may be asked of this biller: what its class can do, less what its configuration switches off."""
+    return frozenset(verb for verb in adapter_for(biller_type).verbs() if snapshot.features.get(verb.value) is not False)
+
+
 def card(session: Session, config: BillerConfig) -> BillerCard:
     breaker = Billers(session).open_breakers().get(config.biller_type)
+    snapshot = Snapshot.of(config)
     return BillerCard(
         code=config.biller_type,
-        snapshot=Snapshot.of(config),
+        snapshot=snapshot,
         version=config.version,
-        verbs=adapter_for(config.biller_type).verbs(),
+        verbs=verbs_of(config.biller_type, snapshot),
         paused_because=config.paused_reason,
         trouble=breaker.reason if breaker else None,
     )
@@ -86,7 +105,12 @@ def sandbox_accounts(actor: Actor, /) -> list[SandboxAccount]:
     if not settings().billers_sandbox:
         return []
     told = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text())
-    return [SandboxAccount(**{name: str(row.get(name, "")) for name in SandboxAccount.__dataclass_fields__}) for row in told.get("account", [])]
+    fields = [name for name in SandboxAccount.__dataclass_fields__ if name != "biller"]
+    return [
+        SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields})
+        for row in told.get("account", [])
+        for biller in row.get("billers", [row.get("biller")])
+    ]
 
 
 def chosen(session: Session, biller_type: str) -> BillerConfig:

@@ -2,8 +2,8 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import db
 from core.access import Actor, needs
+from core.adapters import adapter_for
 from core.errors import BadInput, NotFound
 from core.ids import new_id
 from core.models import Draft, Transaction
@@ -20,11 +21,12 @@ from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.billers import Billers
 from core.repositories.transactions import Transactions
-from core.services.billers import chosen
+from core.services.billers import chosen, verbs_of
 from core.states import Stage, TransactionType
+from core.wire.contract import Flow, Verb, flow_of
 
 # What a form may hold: nothing else is kept from whatever a browser sends.
-FIELDS = ("biller", "account", "account_type", "lookup", "amount", "step")
+FIELDS = ("biller", "account", "account_type", "lookup", "amount", "invoice", "bundles", "bundle", "seen", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Review:
     snapshot: Snapshot
     duplicate: Earlier | None
     in_flight: Earlier | None
+    # The payment that has this invoice already.
+    invoice_taken: Earlier | None = None
 
 
 def hash_of(payload: Mapping[str, Any]) -> bytes:
@@ -126,39 +130,114 @@ def _payload_of(session: Session, actor: Actor, form: Mapping[str, Any]) -> dict
     config = chosen(session, str(form.get("biller") or ""))
     snapshot = Snapshot.of(config)
     account = snapshot.check_account(str(form.get("account") or ""))
-    amount = snapshot.check_amount(str(form.get("amount") or ""))
-    looked_up = _lookup_of(session, actor, form, config.biller_type, account)
-    if snapshot.needs_second_person(amount):
-        limit = Money(snapshot.validation_rules.second_person_above or amount.amount, amount.currency)
+    kind = snapshot.check_account_type(form.get("account_type"))
+    verbs = verbs_of(config.biller_type, snapshot)
+    looked_up = _answered(session, form.get("lookup"), Stand(TransactionType.ACCOUNT_DETAILS, config.biller_type, account, kind.code if kind else None))
+    if looked_up is None and Verb.LOOKUP in verbs:
+        raise BadInput("Look the account up first: the biller's name for it is part of what you confirm.")
+    bill = BILLS[flow_of(verbs)](session, snapshot, form, account)
+    if snapshot.needs_second_person(bill.amount):
+        limit = Money(snapshot.validation_rules.second_person_above or bill.amount.amount, bill.amount.currency)
         raise BadInput(
             f"A payment above {limit} to {snapshot.biller_name} needs a second person, and approvals are not part of this version yet."
             " Pay a smaller amount, or pay it outside this console."
         )
     return {
-        "transaction_type": TransactionType.POST_TRANSACTION.value,
+        "transaction_type": bill.type.value,
         "biller_type": config.biller_type,
         "biller_name": snapshot.biller_name,
         "biller_config_id": str(config.id),
         "config_version": config.version,
         "topology": snapshot.topology.value,
         "account_number": account,
-        "account_type": form.get("account_type"),
-        "customer_name": looked_up.customer_account_name,
-        "lookup": str(looked_up.id),
-        "amount": amount.text,
-        "currency": amount.currency,
+        "account_type": kind.code if kind else None,
+        "meter_number": snapshot.meter_number(account, kind),
+        "customer_name": bill.customer_name or (looked_up.customer_account_name if looked_up else None),
+        "lookup": str(looked_up.id) if looked_up else None,
+        "amount": bill.amount.text,
+        "currency": bill.amount.currency,
+        **bill.particulars,
     }
 
 
-def _lookup_of(session: Session, actor: Actor, form: Mapping[str, Any], biller_type: str, account: str) -> Transaction:
-    """The answered look-up this payment rests on: the name that is confirmed is the name the biller gave, not one a browser sent."""
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What is paid, as its flow tells it. `particulars` are the payload's fields that only this flow has."""
+
+    type: TransactionType
+    amount: Money
+    customer_name: str | None = None
+    particulars: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _plain_bill(session: Session, snapshot: Snapshot, form: Mapping[str, Any], account: str) -> Bill:
+    return Bill(TransactionType.POST_TRANSACTION, snapshot.check_amount(str(form.get("amount") or "")))
+
+
+def _invoice_bill(session: Session, snapshot: Snapshot, form: Mapping[str, Any], account: str) -> Bill:
+    """The invoice the biller made, paid exactly: nobody types its number or its amount."""
+    fetched = _answered(session, form.get("invoice"), Stand(TransactionType.GET_INVOICE, snapshot.biller_type, account))
+    told = (fetched.extra or {}) if fetched else {}
+    if fetched is None or not told.get("invoice_number") or not told.get("amount_due"):
+        raise BadInput("Fetch the invoice first: its number and amount are what you confirm.")
+    due = _in_currency_of(snapshot, told["amount_due"], told.get("amount_currency", snapshot.default_currency))
+    particulars = {"invoice": str(fetched.id), "invoice_number": told["invoice_number"], "due_date": told.get("due_date"), "charges": told.get("charges")}
+    return Bill(TransactionType.CONFIRM_INVOICE, due, fetched.customer_account_name, particulars)
+
+
+def _bundle_bill(session: Session, snapshot: Snapshot, form: Mapping[str, Any], account: str) -> Bill:
+    """A bundle of the list the biller gave, at the price it gave."""
+    listed = _answered(session, form.get("bundles"), Stand(TransactionType.BUNDLE_DETAILS, snapshot.biller_type, account))
+    offered = (listed.extra or {}).get("bundles", []) if listed else []
+    bundle = next((one for one in offered if one["id"] == form.get("bundle")), None)
+    if listed is None or bundle is None:
+        raise BadInput("Choose one of the bundles the biller offers to this number.")
+    told = " · ".join(str(bundle[name]) for name in ("name", "data", "validity") if bundle.get(name))
+    price = _in_currency_of(snapshot, bundle["price"], bundle["currency"])
+    return Bill(TransactionType.CONFIRM_BUNDLE, price, None, {"bundles": str(listed.id), "bundle_id": bundle["id"], "bundle_name": told})
+
+
+def _no_bill(session: Session, snapshot: Snapshot, form: Mapping[str, Any], account: str) -> Bill:
+    raise BadInput(f"{snapshot.biller_name} takes no payments through this console: it only confirms whose number it is.")
+
+
+BILLS: Mapping[Flow, Callable[[Session, Snapshot, Mapping[str, Any], str], Bill]] = {
+    Flow.PLAIN: _plain_bill,
+    Flow.INVOICE: _invoice_bill,
+    Flow.BUNDLE: _bundle_bill,
+    Flow.NONE: _no_bill,
+}
+
+
+def _in_currency_of(snapshot: Snapshot, text: str, currency: str) -> Money:
+    """A price the biller set, within what the console may pay it. The biller is asked again where it is not."""
+    if currency not in snapshot.supported_currencies:
+        raise BadInput(f"{snapshot.biller_name} asks for {currency}, which is not set up for it. Ask an administrator.")
+    money = Money.from_text(text, currency)
+    snapshot.check_amount(money.text)
+    return money
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What a question must have been about to count for a payment."""
+
+    type: TransactionType
+    biller_type: str
+    account: str
+    account_type: str | None = None
+
+
+def _answered(session: Session, asked: object, stand: Stand) -> Transaction | None:
+    """The answered question this payment rests on: what is confirmed is what the biller said, not what a browser sent."""
     try:
-        found = Transactions(session).by_id(uuid.UUID(str(form.get("lookup"))))
+        found = Transactions(session).by_id(uuid.UUID(str(asked)))
     except ValueError:
-        found = None
-    if found is None or found.stage != Stage.COMPLETED.value or (found.biller_type, found.account_number) != (biller_type, account):
-        raise BadInput("Look the account up first: the biller's name for it is part of what you confirm.")
-    return found
+        return None
+    if found is None or found.stage != Stage.COMPLETED.value:
+        return None
+    about = Stand(TransactionType(found.transaction_type), found.biller_type, found.account_number, found.account_type)
+    return found if about == stand else None
 
 
 def _review(session: Session, draft: Draft) -> Review:
@@ -173,10 +252,20 @@ def _review(session: Session, draft: Draft) -> Review:
         snapshot=snapshot,
         duplicate=earlier(session, same_lately(session, payload, snapshot)),
         in_flight=earlier(session, Transactions(session).in_flight(payload["biller_type"], payload["account_number"])),
+        invoice_taken=earlier(session, invoice_taken(session, payload)),
     )
 
 
+def invoice_taken(session: Session, payload: Mapping[str, Any]) -> Transaction | None:
+    """The living payment of this very invoice."""
+    number = payload.get("invoice_number")
+    return Transactions(session).paying_invoice(payload["biller_type"], number) if number else None
+
+
 def same_lately(session: Session, payload: Mapping[str, Any], snapshot: Snapshot, besides: uuid.UUID | None = None) -> Transaction | None:
+    """The same bill paid within the window. An invoice has a number to be known by, unless each fetch mints a new one."""
+    if payload.get("invoice_number") and not adapter_for(payload["biller_type"]).invoice_asks_amount:
+        return None
     amount = Money.from_text(payload["amount"], payload["currency"]).amount
     window = timedelta(minutes=snapshot.duplicate_window_minutes)
     return Transactions(session).same_lately(payload["biller_type"], payload["account_number"], amount, window, besides)

@@ -14,7 +14,7 @@ from core.services.moves import Stand
 from core.settings import settings
 from core.states import LegKind, Topology, TransactionType
 from core.wire.accidents import OutcomeClass
-from core.wire.contract import Account, Biller, Exchange, Outcome, Payment, Query, Receipt, Terms, Verb
+from core.wire.contract import Account, Biller, Bundles, Exchange, Invoice, Outcome, Payment, Query, Receipt, Terms, Told, Verb
 from core.wire.line import Answer
 
 # Beyond the call's own deadline, for concluding it: a lease that ends sooner would make every slow commit an inquiry.
@@ -49,11 +49,15 @@ class Errand:
     def adapter(self) -> type[Biller]:
         return adapter_for(self.biller_type)
 
-    def exchange(self, terms: Terms) -> Exchange[Receipt | Account]:
+    def exchange(self, terms: Terms) -> Exchange[Receipt | Told]:
         """The request to make. A verb the adapter does not have is a defect of whoever made the errand."""
         verb = getattr(self.adapter(terms), self.verb.value)
-        made: Exchange[Receipt | Account] = verb(self.ask)
+        made: Exchange[Receipt | Told] = verb(self.ask)
         return made
+
+    def meaning_of(self, code: str | None) -> Outcome | None:
+        """What the biller's dialect lists this code as; None for one it does not list."""
+        return self.adapter(terms_of(self.snapshot, {})).listed.get(code or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,19 @@ class Result:
     duration_ms: int | None = None
     request: str | None = None
     response: str | None = None
+    # What a payment, and what a question, was answered with: one of them at most.
     receipt: Receipt | None = None
-    account: Account | None = None
+    told: Told | None = None
 
     @property
     def code(self) -> str | None:
-        told = self.receipt or self.account
-        return told.code if told else None
+        said = self.receipt or self.told
+        return said.code if said else None
 
     @property
     def message(self) -> str | None:
-        told = self.receipt or self.account
-        return (told.message if told else None) or self.sentence
+        said = self.receipt or self.told
+        return (said.message if said else None) or self.sentence
 
 
 def lease_for(snapshot: Snapshot) -> timedelta:
@@ -106,6 +111,7 @@ def terms_of(snapshot: Snapshot, credentials: Mapping[str, str]) -> Terms:
         currency=snapshot.default_currency,
         deadline_seconds=snapshot.timeout_ms / 1000,
         dialect=snapshot.dialect,
+        removed_codes=frozenset(snapshot.validation_rules.removed_codes),
     )
 
 
@@ -126,7 +132,14 @@ def payment_of(transaction: Transaction, leg: Leg) -> Payment:
         debit_account_type=transaction.debit_account_type if composite else None,
         credit_account=transaction.credit_account if composite else None,
         credit_account_type=transaction.credit_account_type if composite else None,
+        requested_at=transaction.created_at,
     )
+
+
+def query_of(transaction: Transaction) -> Query:
+    """The question as the biller is asked it. The amount is the one an invoice is made for."""
+    asked = (transaction.extra or {}).get("asked_amount")
+    return Query(transaction.account_number, transaction.account_type, Money.from_text(asked, transaction.currency) if asked else None)
 
 
 # Which verb each intent is carried out by.
@@ -140,11 +153,11 @@ VERBS: Mapping[TransactionType, Verb] = {
 }
 
 
-def result_of(errand: Errand, answer_id: uuid.UUID, answer: Answer[Receipt | Account]) -> Result:
-    """The line's answer in the words of an outcome. A look-up that was answered is what its reader says it is."""
-    told = answer.value
+def result_of(errand: Errand, answer_id: uuid.UUID, answer: Answer[Receipt | Told]) -> Result:
+    """The line's answer in the words of an outcome. A question that was answered is what its reader says it is."""
+    said = answer.value
     line_says = {OutcomeClass.NOT_SENT: Outcome.NOT_SENT, OutcomeClass.UNKNOWN: Outcome.UNKNOWN}
-    outcome = told.outcome if told is not None else line_says[answer.outcome_class]
+    outcome = said.outcome if said is not None else line_says[answer.outcome_class]
     return Result(
         errand=errand,
         answer_id=answer_id,
@@ -155,6 +168,6 @@ def result_of(errand: Errand, answer_id: uuid.UUID, answer: Answer[Receipt | Acc
         duration_ms=answer.duration_ms,
         request=answer.transcript.request,
         response=answer.transcript.response,
-        receipt=told if isinstance(told, Receipt) else None,
-        account=told if isinstance(told, Account) else None,
+        receipt=said if isinstance(said, Receipt) else None,
+        told=said if isinstance(said, Account | Invoice | Bundles) else None,
     )

@@ -22,8 +22,9 @@ from core.repositories.billers import Billers
 from core.repositories.transactions import Transactions
 from core.security import audit
 from core.services import wake
-from core.services.billers import chosen
-from core.services.drafts import Earlier, earlier, hash_of, same_lately
+from core.services.billers import chosen, verbs_of
+from core.services.drafts import Earlier, earlier, hash_of, invoice_taken, same_lately
+from core.services.errands import VERBS
 from core.services.moves import Move, Stand, move, tell_created
 from core.services.policy import ASK_AGAIN_AFTER, Reason
 from core.services.transactions import existing
@@ -32,6 +33,9 @@ from core.states import LEGS, LegKind, Stage, Status, Topology, TransactionType
 
 # A review that was shown longer ago than this is looked through again before it is paid.
 REVIEW_LASTS = timedelta(hours=1)
+
+# What a payment's story tells of the bill beside its columns.
+TOLD_BEFORE = ("bundle_name", "due_date", "charges")
 
 RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
 CANCELLABLE = (Stage.CREATED, Stage.AWAITING_APPROVAL, Stage.QUEUED)
@@ -56,6 +60,17 @@ class AlreadyInFlight(Conflict):
         self.earlier = seen
         super().__init__(
             f"A payment of {seen.amount} to this account by {seen.by or 'the system'} is still on its way. Open it and wait for its end before you pay again."
+        )
+
+
+class InvoiceTaken(Conflict):
+    """This invoice is paid already, or being paid."""
+
+    def __init__(self, seen: Earlier) -> None:
+        self.earlier = seen
+        super().__init__(
+            f"This invoice ({seen.amount}) is {'paid' if seen.status == Status.COMPLETED else 'being paid'} by {seen.by or 'the system'} already."
+            " Open that payment: an invoice is paid once."
         )
 
 
@@ -123,6 +138,11 @@ def _refuse_second_payments(session: Session, payload: Mapping[str, Any], snapsh
     """The business keys. Whoever pays the same account at the same moment waits for this unit of work, then sees its row."""
     transactions = Transactions(session)
     transactions.hold_account(payload["biller_type"], payload["account_number"])
+    if number := payload.get("invoice_number"):
+        # Two accounts may share an invoice: whoever pays it, the other waits.
+        transactions.hold_account(payload["biller_type"], f"invoice {number}")
+    if seen := earlier(session, invoice_taken(session, payload)):
+        raise InvoiceTaken(seen)
     if seen := earlier(session, transactions.in_flight(payload["biller_type"], payload["account_number"])):
         raise AlreadyInFlight(seen)
     if (seen := earlier(session, same_lately(session, payload, snapshot, besides=parent))) and not (reason or "").strip():
@@ -155,6 +175,10 @@ def _create(
             topology=topology.value,
             account_number=payload["account_number"],
             account_type=payload["account_type"],
+            meter_number=payload.get("meter_number"),
+            invoice_number=payload.get("invoice_number"),
+            bundle_id=payload.get("bundle_id"),
+            extra={name: payload[name] for name in TOLD_BEFORE if payload.get(name)} or None,
             customer_account_name=payload["customer_name"],
             amount=Money.from_text(payload["amount"], payload["currency"]).amount,
             currency=payload["currency"],
@@ -209,6 +233,8 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
         raise NotLegalNow(why)
     config = chosen(session, original.biller_type)
     snapshot = Snapshot.of(config)
+    if VERBS[TransactionType(original.transaction_type)] not in verbs_of(original.biller_type, snapshot):
+        raise NotLegalNow(f"{snapshot.biller_name} takes such payments no longer. Start a new payment, or ask an administrator.")
     amount = snapshot.check_amount(Money(original.amount, original.currency).text if original.amount is not None else "")
     payload = {
         "transaction_type": original.transaction_type,
@@ -219,6 +245,10 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
         "topology": snapshot.topology.value,
         "account_number": snapshot.check_account(original.account_number),
         "account_type": original.account_type,
+        "meter_number": original.meter_number,
+        "invoice_number": original.invoice_number,
+        "bundle_id": original.bundle_id,
+        **{name: (original.extra or {}).get(name) for name in TOLD_BEFORE},
         "customer_name": original.customer_account_name,
         "amount": amount.text,
         "currency": amount.currency,

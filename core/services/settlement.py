@@ -3,26 +3,32 @@
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+import structlog
 from sqlalchemy import func, insert, update
 from sqlalchemy.orm import Session
 
 from core import db
 from core.access import SYSTEM
-from core.adapters import adapter_for
-from core.errors import Unavailable
+from core.errors import Misconfigured, Unavailable
 from core.ids import new_id
 from core.models import Answer, Attempt, Leg, Transaction
 from core.models.snapshot import Snapshot, parse_snapshot
+from core.money import Money
 from core.repositories.billers import Billers
 from core.repositories.work import Work
 from core.security import audit
-from core.services.errands import VERBS, Errand, Result, lease_for, payment_of
+from core.services import tokens
+from core.services.billers import verbs_of
+from core.services.errands import VERBS, Errand, Result, lease_for, payment_of, query_of
 from core.services.moves import Move, Stand, move_many
 from core.services.policy import LegFacts, Promise, Reason, Verdict, after_doubt, after_inquiry, after_send
 from core.settings import settings
 from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage, TransactionType
-from core.wire.contract import Account, Outcome, Payment, Query, Verb
+from core.wire.contract import Account, Bundles, Invoice, Outcome, Payment, Query, Receipt, Told, Verb
+
+log = structlog.get_logger(__name__)
 
 SENDABLE = (Stage.QUEUED, Stage.PAY_RETRY)
 ASKABLE = (Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED)
@@ -31,9 +37,8 @@ Take = Callable[[Session, Sequence[Transaction], str], list[Errand]]
 
 
 def promise_of(biller_type: str, snapshot: Snapshot) -> Promise:
-    switched_off = snapshot.features.get("status") is False
     return Promise(
-        can_ask=Verb.STATUS in adapter_for(biller_type).verbs() and not switched_off,
+        can_ask=Verb.STATUS in verbs_of(biller_type, snapshot),
         certified=snapshot.inquiry_certified,
         max_processing=snapshot.max_processing,
         retry_attempts=snapshot.retry_attempts,
@@ -152,7 +157,7 @@ def _take_lookups(session: Session, rows: Sequence[Transaction], worker: str) ->
             for row in rows
         ],
     )
-    errands = [_errand(row, stands[row.id], snapshots[row.id], Query(row.account_number, row.account_type)) for row in rows if row.id in stands]
+    errands = [_errand(row, stands[row.id], snapshots[row.id], query_of(row)) for row in rows if row.id in stands]
     _write_intents(session, errands, worker)
     return errands
 
@@ -239,6 +244,7 @@ def _conclude(results: Sequence[Result]) -> None:
         fresh = [result for result in results if result.answer_id not in done]
         in_time = _conclude_lookups(session, [result for result in fresh if result.errand.leg is None])
         in_time |= _conclude_payments(session, [result for result in fresh if result.errand.leg is not None])
+        _keep_tokens(session, fresh)
         if fresh:
             session.execute(insert(Answer), [_as_answer(result, result.errand.stand.id in in_time) for result in fresh])
         _keep_late_evidence(session, [result for result in fresh if result.errand.stand.id not in in_time])
@@ -250,9 +256,10 @@ def _conclude_lookups(session: Session, results: Sequence[Result]) -> set[uuid.U
 
 
 def _lookup_move(stand: Stand, biller: str, result: Result) -> Move:
-    account = result.account
-    if result.outcome is Outcome.CONFIRMED and account is not None:
-        return Move(stand, Stage.COMPLETED, Reason.LOOKUP_ANSWERED.format(biller=biller), customer_name=account.name, extra=_told_of(account), error_code=None)
+    told = result.told
+    if result.outcome is Outcome.CONFIRMED and told is not None:
+        name = None if isinstance(told, Bundles) else told.name
+        return Move(stand, Stage.COMPLETED, Reason.LOOKUP_ANSWERED.format(biller=biller), customer_name=name, extra=_kept_of(told), error_code=None)
     refused = result.outcome is Outcome.REJECTED
     reason = (Reason.LOOKUP_REFUSED if refused else Reason.LOOKUP_NO_ANSWER).format(biller=biller)
     return Move(
@@ -261,19 +268,38 @@ def _lookup_move(stand: Stand, biller: str, result: Result) -> Move:
         reason,
         error_code=result.code or result.failure,
         error_message=result.message or reason,
-        extra=_told_of(account) if account else None,
+        extra=_kept_of(told) if told else None,
     )
 
 
-def _told_of(account: Account) -> Mapping[str, str]:
-    """What the biller said of the account, as the card shows it."""
-    told = {
-        "name": account.name,
-        "balance": account.balance.text if account.balance else None,
-        "balance_currency": account.balance.currency if account.balance else None,
-        "state": account.state,
-    }
-    return {key: value for key, value in told.items() if value is not None}
+def _kept_of(told: Told) -> Mapping[str, Any]:
+    """What the biller said, as the pages show it and a draft is frozen from it. Amounts are text."""
+    match told:
+        case Account():
+            kept: dict[str, Any] = {"name": told.name, "state": told.state, **_amount("balance", told.balance, currency="balance_currency")}
+        case Invoice():
+            kept = {
+                "name": told.name,
+                "state": told.state,
+                "invoice_number": told.number or None,
+                "due_date": told.due_date.isoformat() if told.due_date else None,
+                **_amount("amount_due", told.due, currency="amount_currency"),
+                **_amount("charges", told.charges),
+            }
+        case Bundles():
+            kept = {
+                "bundles": [
+                    {"id": one.id, "name": one.name, "price": one.price.text, "currency": one.price.currency, "data": one.data, "validity": one.validity}
+                    for one in told.items
+                ]
+            }
+    return {key: value for key, value in kept.items() if value is not None}
+
+
+def _amount(name: str, money: Money | None, *, currency: str | None = None) -> dict[str, str]:
+    if money is None:
+        return {}
+    return {name: money.text, **({currency: money.currency} if currency else {})}
 
 
 def _conclude_payments(session: Session, results: Sequence[Result]) -> set[uuid.UUID]:
@@ -298,8 +324,7 @@ def _contradicting(result: Result) -> str | None:
     receipt = result.receipt
     if receipt is None or receipt.mismatch is None:
         return None
-    claims = result.errand.adapter.outcomes.get(receipt.code or "")
-    return receipt.mismatch if claims is Outcome.CONFIRMED else None
+    return receipt.mismatch if result.errand.meaning_of(receipt.code) is Outcome.CONFIRMED else None
 
 
 def _facts(leg: Leg, now: datetime, *, is_inquiry: bool = False) -> LegFacts:
@@ -360,8 +385,28 @@ def _move_of(stand: Stand, biller: str, verdict: Verdict, step: int, result: Res
         external_id=_external_id(result),
         error_code=None if settled_well or result is None else result.code or result.failure,
         error_message=None if settled_well or result is None else result.message,
+        extra=_sold(result.receipt) if settled_well and result and result.receipt else None,
         facts={} if result is None else {"outcome": result.outcome, "attempt": str(result.errand.attempt_id)},
     )
+
+
+def _sold(receipt: Receipt) -> Mapping[str, Any] | None:
+    """What the biller states with its confirmation. Of a token only that there is one."""
+    stated = {**({"units": receipt.units} if receipt.units else {}), **_amount("charges", receipt.charges), **({"has_token": True} if receipt.token else {})}
+    return stated or None
+
+
+def _keep_tokens(session: Session, results: Sequence[Result]) -> None:
+    """A vended token is the customer's, whether its answer came in time or late. That it cannot be kept must not hold back what became of the money."""
+    for result in results:
+        receipt = result.receipt
+        if receipt is None or receipt.token is None or receipt.outcome is not Outcome.CONFIRMED:
+            continue
+        try:
+            tokens.keep(session, result.errand.stand.id, receipt.token)
+        except Misconfigured as error:
+            log.error("settlement.token_not_kept", transaction=str(result.errand.stand.id), why=error.sentence)
+            audit.record(session, SYSTEM, "transaction.vended_unkept", "transaction", result.errand.stand.id, why=error.sentence)
 
 
 def _external_id(result: Result | None) -> str | None:
@@ -391,7 +436,6 @@ def _wait(session: Session, stand: Stand, wait: timedelta) -> bool:
 
 
 def _as_answer(result: Result, in_time: bool) -> dict[str, object]:
-    told = result.receipt or result.account
     return {
         "id": result.answer_id,
         "attempt_id": result.errand.attempt_id,
@@ -400,7 +444,7 @@ def _as_answer(result: Result, in_time: bool) -> dict[str, object]:
         "failure": result.failure,
         "in_time": in_time,
         "http_status": result.http_status,
-        "code": told.code if told else None,
+        "code": result.code,
         "message": result.message,
         "external_id": result.receipt.external_id if result.receipt else None,
         "duration_ms": result.duration_ms,

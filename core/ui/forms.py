@@ -8,54 +8,94 @@ from core.access import Actor
 from core.errors import BadInput, NotFound
 from core.services import billers as biller_service
 from core.services.billers import BillerCard, SandboxAccount
-from core.ui.pieces import complain
+from core.ui.pieces import LOOKUP, complain, link_to
 from core.ui.words import plain
 
-Act = Callable[[str, str], None]
+# Biller, account, kind of account (None where the biller has no kinds).
+Act = Callable[[str, str, str | None], None]
 
 
-def account_form(key: str, cards: Sequence[BillerCard], act: Act, *, biller: str = "", account: str = "") -> str | None:
+def account_form(
+    key: str, cards: Sequence[BillerCard], act: Act, *, paying: bool = False, biller: str = "", account: str = "", account_type: str = ""
+) -> str | None:
     """Asks for biller and account, and hands both to `act` when they are submitted; what it complains of is told beside the field.
 
-    `biller` and `account` are what the form starts with. Answers the chosen biller's code, or None where there is none to choose.
+    `biller`, `account` and `account_type` are what the form starts with. Answers the chosen biller's code; None where there is none to choose, or
+    where the chosen one cannot do what is wanted (`paying`: it takes no payments).
     """
     if not cards:
         st.info("No biller is switched on. An administrator can switch one on; then it is offered here.", icon=":material/domain_disabled:")
         return None
     st.session_state.setdefault(f"{key}-account", account)
     with st.container(border=True):
-        card = _choose(key, cards, biller)
+        card = _choose(key, cards, st.query_params.get("biller") or biller)
         _tell_trouble(card)
-        rules = card.snapshot.validation_rules
-        with st.form(f"{key}-form", border=False):
-            number = st.text_input(
-                "Account number",
-                key=f"{key}-account",
-                placeholder=f"for example {rules.account_example}" if rules.account_example else None,
-                help=_help(rules.account_help, rules.account_example),
-                autocomplete="off",
-                icon=":material/tag:",
-            )
-            below = st.container()
-            if st.form_submit_button("Look up", type="primary", icon=":material/search:", help="Asks the biller for name and balance. Enter does the same."):
-                try:
-                    act(card.code, number or "")
-                except (BadInput, NotFound) as error:
-                    with below:
-                        complain(error.sentence)
+        if paying and not card.takes_payments:
+            _why_no_payments(card)
+            return None
+        _ask_account(key, card, act, account_type)
     return card.code
 
 
+def _ask_account(key: str, card: BillerCard, act: Act, account_type: str) -> None:
+    rules = card.snapshot.validation_rules
+    with st.form(f"{key}-form", border=False):
+        kind = _ask_type(key, card, account_type) if rules.account_types else None
+        number = st.text_input(
+            rules.account_label,
+            key=f"{key}-account",
+            placeholder=f"for example {rules.account_example}" if rules.account_example else None,
+            help=_help(rules.account_help, rules.account_example),
+            autocomplete="off",
+            icon=":material/tag:",
+        )
+        below = st.container()
+        if st.form_submit_button("Look up", type="primary", icon=":material/search:", help="Asks the biller for name and balance. Enter does the same."):
+            try:
+                act(card.code, number or "", kind)
+            except (BadInput, NotFound) as error:
+                with below:
+                    complain(error.sentence)
+
+
+def _ask_type(key: str, card: BillerCard, chosen: str) -> str | None:
+    types = card.snapshot.validation_rules.account_types
+    st.session_state.setdefault(f"{key}-type-{card.code}", chosen if chosen in {one.code for one in types} else types[0].code)
+    return st.segmented_control(
+        "Kind of account",
+        [one.code for one in types],
+        format_func=lambda code: next(one.label for one in types if one.code == code),
+        key=f"{key}-type-{card.code}",
+        required=True,
+        help=f"{plain(card.name)} keeps several kinds of accounts: choose the one the number below belongs to.",
+    )
+
+
+def _why_no_payments(card: BillerCard) -> None:
+    st.info(
+        f"{plain(card.name)} takes no payments here: it only confirms whose number it is, and has no way to be paid. Nothing is wrong with the number.",
+        title="Look-ups only",
+        icon=":material/info:",
+    )
+    link_to(LOOKUP, "Look a number up", ":material/person_search:", biller=card.code)
+
+
 def _choose(key: str, cards: Sequence[BillerCard], biller: str) -> BillerCard:
-    """One biller is chosen already; several wait for a choice, the last one used standing first."""
+    """The last one used stands first. The choice goes into the address, where a reload finds it."""
     codes = [card.code for card in cards]
+    widget = f"{key}-biller"
+
+    def remember() -> None:
+        st.query_params["biller"] = st.session_state[widget]
+
     code = st.selectbox(
         "Biller",
         codes,
         index=codes.index(biller) if biller in codes else 0,
-        format_func=lambda code: next(card.name for card in cards if card.code == code),
-        key=f"{key}-biller",
-        help="The company whose bill is paid. Only those switched on are offered.",
+        format_func=lambda code: next(card.label for card in cards if card.code == code),
+        key=widget,
+        on_change=remember,
+        help="The company whose bill is paid, and which kind of bill. Only those switched on are offered.",
     )
     return next((card for card in cards if card.code == code), cards[0])
 

@@ -16,7 +16,7 @@ from core.states import Stage, TransactionType
 from core.ui.pieces import code, show_telling
 from core.ui.session import guarded_fragment
 from core.ui.tellings import lost_on_the_way, tell
-from core.ui.words import as_of, plain
+from core.ui.words import as_of, date_text, plain
 
 LOOK_EVERY_SECONDS = 0.5
 
@@ -42,6 +42,12 @@ def is_lookup(transaction: Transaction) -> bool:
     return transaction.transaction_type == TransactionType.ACCOUNT_DETAILS.value
 
 
+def due_of(fetched: Transaction) -> Money | None:
+    """What the fetched invoice is for."""
+    told = fetched.extra or {}
+    return Money.from_text(told["amount_due"], told.get("amount_currency", fetched.currency)) if told.get("amount_due") else None
+
+
 def balance_of(looked_up: Transaction) -> Money | None:
     """What the biller said is owed; below zero the customer has paid ahead."""
     told = looked_up.extra or {}
@@ -53,7 +59,7 @@ def blocked(looked_up: Transaction) -> bool:
 
 
 def watch(actor: Actor, lookup_id: uuid.UUID, when_answered: Callable[[Transaction], None] | None = None) -> Transaction:
-    """Shows the look-up, and goes on looking until it is settled; then the whole page is drawn once more, and `when_answered` may move on."""
+    """Shows the question's answer, and goes on looking until it is there; then the whole page is drawn once more, and `when_answered` may move on."""
     looked_up = transactions.find(actor, lookup_id)
     if answered(looked_up) and when_answered:
         when_answered(looked_up)
@@ -74,13 +80,40 @@ def _card(actor: Actor, lookup_id: uuid.UUID, waits: bool) -> None:
         _waiting(looked_up)
 
 
-def show(looked_up: Transaction) -> None:
+def show(answer: Transaction) -> None:
+    """What was answered, by what was asked."""
+    match TransactionType(answer.transaction_type):
+        case TransactionType.GET_INVOICE:
+            show_invoice(answer)
+        case TransactionType.BUNDLE_DETAILS:
+            st.caption(f"{plain(answer.biller_name)} offers {len((answer.extra or {}).get('bundles', []))} bundles, {as_of(answer.completed_at)}.")
+        case _:
+            show_account(answer)
+
+
+def show_invoice(fetched: Transaction) -> None:
+    """Number, what is due and by when."""
+    told, due = fetched.extra or {}, due_of(fetched)
+    with st.container(border=True), st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(width="content", gap="xsmall"):
+            st.subheader(f"Invoice {plain(told.get('invoice_number', ''))}", anchor=False)
+            st.markdown(f"{plain(fetched.customer_account_name or 'No name given')} · {plain(fetched.biller_name)} · {plain(fetched.account_number)}")
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                if told.get("due_date"):
+                    st.badge(f"Due {date_text(told['due_date'])}", color="gray", icon=":material/event:", help="The day the biller wants it paid by.")
+                st.caption(as_of(fetched.completed_at), width="content", help="When the biller made or told this invoice.")
+        if due is not None:
+            st.metric("To pay", str(due), help="What the invoice is for: it is paid exactly.", width="content")
+
+
+def show_account(looked_up: Transaction) -> None:
     """Name, balance, state, and of when they are."""
     balance = balance_of(looked_up)
     with st.container(border=True), st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         with st.container(width="content", gap="xsmall"):
             st.subheader(plain(looked_up.customer_account_name or "No name given"), anchor=False)
-            st.markdown(f"{plain(looked_up.biller_name)} · account {plain(looked_up.account_number)}")
+            kind = f" · {plain(looked_up.account_type.capitalize())}" if looked_up.account_type else ""
+            st.markdown(f"{plain(looked_up.biller_name)} · account {plain(looked_up.account_number)}{kind}")
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 _state(looked_up)
                 st.caption(as_of(looked_up.completed_at), width="content", help="When the biller answered. Look up again for a fresh answer.")

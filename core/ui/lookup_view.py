@@ -22,26 +22,37 @@ KEY = "lookup"
 def ask(actor: Actor, cards: Sequence[BillerCard]) -> str | None:
     """The question; answers which biller is chosen."""
 
-    def act(biller: str, account: str) -> None:
-        turn_to(lookup=str(lookups.ask(actor, biller, account)))
+    def act(biller: str, account: str, account_type: str | None) -> None:
+        turn_to(lookup=str(lookups.ask(actor, biller, account, account_type)), biller=biller)
 
     return forms.account_form(KEY, cards, act)
 
 
-def show_answer(actor: Actor, lookup_id: uuid.UUID | None) -> None:
+def show_answer(actor: Actor, lookup_id: uuid.UUID | None, cards: Sequence[BillerCard]) -> None:
     if lookup_id is None:
         return
     looked_up = lookup_card.watch(actor, lookup_id)
     if not lookup_card.is_lookup(looked_up):
         raise NotFound("This is no look-up. Open it under Transactions.")
-    if lookup_card.answered(looked_up) and actor.may("transactions:pay"):
+    if not lookup_card.answered(looked_up) or not actor.may("transactions:pay"):
+        return
+    card = next((card for card in cards if card.code == looked_up.biller_type), None)
+    if card and card.takes_payments:
         _offer_payment(actor, looked_up)
+    elif card:
+        st.caption(f"{plain(card.name)} takes no payments here: it only confirms whose number it is.")
 
 
 def _offer_payment(actor: Actor, looked_up: Transaction) -> None:
-    help_text = "Carries biller, account and this answer over; next is the amount. Alt+P does the same."
+    help_text = "Carries biller, account and this answer over; next is what to pay. Alt+P does the same."
     if st.button("Pay this account", type="primary", icon=":material/payments:", shortcut="Alt+P", help=help_text):
-        form = {"biller": looked_up.biller_type, "account": looked_up.account_number, "lookup": str(looked_up.id), "step": "amount"}
+        form = {
+            "biller": looked_up.biller_type,
+            "account": looked_up.account_number,
+            "account_type": looked_up.account_type,
+            "lookup": str(looked_up.id),
+            "step": "amount",
+        }
         st.switch_page(PAYMENT, query_params={"draft": str(drafts.begin(actor, form).id)})
 
 
@@ -62,7 +73,7 @@ def _recent(one: Transaction) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         label = f"**{plain(one.account_number)}** · {name}"
         if st.button(label, key=f"recent-{one.id}", icon=icon, type="tertiary", help=f"{plain(one.biller_name)}, {moment_text(one.created_at)}"):
-            turn_to(lookup=str(one.id))
+            turn_to(lookup=str(one.id), biller=one.biller_type)
         st.caption(ago(one.created_at), width="content")
 
 

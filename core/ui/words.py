@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -106,6 +106,15 @@ def day(moment: datetime) -> str:
     """`23 Nov 2025`, the business day."""
     local = moment.astimezone(zone())
     return f"{local.day} {local:%b %Y}"
+
+
+def date_text(iso: str) -> str:
+    """`23 Nov 2025` for a biller's `2025-11-23`; what is no date is shown as it came."""
+    try:
+        told = date.fromisoformat(iso)
+    except ValueError:
+        return plain(iso)
+    return f"{told.day} {told:%b %Y}"
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -62,7 +62,7 @@ class Query:
 class Payment:
     """One payment as the biller is told of it. The core-banking accounts are set in COMPOSITE topology only.
 
-    `requested_at` is when its first attempt was prepared: some billers want a time in the message, and an adapter has no clock.
+    `requested_at` is when it was submitted, the same in each attempt: some billers want a time in the message, and an adapter has no clock.
     """
 
     reference: str

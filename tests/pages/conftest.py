@@ -62,7 +62,7 @@ class Till:
     def answer_lookups(self, account: Account, failure: str | None = None) -> None:
         errands = settlement.claim_lookups("test", SLOTS)
         told = account if failure is None else None
-        settlement.conclude([_result(errand, account.outcome, account=told, failure=failure) for errand in errands])
+        settlement.conclude([_result(errand, account.outcome, told=told, failure=failure) for errand in errands])
 
     def ready_draft(self, amount: str = "5475.50", account: str = "70000001", **more: Any) -> uuid.UUID:
         """A draft at its review."""

@@ -92,7 +92,7 @@ class Bench:
         asked = lookups.ask(actor or self.operator, CODE, account)
         (errand,) = settlement.claim_lookups(WORKER, {CODE: 1})
         told = Account(Outcome.CONFIRMED, account, "Grace Banda", Money.from_text("5475.50"), "ACTIVE", "ACTIVE")
-        settlement.conclude([Result(errand, new_id(), Outcome.CONFIRMED, account=told)])
+        settlement.conclude([Result(errand, new_id(), Outcome.CONFIRMED, told=told)])
         return asked
 
     def draft(self, account: str | None = None, amount: str = "5475.50", actor: Actor | None = None) -> uuid.UUID:
