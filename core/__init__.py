@@ -7,6 +7,7 @@ api           the routes beside the pages: session, health
 worker        claim, send, conclude, for as long as it runs
 services      verbs with an actor and a permission; they own the unit of work
 repositories  questions, one class an aggregate; every select
+documents     paper: receipts and the till's day as PDF
 adapters      the billers and nothing else
 security      vault, audit chain, passwords, sessions
 wire          contract, SOAP, transcript, and the line: the only socket

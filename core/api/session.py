@@ -25,7 +25,7 @@ def actor_of(request: Request) -> Actor | None:
 def enter(request: Request) -> Response:
     """`GET /session/enter?ticket=…&next=…`: a ticket becomes a session. Only from a page of ours, or a link could sign somebody in as somebody else."""
     target = safe_path(request.query_params.get("next", "/"))
-    if not _came_from_us(request):
+    if not came_from_us(request):
         return _redirect(_with_notice(target, "elsewhere"))
     try:
         token = people.redeem(request.query_params.get("ticket", ""), _address(request), request.headers.get("user-agent"))
@@ -70,7 +70,7 @@ def safe_path(wanted: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _came_from_us(request: Request) -> bool:
+def came_from_us(request: Request) -> bool:
     """By the browser's own word; over plain HTTP, where it gives none, by the page it came from."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

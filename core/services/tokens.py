@@ -1,6 +1,7 @@
 """Vended tokens: sealed when the biller tells one, opened only for somebody who may, and never without a line in the audit."""
 
 import uuid
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -69,7 +70,7 @@ def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: 
     given = reason_of(reason)
     if transaction.status not in (Status.COMPLETED.value, Status.REVERSED.value):
         raise NotLegalNow("The token of this payment can be shown once the payment is completed. Open it again to see where it stands.")
-    if given is None and not _is_own_of_today(actor.id, transaction, Transactions(session)):
+    if given is None and not is_own_of_today(actor.id, transaction, Transactions(session).now()):
         raise ReasonWanted
     token = _open(Tokens(session).envelope_of(transaction.id), transaction)
     audit.record(session, actor, "token.revealed", "transaction", transaction.id, reference=transaction.our_transaction_id, on=on, reason=given)
@@ -80,12 +81,20 @@ def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: 
 def wants_reason(actor: Actor, /, transaction: Transaction) -> bool:
     """Whether this person must say why: everybody but whoever sold the token, on the day it was sold."""
     with db.unit_of_work() as session:
-        return not _is_own_of_today(actor.id, transaction, Transactions(session))
+        return not is_own_of_today(actor.id, transaction, Transactions(session).now())
 
 
-def is_there(transaction: Transaction) -> bool:
-    """Whether the biller sold a token with this payment."""
-    return bool((transaction.extra or {}).get("has_token"))
+def is_there(session: Session, transaction: Transaction) -> bool:
+    """Whether the biller sold a token with this payment: by what the row says, or, where the answer came late, by what was kept."""
+    return _was_told(transaction) or Tokens(session).envelope_of(transaction.id) is not None
+
+
+def is_own_of_today(person_id: uuid.UUID | None, transaction: Transaction, now: datetime) -> bool:
+    """Whether this person sold it on the business day that `now` is in."""
+    zone = ZoneInfo(settings().billers_timezone)
+    sold = transaction.completed_at or transaction.created_at
+    is_own = person_id is not None and transaction.initiated_by == person_id
+    return is_own and clock.business_day(sold, zone) == clock.business_day(now, zone)
 
 
 def reason_of(text: str | None) -> str | None:
@@ -104,15 +113,12 @@ def grouped(token: str) -> str:
     return " ".join(digits[start : start + GROUP_DIGITS] for start in range(0, len(digits), GROUP_DIGITS))
 
 
-def _is_own_of_today(person_id: uuid.UUID | None, transaction: Transaction, transactions: Transactions) -> bool:
-    zone = ZoneInfo(settings().billers_timezone)
-    sold = transaction.completed_at or transaction.created_at
-    is_own = person_id is not None and transaction.initiated_by == person_id
-    return is_own and clock.business_day(sold, zone) == clock.business_day(transactions.now(), zone)
+def _was_told(transaction: Transaction) -> bool:
+    return bool((transaction.extra or {}).get("has_token"))
 
 
 def _open(envelope: str | None, transaction: Transaction) -> str:
-    if envelope is None and is_there(transaction) and not transaction.demo:
+    if envelope is None and _was_told(transaction) and not transaction.demo:
         raise TokenNotKept(biller=transaction.biller_name, reference=transaction.our_transaction_id)
     if envelope is None:
         raise NotFound("No token belongs to this payment.")
