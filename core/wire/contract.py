@@ -212,13 +212,18 @@ class Biller:
     dialects: ClassVar[tuple[str, ...]] = ("soap",)
     # An invoice is made for an amount that the operator says (a prepaid meter), not for what is owed.
     invoice_asks_amount: ClassVar[bool] = False
+    # A payment buys a token: an answer without one is told as such.
+    vends_tokens: ClassVar[bool] = False
+    # By dialect, the verbs that have no words in it.
+    unspoken: ClassVar[Mapping[str, frozenset[Verb]]] = {}
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
 
     @classmethod
-    def verbs(cls) -> frozenset[Verb]:
-        return frozenset(verb for verb in Verb if hasattr(cls, verb.value))
+    def verbs(cls, dialect: str | None = None) -> frozenset[Verb]:
+        """What may be asked of it; in one dialect, where that is named."""
+        return frozenset(verb for verb in Verb if hasattr(cls, verb.value)) - cls.unspoken.get(dialect or "", frozenset())
 
     @property
     def listed(self) -> Mapping[str, Outcome]:

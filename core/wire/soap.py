@@ -1,34 +1,25 @@
 """Envelopes. It knows one thing: an XML document is elements, and what is not plainly one answer is no answer."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lxml import etree
 
-from core.errors import BadInput, BillersError
+from core.errors import BadInput
+from core.wire.letters import LARGEST as LARGEST
+from core.wire.letters import Unreadable as Unreadable
+from core.wire.letters import written
 
 Element = etree._Element
 
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 
-LARGEST = 1024 * 1024
 DEEPEST = 32
 MOST_ELEMENTS = 5_000
 
-# By the names Python's codecs give them. UTF-16 is read where a BOM or the charset tells its byte order.
-ENCODINGS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252", "utf-16-le", "utf-16-be"})
-BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-
 _DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
-_DECLARED = re.compile(rb"<\?xml\s[^>]*\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9._-]+)", re.IGNORECASE)
-
-
-class Unreadable(BillersError):
-    """The biller's answer could not be understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +32,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A name in a namespace; called, it is an element. Children that are None are left out."""
+    """A name in a namespace, or in none; called, it is an element. Children that are None are left out."""
 
     namespace: str
     name: str
 
     def __call__(self, *content: "Element | str | None") -> Element:
         # None is lxml's key for the default namespace; its stubs know strings only.
-        element = etree.Element(f"{{{self.namespace}}}{self.name}", nsmap={None: self.namespace})  # type: ignore[dict-item]
+        here: dict[str, str] | None = {None: self.namespace} if self.namespace else None  # type: ignore[dict-item]
+        element = etree.Element(f"{{{self.namespace}}}{self.name}" if self.namespace else self.name, nsmap=here)
         for part in content:
             if isinstance(part, str):
                 _write(element, part)
@@ -63,7 +55,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """`X = Elements("urn:x"); X.Pay(X.Account("123"))`."""
+    """`X = Elements("urn:x"); X.Pay(X.Account("123"))`. The empty namespace is none."""
 
     namespace: str
 
@@ -74,7 +66,11 @@ class Elements:
 def envelope(operation: Element) -> bytes:
     outer = etree.Element(f"{{{SOAP_11}}}Envelope", nsmap={"soap": SOAP_11})
     etree.SubElement(outer, f"{{{SOAP_11}}}Body").append(operation)
-    return etree.tostring(outer, encoding="utf-8", xml_declaration=True)
+    return document(outer)
+
+
+def document(root: Element) -> bytes:
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
 def body_of(reply: bytes, content_type: str = "") -> Element:
@@ -109,24 +105,15 @@ def fault_of(answer: Element) -> Fault | None:
     return Fault((_text_of(own) if own is not None else None) or standard or "", said)
 
 
-def parse(document: bytes, content_type: str = "") -> Element:
+def parse(reply: bytes, content_type: str = "") -> Element:
     """One document's root, within bounds. Raises `Unreadable` for anything a biller has no reason to send."""
-    if not document.strip():
-        raise Unreadable("The answer is empty.")
-    if len(document) > LARGEST:
-        raise Unreadable("The answer is longer than is read.")
-    if content_type.lower().lstrip().startswith("multipart/") or document.startswith(b"--"):
-        # No biller's contract has attachments: a body in several parts is not the answer to anything we asked.
-        raise Unreadable("The answer comes in several parts.")
-    written = _decoded(document, content_type)
-    if "\x00" in written:
-        raise Unreadable("The answer has NUL characters.")
+    said = written(reply, content_type)
     # Before any parser sees it: entities are expanded in attributes whatever a parser is told.
-    if "<!DOCTYPE" in written or "<!ENTITY" in written:
+    if "<!DOCTYPE" in said or "<!ENTITY" in said:
         raise Unreadable("The answer defines a document type, which is never read.")
-    declaration = _DECLARATION.match(written)
+    declaration = _DECLARATION.match(said)
     try:
-        root = etree.fromstring(written[declaration.end() if declaration else 0 :].encode(), _parser())
+        root = etree.fromstring(said[declaration.end() if declaration else 0 :].encode(), _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unreadable("The answer is not well-formed XML.") from error
     _bounded(root)
@@ -171,30 +158,6 @@ def _write(element: Element, text: str) -> None:
 
 def _parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, recover=False)
-
-
-def _decoded(document: bytes, content_type: str) -> str:
-    encoding, skip = _encoding(document, content_type)
-    try:
-        return document[skip:].decode(encoding)
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"The answer is not written in {encoding} as it says.") from error
-
-
-def _encoding(document: bytes, content_type: str) -> tuple[str, int]:
-    """A BOM outranks the charset, and that the document's own declaration (RFC 7303)."""
-    for bom, encoding in BOMS:
-        if document.startswith(bom):
-            return encoding, len(bom)
-    charset, declared = _CHARSET.search(content_type), _DECLARED.match(document)
-    named = charset[1] if charset else declared[1].decode("ascii") if declared else "utf-8"
-    try:
-        encoding = codecs.lookup(named).name
-    except LookupError:
-        encoding = ""
-    if encoding not in ENCODINGS:
-        raise Unreadable(f"The answer is written in {named!r}, which is not read.")
-    return encoding, 0
 
 
 def _bounded(root: Element) -> None:
