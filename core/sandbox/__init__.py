@@ -2,12 +2,18 @@
 
     python -m core.sandbox --port 8601 --control-port 8602 --dir DIR
 
-    billers         the table of who is served, one module each: lwb_postpaid
-    soap            how they speak: one module per dialect, pure (request → Ask, Answer → reply)
+    billers         the table of who is served, one module each: lwb_postpaid, bwb_postpaid, srwb_postpaid, srwb_prepaid, masm,
+                    register_general, tnm_bundles, airtel_validation
+    serving         what such a module tells: code, credentials, dialects, trade
+    soap, esb,      how they speak: one module per dialect, pure (request → Ask, Answer → reply)
+    erecharge, rest
+    documents       XML and JSON as bytes
+    sign_in         how a client shows who it is
     words           Ask and Answer, what dialects translate from and to
+    trade           invoices, tokens, bundles, kinds of accounts
     accounts        seeds/sandbox.toml: which account numbers exist and how each behaves
     behaviours      the table behaviour → what looking up and paying do
-    teller          what a biller does when asked: pay, accept, refuse, de-duplicate, reverse, tell
+    teller          what a biller does when asked: pay, accept, refuse, de-duplicate, reverse, invoice, tell
     book, journal   what it did, durable before the reply leaves
     faults          the table fault → does it act, what it says, how the bytes travel
     delivery        how bytes travel: reset, drip, bomb, silence

@@ -1,16 +1,18 @@
-"""What one biller did, by reference: its ledger, what it accepted and not yet did, what it refused, and what arrived. The only module that reads the clock.
+"""What one biller did, by reference: its ledger, what it accepted and not yet did, what it refused, its invoices, and what arrived.
+
+The only module that reads the clock.
 
 Memory changes at once, so two requests never decide on the same old state; the disk follows, and nobody is answered before `settled`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from core.sandbox.journal import Journal, Log
-from core.sandbox.words import Ask
+from core.sandbox.words import DETAILS, Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Payment:
     external_id: str
     at: datetime
     announced: bool = False
-    bank_accounts: Mapping[str, str] | None = None
+    # What the ledger has of it beyond that, the token included: rows of words.DETAILS.
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -33,6 +36,18 @@ class Accepted:
 
     payment: Payment
     asks_left: int | None
+
+
+@dataclass(slots=True)
+class Invoice:
+    """An invoice that was made. `taken_by`: the reference that paid it, or that was accepted to; empty while it is open."""
+
+    number: str
+    account: str
+    amount: Decimal
+    currency: str
+    due_date: date
+    taken_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,8 @@ class Book:
         self.reversed: dict[str, Payment] = {}
         self.accepted: dict[str, list[Accepted]] = {}
         self.rejected: dict[str, Rejected] = {}
+        self.invoices: dict[str, Invoice] = {}
+        self._latest_invoices: dict[str, Invoice] = {}
         self._read()
 
     @property
@@ -66,14 +83,15 @@ class Book:
         await self._ledger.settled()
         await self._undone.settled()
 
-    def pay(self, ask: Ask, amount: Decimal) -> Payment:
-        payment = self._payment(ask, amount)
+    def pay(self, ask: Ask, amount: Decimal, vended: Mapping[str, str]) -> Payment:
+        """`vended`: what the payer gets for the money, kept with the payment."""
+        payment = self._payment(ask, amount, vended)
         self._enter("PAY", payment)
         return payment
 
-    def accept(self, ask: Ask, amount: Decimal, asks_until_done: int | None) -> Payment:
-        payment = self._payment(ask, amount, announced=True)
-        self.accepted.setdefault(ask.reference, []).append(Accepted(payment, asks_until_done))
+    def accept(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], asks_until_done: int | None) -> Payment:
+        payment = self._payment(ask, amount, vended, announced=True)
+        self._remember_accepted(Accepted(payment, asks_until_done))
         self._undone.append({"event": "ACCEPTED", "asks_until_done": asks_until_done, **_line(payment)})
         return payment
 
@@ -92,6 +110,31 @@ class Book:
         reversal = Payment(paid.reference, paid.account, paid.amount, paid.currency, self._next_id(), now())
         self._enter("REVERSAL", reversal)
         return reversal
+
+    def make_invoice(self, account: str, amount: Decimal, currency: str, valid_days: int) -> Invoice:
+        number = f"INV{len(self.invoices) + 1:010d}"
+        invoice = Invoice(number, account, amount, currency, now().date() + timedelta(days=valid_days))
+        self._remember_invoice(invoice)
+        self._undone.append(
+            {
+                "event": "INVOICE",
+                "at": _text(now()),
+                "invoice_number": number,
+                "account": account,
+                "amount": f"{amount:.2f}",
+                "currency": currency,
+                "due_date": invoice.due_date.isoformat(),
+            }
+        )
+        return invoice
+
+    def open_invoice(self, account: str) -> Invoice | None:
+        """The invoice of an account that nobody has paid yet."""
+        invoice = self._latest_invoices.get(account)
+        return None if invoice is None or invoice.taken_by or self.is_expired(invoice) else invoice
+
+    def is_expired(self, invoice: Invoice) -> bool:
+        return invoice.due_date < now().date()
 
     def seconds_since(self, payment: Payment) -> float:
         return (now() - payment.at).total_seconds()
@@ -114,10 +157,10 @@ class Book:
             "behaviour": behaviour,
             "status": status,
         }
-        self._requests.append({**line, **ask.bank_accounts} if ask else line)
+        self._requests.append({**line, **ask.details} if ask else line)
 
-    def _payment(self, ask: Ask, amount: Decimal, *, announced: bool = False) -> Payment:
-        return Payment(ask.reference, ask.account, amount, ask.currency, self._next_id(), now(), announced, ask.bank_accounts)
+    def _payment(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], *, announced: bool = False) -> Payment:
+        return Payment(ask.reference, ask.account, amount, ask.currency, self._next_id(), now(), announced, {**ask.details, **vended})
 
     def _next_id(self) -> str:
         self._ids += 1
@@ -131,6 +174,19 @@ class Book:
     def _remember(self, kind: str, payment: Payment) -> None:
         """A reference paid twice is told as its first payment; the ledger has both."""
         (self.paid if kind == "PAY" else self.reversed).setdefault(payment.reference, payment)
+        self._take_invoice(payment)
+
+    def _remember_accepted(self, accepted: Accepted) -> None:
+        self.accepted.setdefault(accepted.payment.reference, []).append(accepted)
+        self._take_invoice(accepted.payment)
+
+    def _remember_invoice(self, invoice: Invoice) -> None:
+        self.invoices[invoice.number] = self._latest_invoices[invoice.account] = invoice
+
+    def _take_invoice(self, payment: Payment) -> None:
+        invoice = self.invoices.get(payment.details.get("invoice_number", ""))
+        if invoice is not None and not invoice.taken_by:
+            invoice.taken_by = payment.reference
 
     def _count_ask(self, reference: str) -> list[Accepted]:
         """What is done now. The rest goes on waiting."""
@@ -153,17 +209,20 @@ class Book:
         """Reads the files back. An accepted payment is done when the ledger has its id; a crash between the two files leaves it to the next inquiry."""
         by_id: dict[str, Accepted] = {}
         for line in self._undone:
-            reference = line["reference"]
-            if line["event"] == "ACCEPTED":
-                asks = line["asks_until_done"]
-                accepted = Accepted(self._payment_of(line, announced=True), None if asks is None else int(asks))
-                by_id[line["external_id"]] = accepted
-                self.accepted.setdefault(reference, []).append(accepted)
-            elif line["event"] == "ASKED":
-                for accepted in self.accepted.get(reference, []):
-                    accepted.asks_left = None if accepted.asks_left is None else accepted.asks_left - 1
-            else:
-                self.rejected[reference] = Rejected(reference, line["account"], line["amount"], line["code"])
+            match line["event"]:
+                case "ACCEPTED":
+                    asks = line["asks_until_done"]
+                    accepted = Accepted(self._payment_of(line, announced=True), None if asks is None else int(asks))
+                    by_id[line["external_id"]] = accepted
+                    self._remember_accepted(accepted)
+                case "ASKED":
+                    for accepted in self.accepted.get(line["reference"], []):
+                        accepted.asks_left = None if accepted.asks_left is None else accepted.asks_left - 1
+                case "INVOICE":
+                    due = date.fromisoformat(line["due_date"])
+                    self._remember_invoice(Invoice(line["invoice_number"], line["account"], Decimal(line["amount"]), line["currency"], due))
+                case _:
+                    self.rejected[line["reference"]] = Rejected(line["reference"], line["account"], line["amount"], line["code"])
         for line in self._ledger:
             done = by_id.get(line["external_id"])
             self._remember(line["kind"], self._payment_of(line, announced=done is not None))
@@ -173,7 +232,8 @@ class Book:
     def _payment_of(self, line: Mapping[str, str], *, announced: bool) -> Payment:
         self._ids = max(self._ids, int(line["external_id"].removeprefix(self._prefix)))
         at = datetime.fromisoformat(line["at"])
-        return Payment(line["reference"], line["account"], Decimal(line["amount"]), line["currency"], line["external_id"], at, announced)
+        details = {name: line[name] for name in DETAILS if name in line}
+        return Payment(line["reference"], line["account"], Decimal(line["amount"]), line["currency"], line["external_id"], at, announced, details)
 
 
 def now() -> datetime:
@@ -192,5 +252,5 @@ def _line(payment: Payment, at: datetime | None = None) -> dict[str, object]:
         "amount": f"{payment.amount:.2f}",
         "currency": payment.currency,
         "external_id": payment.external_id,
-        **(payment.bank_accounts or {}),
+        **payment.details,
     }

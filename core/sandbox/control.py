@@ -162,7 +162,7 @@ class Control:
         }
 
     def _play(self, request: Request) -> Any:
-        operations = {name for desk in self._desks.values() for name in desk.dialect.operations}
+        operations = {name for desk in self._desks.values() for name in desk.biller.operations}
         asked = _read(
             request,
             {
@@ -193,7 +193,7 @@ class Control:
             },
             required=("biller", "operation", "fault"),
         )
-        one_of(self._desks[asked["biller"]].dialect.operations)(asked["operation"], "operation")
+        one_of(self._desks[asked["biller"]].biller.operations)(asked["operation"], "operation")
         self._chance.orders.append(Order(**asked))
         return self._faults(request)
 
@@ -222,7 +222,7 @@ class Control:
     async def _ledger(self, _: Request, desk: Desk) -> Any:
         await desk.book.settled()
         data = await asyncio.to_thread(desk.book.ledger_path.read_bytes)
-        return {"biller": desk.code, "entries": [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]}
+        return {"biller": desk.biller.code, "entries": [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]}
 
 
 def _set(target: object, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from core.sandbox import delivery
 from core.sandbox.delivery import Delivery, gzipped
-from core.sandbox.messages import SIGN_IN, Reply, reason
+from core.sandbox.messages import Reply, reason
+from core.sandbox.sign_in import SIGN_IN
 from core.sandbox.words import DUPLICATE, PENDING, SUCCESS, UNLISTED, Acts, Answer
 
 Says = Callable[[Answer], Answer]

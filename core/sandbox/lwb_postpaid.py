@@ -1,12 +1,12 @@
-"""Lilongwe Water Board, postpaid: SOAP 1.1, one endpoint, water bills looked up and paid."""
+"""Lilongwe Water Board, postpaid: water bills looked up and paid, in SOAP 1.1 or through the bank's ESB."""
 
+from core.sandbox.esb import Esb
+from core.sandbox.serving import Biller
 from core.sandbox.soap import Soap
 from core.sandbox.words import Verb
 
-CODE = "LWB_POSTPAID"
-
 # The namespace is illustrative: no public source states it.
-DIALECT = Soap(
+SOAP = Soap(
     namespace="http://billers.mw/lwb",
     operations={
         "GetAccountDetails": Verb.LOOKUP,
@@ -15,3 +15,5 @@ DIALECT = Soap(
         "ReverseTransaction": Verb.REVERSE,
     },
 )
+
+BILLER = Biller("LWB_POSTPAID", ("username", "password"), (SOAP, Esb(Verb.PAY)))

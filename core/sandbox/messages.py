@@ -1,13 +1,10 @@
 """HTTP/1.1, as little of it as one request on one connection needs. Nothing read from a client is unbounded."""
 
 import asyncio
-import base64
-import binascii
-import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 MOST_HEAD_BYTES = 16 * 1024
 MOST_BODY_BYTES = 1024 * 1024
@@ -18,12 +15,13 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. Header names are in small letters; of a repeated header the last one counts."""
+    """One request. Header names are in small letters; of a repeated header, or a repeated name in the query, the last one counts."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +61,14 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     try:
         async with asyncio.timeout(SECONDS_TO_SEND_A_REQUEST):
             head = await reader.readuntil(b"\r\n\r\n")
-            method, path, headers = _parse_head(head)
+            method, target, headers = _parse_head(head)
             body = await reader.readexactly(_body_length(headers))
     except asyncio.LimitOverrunError:
         raise Refused(plain(431, "The request's head is too long.")) from None
     except (asyncio.IncompleteReadError, TimeoutError):
         return None
-    return Request(method, path, headers, body)
+    path, _, query = target.partition("?")
+    return Request(method, unquote(path), headers, body, dict(parse_qsl(query, keep_blank_values=True)))
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
@@ -83,7 +82,7 @@ def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
         if not colon:
             raise Refused(plain(400, "A header has no colon."))
         headers[name.lower()] = value.strip()
-    return parts[0], unquote(parts[1].partition("?")[0]), headers
+    return parts[0], parts[1], headers
 
 
 def _body_length(headers: Mapping[str, str]) -> int:
@@ -96,18 +95,3 @@ def _body_length(headers: Mapping[str, str]) -> int:
     if len(text) > 9 or int(text) > MOST_BODY_BYTES:
         raise Refused(plain(413, "The request is too large."))
     return int(text)
-
-
-def is_signed_in(request: Request, user: str, password: str) -> bool:
-    """Whether the request carries this HTTP Basic user and password."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return False
-    try:
-        given = base64.b64decode(encoded.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(given, f"{user}:{password}".encode())
-
-
-SIGN_IN = Reply(401, b"Sign in.\n", TEXT, (("WWW-Authenticate", 'Basic realm="billers"'),))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from core.sandbox import accounts
-from core.sandbox.billers import DIALECTS, base_path
+from core.sandbox.billers import BILLERS
 from core.sandbox.book import Book
 from core.sandbox.chance import Chance
 from core.sandbox.control import Control
@@ -53,7 +53,7 @@ async def run(*, port: int, control_port: int, directory: Path, accounts_file: P
     async def serve_control(request: Request, wire: Wire) -> None:
         await wire.send((await control.answer(request)).encoded())
 
-    billers = await _listen(port, _to_billers({base_path(code): desk for code, desk in desks.items()}))
+    billers = await _listen(port, _to_billers({desk.biller.base_path: desk for desk in desks.values()}))
     controls = await _listen(control_port, serve_control)
     print(json.dumps({"port": _port(billers), "control_port": _port(controls)}), flush=True)
     await stop.event.wait()
@@ -65,12 +65,16 @@ async def run(*, port: int, control_port: int, directory: Path, accounts_file: P
 
 def _open_desks(directory: Path, accounts_file: Path, chance: Chance, pace: Pace, stop: Stop) -> Mapping[str, Desk]:
     customers = accounts.read(accounts_file)
-    missing = [code for code in DIALECTS if code not in customers]
+    missing = [code for code in BILLERS if code not in customers]
     if missing:
         raise accounts.BadAccounts(f"{accounts_file} has no entry for {', '.join(missing)}.")
+    for code, biller in BILLERS.items():
+        unsaid = [name for name in biller.credentials if name not in customers[code].credentials]
+        if unsaid:
+            raise accounts.BadAccounts(f"{accounts_file}: the entry of {code} lacks {', '.join(unsaid)}.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return {code: Desk(code, customers[code], Book(directory, code, stop.failed), chance, pace) for code in DIALECTS}
+        return {code: Desk(biller, customers[code], Book(directory, code, stop.failed), chance, pace) for code, biller in BILLERS.items()}
     except OSError as error:
         raise Unusable(f"{directory} cannot be used: {error.strerror}.") from None
 

@@ -1,21 +1,42 @@
-"""What a biller does when it is asked: pays, accepts, refuses, de-duplicates, reverses, and tells what it knows. It has no socket, and the book remembers."""
+"""What a biller does when it is asked: pays, accepts, refuses, de-duplicates, reverses, invoices, and tells what it knows. The book remembers."""
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from core.sandbox.accounts import Customers
-from core.sandbox.behaviours import BEHAVIOURS, NOT_THERE, Behaviour, Refusal
-from core.sandbox.book import Book, Payment
+from core.sandbox.accounts import Account, Customers
+from core.sandbox.behaviours import BEHAVIOURS, EXPIRED, NOT_THERE, PAID_ALREADY, Behaviour, Refusal
+from core.sandbox.book import Book, Invoice, Payment
 from core.sandbox.delivery import Pace
-from core.sandbox.words import DUPLICATE, INVALID_AMOUNT, NOT_FINAL, NOT_FOUND, PENDING, REVERSED, SUCCESS, Acts, Answer, Ask, Verb
+from core.sandbox.trade import Trade
+from core.sandbox.words import (
+    DUPLICATE,
+    INVALID_AMOUNT,
+    INVALID_BUNDLE,
+    NOT_FINAL,
+    NOT_FOUND,
+    PENDING,
+    REVERSED,
+    SUCCESS,
+    UNPAID,
+    Acts,
+    Answer,
+    Ask,
+    Verb,
+)
+
+# The details of a payment that an answer tells, once it is done and before.
+TOLD = ("invoice_number", "token", "units", "charges")
+TOLD_BEFORE = ("invoice_number",)
 
 Deduplicates = Literal["no", "answers_duplicate", "answers_original"]
 
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
 
 BAD_AMOUNT = Refusal(INVALID_AMOUNT, "The amount is not a positive amount with at most two decimals, in the account's currency.", as_fault=False)
+OTHER_AMOUNT = Refusal(INVALID_AMOUNT, "The amount is not the one that is asked for.", as_fault=False)
+NO_BUNDLE = Refusal(INVALID_BUNDLE, "There is no such bundle.", as_fault=False)
 
 
 @dataclass(slots=True)
@@ -37,8 +58,9 @@ class Settings:
 
 
 class Teller:
-    def __init__(self, customers: Customers, book: Book, settings: Settings, pace: Pace) -> None:
+    def __init__(self, customers: Customers, trade: Trade, book: Book, settings: Settings, pace: Pace) -> None:
         self._customers = customers
+        self._trade = trade
         self._book = book
         self._settings = settings
         self._pace = pace
@@ -52,7 +74,11 @@ class Teller:
         match ask.verb:
             case Verb.LOOKUP:
                 return self._look_up(ask)
-            case Verb.PAY:
+            case Verb.BUNDLES:
+                return self._list_bundles(ask)
+            case Verb.GET_INVOICE:
+                return self._make_invoice(ask)
+            case Verb.PAY | Verb.CONFIRM_INVOICE | Verb.PURCHASE_BUNDLE:
                 return self._pay(ask, acts)
             case Verb.STATUS:
                 return self._tell(ask)
@@ -60,30 +86,103 @@ class Teller:
                 return self._reverse(ask)
 
     def _look_up(self, ask: Ask) -> Answer:
-        account = self._customers.find(ask.account)
-        if account is None or not BEHAVIOURS[account.behaviour].exists:
-            return Answer(ask).as_fault(NOT_THERE.code, NOT_THERE.message)
+        account = self._account(ask)
+        if account is None:
+            return _refused(ask, NOT_THERE)
+        if "bundle_id" in ask.details and ask.details["bundle_id"] not in self._trade.bundles:
+            return _refused(ask, NO_BUNDLE)
+        owed = self._trade.fees.of(account.number) if self._trade.fees else account.balance
         status = BEHAVIOURS[account.behaviour].status
-        said = {"account": account.number, "name": account.name, "balance": f"{account.balance:.2f}", "currency": account.currency, "status": status}
-        return Answer(ask, said)
+        return Answer(ask, {"account": account.number, "name": account.name, "balance": f"{owed:.2f}", "currency": account.currency, "status": status})
+
+    def _list_bundles(self, ask: Ask) -> Answer:
+        account = self._account(ask)
+        if account is None:
+            return _refused(ask, NOT_THERE)
+        return Answer(ask, {"account": account.number}, bundles=tuple(self._trade.bundles.values()))
+
+    def _make_invoice(self, ask: Ask) -> Answer:
+        account = self._account(ask)
+        if account is None:
+            return _refused(ask, NOT_THERE)
+        refusal = BEHAVIOURS[account.behaviour].refuses_invoice
+        if refusal is not None:
+            return _refused(ask, refusal)
+        invoice, more = self._invoice(ask, account)
+        if invoice is None:
+            return _refused(ask, BAD_AMOUNT)
+        said = {
+            "status": UNPAID,
+            "invoice_number": invoice.number,
+            "account": account.number,
+            "name": account.name,
+            "amount": f"{invoice.amount:.2f}",
+            "currency": invoice.currency,
+            "due_date": invoice.due_date.isoformat(),
+        }
+        return Answer(ask, {**said, **more})
+
+    def _invoice(self, ask: Ask, account: Account) -> tuple[Invoice | None, dict[str, str]]:
+        """The invoice of what is owed, the same until it is paid; or a new one each time, for the amount that is asked."""
+        days = self._trade.invoices_valid_days
+        if self._trade.tariff is None:
+            owed = self._trade.fees.of(account.number) if self._trade.fees else account.balance
+            return self._book.open_invoice(account.number) or self._book.make_invoice(account.number, owed, account.currency, days), {}
+        amount = _amount(ask)
+        if amount <= 0 or ask.currency not in ("", account.currency):
+            return None, {}
+        return self._book.make_invoice(account.number, amount, account.currency, days), {"charges": f"{self._trade.tariff.charges(amount):.2f}"}
 
     def _pay(self, ask: Ask, acts: Acts) -> Answer:
         earlier = self._earlier(ask)
         if earlier is not None:
             return earlier
-        account = self._customers.find(ask.account)
-        if account is None:
-            return self._refuse(ask, NOT_THERE)
-        refusal = BEHAVIOURS[account.behaviour].refuses
+        amount = _amount(ask)
+        refusal = self._objection(ask, amount)
         if refusal is not None:
             return self._refuse(ask, refusal)
-        amount = Decimal(ask.amount) if _AMOUNT.fullmatch(ask.amount) else Decimal(0)
-        if amount <= 0 or ask.currency != account.currency:
-            return self._refuse(ask, BAD_AMOUNT)
+        vended = self._trade.tariff.vend(amount) if self._trade.tariff else {}
         if acts is Acts.AT_ONCE:
-            return _receipt(ask, self._book.pay(ask, amount), SUCCESS, "Paid.")
+            return _receipt(ask, self._book.pay(ask, amount, vended), SUCCESS, "Paid.")
         asks = None if acts is Acts.ACCEPTS_FOREVER else self._pace.asks_until_done
-        return _receipt(ask, self._book.accept(ask, amount, asks), PENDING, "Accepted.")
+        return _receipt(ask, self._book.accept(ask, amount, vended, asks), PENDING, "Accepted.")
+
+    def _objection(self, ask: Ask, amount: Decimal) -> Refusal | None:
+        """Why this is not paid."""
+        account = self._customers.find(ask.account)
+        if account is None or not self._is_known_type(ask):
+            return NOT_THERE
+        refusal = BEHAVIOURS[account.behaviour].refuses
+        if refusal is not None:
+            return refusal
+        if amount <= 0 or ask.currency != account.currency:
+            return BAD_AMOUNT
+        match ask.verb:
+            case Verb.CONFIRM_INVOICE:
+                return self._objection_to_invoice(ask, amount)
+            case Verb.PURCHASE_BUNDLE:
+                bundle = self._trade.bundles.get(ask.details["bundle_id"])
+                return NO_BUNDLE if bundle is None else None if amount == bundle.price else OTHER_AMOUNT
+        return None
+
+    def _objection_to_invoice(self, ask: Ask, amount: Decimal) -> Refusal | None:
+        invoice = self._book.invoices.get(ask.details["invoice_number"])
+        if invoice is None or invoice.account != ask.account:
+            return EXPIRED
+        # The same reference again is a matter of `deduplicates`, as with every payment.
+        if invoice.taken_by not in ("", ask.reference):
+            return PAID_ALREADY
+        if not invoice.taken_by and self._book.is_expired(invoice):
+            return EXPIRED
+        return None if amount == invoice.amount else OTHER_AMOUNT
+
+    def _account(self, ask: Ask) -> Account | None:
+        account = self._customers.find(ask.account)
+        return account if account and BEHAVIOURS[account.behaviour].exists and self._is_known_type(ask) else None
+
+    def _is_known_type(self, ask: Ask) -> bool:
+        types = self._trade.account_types
+        return not types or ask.details.get("account_type", "") in {"", *types}
 
     def _earlier(self, ask: Ask) -> Answer | None:
         """What a biller that de-duplicates says to a reference that it has already acted on."""
@@ -98,12 +197,12 @@ class Teller:
         if refusal.remembered:
             self._book.reject(ask, refusal.code)
         if refusal.as_fault:
-            return Answer(ask).as_fault(refusal.code, refusal.message)
+            return _refused(ask, refusal)
         said = {"status": refusal.code, "reference": ask.reference, "account": ask.account, "amount": ask.amount, "message": refusal.message}
         return Answer(ask, said)
 
     def _tell(self, ask: Ask) -> Answer:
-        nothing = Answer(ask).as_fault(NOT_FOUND, "There is no transaction of this reference.")
+        nothing = Answer(ask, {"reference": ask.reference}, NOT_FOUND, "There is no transaction of this reference.")
         if self._settings.inquiry_lies:
             return nothing
         known = self._known(ask)
@@ -140,6 +239,15 @@ class Teller:
         return _receipt(ask, reversal, SUCCESS, "Given back.")
 
 
+def _amount(ask: Ask) -> Decimal:
+    """What is to be paid; zero where the text is no amount."""
+    return Decimal(ask.amount) if _AMOUNT.fullmatch(ask.amount) else Decimal(0)
+
+
+def _refused(ask: Ask, refusal: Refusal) -> Answer:
+    return Answer(ask).as_fault(refusal.code, refusal.message)
+
+
 def _receipt(ask: Ask, payment: Payment, status: str, message: str) -> Answer:
     said = {
         "status": status,
@@ -149,4 +257,6 @@ def _receipt(ask: Ask, payment: Payment, status: str, message: str) -> Answer:
         "amount": f"{payment.amount:.2f}",
         "message": message,
     }
-    return Answer(ask, said)
+    # A token is handed out for money that has arrived.
+    details = TOLD if status == SUCCESS else TOLD_BEFORE
+    return Answer(ask, {**said, **{name: payment.details[name] for name in details if name in payment.details}})

@@ -130,7 +130,7 @@ def test_two_sandboxes_never_share_a_ledger(sandbox: Sandbox) -> None:
 
 BAD_ACCOUNTS = {
     "no behaviour": ('number = "123456"\nname = "x"\nbalance = "1"\ncurrency = "MWK"\nbehaviour = "dances"', "there is no behaviour 'dances'"),
-    "short number": ('number = "123"\nname = "x"\nbalance = "1"\ncurrency = "MWK"\nbehaviour = "pays"', "6 to 12 digits"),
+    "short number": ('number = "123"\nname = "x"\nbalance = "1"\ncurrency = "MWK"\nbehaviour = "pays"', "6 to 13 digits"),
     "float balance": ('number = "123456"\nname = "x"\nbalance = 1.5\ncurrency = "MWK"\nbehaviour = "pays"', "is not a text"),
     "no name": ('number = "123456"\nbalance = "1"\ncurrency = "MWK"\nbehaviour = "pays"', "lacks 'name'"),
     "not TOML": ("number =", "is not TOML"),

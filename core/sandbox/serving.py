@@ -1,0 +1,45 @@
+"""What a biller's module tells of it: who it is, how it is spoken to, and what it deals in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.sandbox.messages import Reply, Request
+from core.sandbox.sign_in import Credentials
+from core.sandbox.trade import Trade
+from core.sandbox.words import Answer, Ask, Verb
+
+
+class Dialect(Protocol):
+    """How a biller is spoken to. Pure: no socket, no clock, no file."""
+
+    @property
+    def operations(self) -> Mapping[str, Verb]:
+        """The dialect's own operation names, as faults, counts and the request log call them."""
+
+    def serves(self, path: str) -> bool:
+        """Whether this dialect answers at a path. `path` is what follows the biller's base path, here and below."""
+
+    def understand(self, request: Request, path: str, credentials: Credentials) -> Ask:
+        """The request's meaning, once it has proved who sent it. Raises Refused, which carries the reply."""
+
+    def say(self, answer: Answer, fault_status: int) -> Reply:
+        """The answer's bytes. `fault_status` is the HTTP status that this biller puts on a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Biller:
+    """`credentials` are the names that its entry in seeds/sandbox.toml must have. Several dialects share the base path."""
+
+    code: str
+    credentials: tuple[str, ...]
+    dialects: tuple[Dialect, ...]
+    trade: Trade = field(default_factory=Trade)
+
+    @property
+    def operations(self) -> Mapping[str, Verb]:
+        return {name: verb for dialect in self.dialects for name, verb in dialect.operations.items()}
+
+    @property
+    def base_path(self) -> str:
+        return self.code.lower()
