@@ -102,13 +102,14 @@ class Work:
             )
         )
 
+    def held(self, transaction_ids: Sequence[uuid.UUID]) -> list[Transaction]:
+        """These rows, as they stand and will stand until the unit of work ends."""
+        rows = select(Transaction).where(Transaction.id.in_(list(transaction_ids))).order_by(Transaction.id).with_for_update()
+        return list(self._session.scalars(rows.execution_options(populate_existing=True)))
+
     def legs(self, transaction_ids: Sequence[uuid.UUID], kind: LegKind = LegKind.PAY) -> Mapping[uuid.UUID, Leg]:
         found = self._session.scalars(select(Leg).where(Leg.transaction_id.in_(list(transaction_ids)), Leg.kind == kind.value))
         return {leg.transaction_id: leg for leg in found}
-
-    def stages(self, transaction_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Stage]:
-        found = self._session.execute(select(Transaction.id, Transaction.stage).where(Transaction.id.in_(list(transaction_ids))))
-        return {transaction_id: Stage(stage) for transaction_id, stage in found}
 
     def kept_attempts(self, attempt_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         """Which of these intents were committed: the question after a commit that failed (rule 10)."""

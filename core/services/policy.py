@@ -44,6 +44,7 @@ class Reason(StrEnum):
     UNPAID = "No money moved."
     NOT_SENT = "{biller} could not be reached: nothing was sent. It will be tried again by itself."
     UNKNOWN = "{biller} may or may not have the payment. Do not pay again: we keep asking."
+    LATE_YES = "An earlier answer of {biller} came late: it may have the payment after all. It is not sent again; we ask."
     LEASE_LOST = "The call was interrupted. {biller} may or may not have the payment: we ask."
     NEVER_SEEN = "{biller} says for certain that it never saw the payment. It will be sent again under the same reference."
     NO_INQUIRY = "{biller} cannot be asked about a payment. Two people decide with its statement."
@@ -150,6 +151,13 @@ def after_doubt(promise: Promise, leg: LegFacts, reason: Reason) -> Verdict:
     return _ask(promise, doubtful, ((Stage.PAY_UNKNOWN, reason),))
 
 
+def after_late_yes(promise: Promise, leg: LegFacts, outcome: Outcome) -> Verdict:
+    """PAY_RETRY, and the answer of a send that was given up on says that the biller has it, or will decide: ask at once, never send."""
+    known = replace(leg, tainted=True, accepted=leg.accepted or outcome is Outcome.ACCEPTED, not_found_in_a_row=0, asked_ago=None)
+    verdict = _ask(promise, known, ((Stage.PAY_SENDING, Reason.LATE_YES), (Stage.PAY_UNKNOWN, Reason.LATE_YES)))
+    return verdict if verdict.wait is None else replace(verdict, wait=timedelta(0))
+
+
 def after_inquiry(promise: Promise, stage: Stage, leg: LegFacts, outcome: Outcome, mismatch: str | None = None) -> Verdict:
     """PAY_UNKNOWN or PAY_ACCEPTED was asked about, just now: `leg.asked_ago` is zero."""
     leg = replace(leg, asked_ago=timedelta(0))
@@ -165,6 +173,9 @@ def after_inquiry(promise: Promise, stage: Stage, leg: LegFacts, outcome: Outcom
         return Verdict(refused, None, replace(leg, tainted=False))
     if outcome is Outcome.NOT_FOUND:
         return _after_not_found(promise, stage, replace(leg, not_found_in_a_row=leg.not_found_in_a_row + 1))
+    if outcome is Outcome.REJECTED:
+        # It proves nothing yet, but "never seen it" it is not: the row of those is broken.
+        return _ask(promise, replace(leg, not_found_in_a_row=0), ())
     # A failed, garbled or contradictory answer changes nothing (rule 7).
     return _ask(promise, leg, ())
 

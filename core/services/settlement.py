@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import func, insert, update
@@ -15,18 +14,18 @@ from core.errors import Misconfigured, Unavailable
 from core.ids import new_id
 from core.models import Answer, Attempt, Leg, Transaction
 from core.models.snapshot import Snapshot, parse_snapshot
-from core.money import Money
 from core.repositories.billers import Billers
 from core.repositories.work import Work
 from core.security import audit
 from core.services import tokens
 from core.services.billers import verbs_of
 from core.services.errands import VERBS, Errand, Result, lease_for, payment_of, query_of
+from core.services.kept import sold_with, told_in
 from core.services.moves import Move, Stand, move_many
-from core.services.policy import LegFacts, Promise, Reason, Verdict, after_doubt, after_inquiry, after_send
+from core.services.policy import LegFacts, Promise, Reason, Verdict, after_doubt, after_inquiry, after_late_yes, after_send
 from core.settings import settings
 from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage, TransactionType
-from core.wire.contract import Account, Bundles, Invoice, Outcome, Payment, Query, Receipt, Told, Verb
+from core.wire.contract import Bundles, Outcome, Payment, Query, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -259,7 +258,7 @@ def _lookup_move(stand: Stand, biller: str, result: Result) -> Move:
     told = result.told
     if result.outcome is Outcome.CONFIRMED and told is not None:
         name = None if isinstance(told, Bundles) else told.name
-        return Move(stand, Stage.COMPLETED, Reason.LOOKUP_ANSWERED.format(biller=biller), customer_name=name, extra=_kept_of(told), error_code=None)
+        return Move(stand, Stage.COMPLETED, Reason.LOOKUP_ANSWERED.format(biller=biller), customer_name=name, extra=told_in(told), error_code=None)
     refused = result.outcome is Outcome.REJECTED
     reason = (Reason.LOOKUP_REFUSED if refused else Reason.LOOKUP_NO_ANSWER).format(biller=biller)
     return Move(
@@ -268,38 +267,8 @@ def _lookup_move(stand: Stand, biller: str, result: Result) -> Move:
         reason,
         error_code=result.code or result.failure,
         error_message=result.message or reason,
-        extra=_kept_of(told) if told else None,
+        extra=told_in(told) if told else None,
     )
-
-
-def _kept_of(told: Told) -> Mapping[str, Any]:
-    """What the biller said, as the pages show it and a draft is frozen from it. Amounts are text."""
-    match told:
-        case Account():
-            kept: dict[str, Any] = {"name": told.name, "state": told.state, **_amount("balance", told.balance, currency="balance_currency")}
-        case Invoice():
-            kept = {
-                "name": told.name,
-                "state": told.state,
-                "invoice_number": told.number or None,
-                "due_date": told.due_date.isoformat() if told.due_date else None,
-                **_amount("amount_due", told.due, currency="amount_currency"),
-                **_amount("charges", told.charges),
-            }
-        case Bundles():
-            kept = {
-                "bundles": [
-                    {"id": one.id, "name": one.name, "price": one.price.text, "currency": one.price.currency, "data": one.data, "validity": one.validity}
-                    for one in told.items
-                ]
-            }
-    return {key: value for key, value in kept.items() if value is not None}
-
-
-def _amount(name: str, money: Money | None, *, currency: str | None = None) -> dict[str, str]:
-    if money is None:
-        return {}
-    return {name: money.text, **({currency: money.currency} if currency else {})}
 
 
 def _conclude_payments(session: Session, results: Sequence[Result]) -> set[uuid.UUID]:
@@ -385,15 +354,9 @@ def _move_of(stand: Stand, biller: str, verdict: Verdict, step: int, result: Res
         external_id=_external_id(result),
         error_code=None if settled_well or result is None else result.code or result.failure,
         error_message=None if settled_well or result is None else result.message,
-        extra=_sold(result.receipt) if settled_well and result and result.receipt else None,
+        extra=sold_with(result.receipt) if settled_well and result and result.receipt else None,
         facts={} if result is None else {"outcome": result.outcome, "attempt": str(result.errand.attempt_id)},
     )
-
-
-def _sold(receipt: Receipt) -> Mapping[str, Any] | None:
-    """What the biller states with its confirmation. Of a token only that there is one."""
-    stated = {**({"units": receipt.units} if receipt.units else {}), **_amount("charges", receipt.charges), **({"has_token": True} if receipt.token else {})}
-    return stated or None
 
 
 def _keep_tokens(session: Session, results: Sequence[Result]) -> None:
@@ -454,20 +417,35 @@ def _as_answer(result: Result, in_time: bool) -> dict[str, object]:
 
 
 def _keep_late_evidence(session: Session, results: Sequence[Result]) -> None:
-    """A worker that lost its lease may only add evidence (rule 9): the answer is kept, and where the row is in doubt the biller is asked at once."""
+    """A worker that lost its lease may only add evidence (rule 9). What it says is kept; a yes makes the payment doubtful again, and the biller is asked."""
     late = {result.errand.stand.id: result for result in results if result.errand.leg is not None}
     if not late:
         return
+    rows = Work(session).held(list(late))
     session.execute(
         update(Transaction)
         .where(Transaction.id.in_(list(late)), Transaction.stage.in_([stage.value for stage in ASKABLE]), Transaction.lease_until.is_(None))
         .values(next_action_at=func.clock_timestamp())
     )
-    for transaction_id, stage in Work(session).stages(list(late)).items():
-        result = late[transaction_id]
-        if result.outcome is Outcome.CONFIRMED and stage in (Stage.FAILED, Stage.CANCELLED):
+    yes = [(row, late[row.id]) for row in rows if late[row.id].outcome in (Outcome.CONFIRMED, Outcome.ACCEPTED)]
+    _do_not_send_again(session, [(row, result) for row, result in yes if row.stage == Stage.PAY_RETRY.value])
+    # The second send is out already. Whatever it brings home, it no longer proves that nothing was paid.
+    sending = [row.id for row, _ in yes if row.stage == Stage.PAY_SENDING.value]
+    session.execute(update(Leg).where(Leg.transaction_id.in_(sending), Leg.kind == LegKind.PAY.value).values(tainted=True))
+    for row, result in yes:
+        if result.outcome is Outcome.CONFIRMED and row.stage in (Stage.FAILED.value, Stage.CANCELLED.value):
             # Money corrected by a new linked transaction, never by a silent change of this one.
-            audit.record(session, SYSTEM, "transaction.contradicted", "transaction", transaction_id, stage=stage, attempt=str(result.errand.attempt_id))
+            audit.record(session, SYSTEM, "transaction.contradicted", "transaction", row.id, stage=row.stage, attempt=str(result.errand.attempt_id))
+
+
+def _do_not_send_again(session: Session, late: Sequence[tuple[Transaction, Result]]) -> None:
+    """It was believed unsent or never seen, and the answer of an earlier send says otherwise."""
+    legs, now = Work(session).legs([row.id for row, _ in late]), Work(session).now()
+    decided: list[tuple[Stand, str, Verdict, Result | None]] = []
+    for row, result in late:
+        promise = promise_of(row.biller_type, result.errand.snapshot)
+        decided.append((Stand.of(row), row.biller_name, after_late_yes(promise, _facts(legs[row.id], now), result.outcome), None))
+    _carry_out(session, decided)
 
 
 # ---- What happens by the clock

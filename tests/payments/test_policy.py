@@ -164,7 +164,7 @@ def test_after_an_inquiry(
     assert (steps(verdict), verdict.wait) == (path, wait)
 
 
-@pytest.mark.parametrize("outcome", [Out.UNKNOWN, Out.NOT_SENT, Out.REJECTED])
+@pytest.mark.parametrize("outcome", [Out.UNKNOWN, Out.NOT_SENT])
 @pytest.mark.parametrize("leg", [asked(10 * SECOND, 2), asked(10 * SECOND, 0), asked(10 * SECOND, 1, replace(IN_DOUBT, accepted=True))])
 def test_a_failed_inquiry_changes_nothing_of_the_leg(outcome: Outcome, leg: LegFacts) -> None:
     assert after_inquiry(PROMISE, S.PAY_UNKNOWN, leg, outcome).leg == replace(leg, asked_ago=AT_ONCE)
@@ -184,7 +184,8 @@ def test_only_paid_refused_when_quiet_and_a_believed_never_seen_clear_a_leg_in_d
     assert cleared == paid | refused | never_seen
 
 
-def test_never_seen_is_counted_and_pending_begins_the_count_anew() -> None:
+def test_never_seen_is_counted_and_any_clear_answer_between_begins_the_count_anew() -> None:
+    assert after_inquiry(PROMISE, S.PAY_UNKNOWN, asked(10 * SECOND, 2), Out.REJECTED).leg == replace(asked(10 * SECOND), asked_ago=AT_ONCE)
     assert after_inquiry(PROMISE, S.PAY_UNKNOWN, asked(10 * SECOND, 1), Out.NOT_FOUND).leg.not_found_in_a_row == 2
     assert after_inquiry(PROMISE, S.PAY_UNKNOWN, asked(10 * SECOND, 2), Out.ACCEPTED).leg.not_found_in_a_row == 0
 

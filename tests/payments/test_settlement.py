@@ -1,6 +1,7 @@
 """Claim, send, conclude against the database: leases, late answers, lost commits, whole batches."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +15,7 @@ from core import db
 from core.errors import NotLegalNow, Unavailable
 from core.ids import new_id
 from core.services import payments, settlement
-from core.services.errands import Result
+from core.services.errands import Errand, Result
 from core.services.moves import Move, Stand, move, move_many
 from core.states import Stage
 from core.wire.contract import Outcome, Receipt
@@ -223,6 +224,48 @@ def test_p09_a_zombie_cannot_take_back_what_was_settled_meanwhile(bench: Bench) 
     settlement.conclude([late])
     assert bench.stage(paid) is Stage.COMPLETED
     assert bench.answers(paid) == [(Outcome.CONFIRMED, True), (Outcome.REJECTED, False)]
+
+
+def given_up_on(bench: Bench) -> tuple[uuid.UUID, Errand]:
+    """A payment whose first send was lost with its worker, and that the biller then said, often and late enough, it had never seen."""
+    paid = bench.pay()
+    first = bench.claim(ZOMBIE)
+    bench.let_lease_expire(paid)
+    settlement.settle_lost_leases()
+    for _ in range(3):
+        bench.age(paid, timedelta(minutes=10))
+        bench.inquire(Outcome.NOT_FOUND)
+    assert bench.stage(paid) is Stage.PAY_RETRY
+    return paid, first
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CONFIRMED, Outcome.ACCEPTED])
+def test_a_late_yes_keeps_a_payment_from_being_sent_again(bench: Bench, outcome: Outcome) -> None:
+    paid, first = given_up_on(bench)
+    settlement.conclude([bench.result(first, outcome)])
+    assert bench.stage(paid) is Stage.PAY_UNKNOWN
+    assert bench.leg(paid)["tainted"]
+    assert settlement.claim_sends(WORKER, {CODE: 5}) == []
+    bench.inquire(Outcome.CONFIRMED)
+    assert bench.stage(paid) is Stage.COMPLETED
+    assert bench.leg(paid)["sends"] == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.NOT_SENT, Outcome.UNKNOWN])
+def test_any_other_late_answer_changes_nothing_about_a_resend(bench: Bench, outcome: Outcome) -> None:
+    paid, first = given_up_on(bench)
+    settlement.conclude([bench.result(first, outcome)])
+    assert bench.stage(paid) is Stage.PAY_RETRY
+
+
+@pytest.mark.parametrize("second", [Outcome.NOT_SENT, Outcome.REJECTED])
+def test_a_late_yes_during_the_second_send_makes_its_no_doubtful(bench: Bench, second: Outcome) -> None:
+    paid, first = given_up_on(bench)
+    again = bench.claim()
+    settlement.conclude([bench.result(first, Outcome.CONFIRMED)])
+    settlement.conclude([bench.result(again, second)])
+    assert bench.stage(paid) is Stage.PAY_UNKNOWN
+    assert bench.leg(paid)["tainted"]
 
 
 def test_evidence_against_a_failed_payment_is_written_down(bench: Bench) -> None:
