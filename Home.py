@@ -70,7 +70,9 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     # What was imported lives as long as the process; the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    CACHE.start()
     yield
+    CACHE.stop()
 
 
 if __name__ == "__main__":
@@ -80,6 +82,7 @@ else:
     # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
     from core import logs
     from core.api.routes import ROUTES, middleware
+    from core.services.biller_cache import CACHE
     from core.settings import settings
     from core.ui.theme import FAVICON
 

@@ -18,11 +18,13 @@ from core.errors import BillersError, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
 from core.services import people, settlement, wake, workers
+from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
+from core.services.deployment import line_policy as line_policy
 from core.services.errands import CLAIM_TOO_OLD, NOT_PREPARED, Errand, Result, credentials_of, result_of, terms_of
 from core.settings import settings
 from core.wire.contract import Outcome
-from core.wire.line import Line, LinePolicy
+from core.wire.line import Line
 
 T = TypeVar("T")
 
@@ -63,18 +65,6 @@ def _sendable() -> Mapping[str, int]:
 def _askable() -> Mapping[str, int]:
     with db.unit_of_work() as session:
         return Billers(session).askable()
-
-
-def line_policy() -> LinePolicy:
-    """What this deployment lets the line call: its allow-lists, and the sandbox's loopback in sandbox mode."""
-    chosen = settings()
-    loopback = ("127.0.0.0/8", "::1/128") if chosen.billers_sandbox else ()
-    hosts = ("127.0.0.1", "localhost") if chosen.billers_sandbox else ()
-    return LinePolicy(
-        allowed_hosts=frozenset({*chosen.billers_allowed_hosts, *hosts}),
-        allowed_networks=(*chosen.billers_allowed_networks, *loopback),
-        ca_bundle=chosen.billers_ca_bundle,
-    )
 
 
 class Worker:
@@ -223,12 +213,16 @@ class Worker:
             await _first_of(self._stopping, seconds)
 
     async def _listen(self) -> None:
-        """Waits for the database to say that there is something to do. Without it the lanes still look once a second."""
+        """Waits for the database to say that there is something to do, or that a biller was switched on or resumed.
+
+        Without it the lanes still look once a second. Nothing is remembered of the billers from one look to the next: each claim reads their rows.
+        """
         dsn = db.engine().url.set(drivername="postgresql").render_as_string(hide_password=False)
         while not self._stopping.is_set():
             try:
                 async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {wake.CHANNEL}")
+                    for channel in (wake.CHANNEL, BILLERS_CHANGED):
+                        await connection.execute(f"LISTEN {channel}")
                     async for _ in connection.notifies():
                         for lane in self._lanes:
                             lane.wake.set()

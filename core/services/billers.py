@@ -1,20 +1,23 @@
 """The billers as people meet them, and how they come into the database."""
 
 import tomllib
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import db
+from core import clock, db
 from core.access import SYSTEM, Actor, needs
 from core.adapters import adapter_for, adapters
 from core.errors import BadInput, Misconfigured, NotFound
 from core.ids import new_id
-from core.models import BillerConfig, BillerConfigVersion, BillerType
+from core.models import BillerConfig, BillerConfigVersion, BillerType, Breaker
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import audit, vault
+from core.services.biller_cache import CACHE, tell_everybody
 from core.settings import CHECKOUT, settings
 from core.wire.contract import Flow, Verb, flow_of
 
@@ -72,8 +75,7 @@ def verbs_of(biller_type: str, snapshot: Snapshot) -> frozenset[Verb]:
     return frozenset(verb for verb in adapter_for(biller_type).verbs() if snapshot.features.get(verb.value) is not False)
 
 
-def card(session: Session, config: BillerConfig) -> BillerCard:
-    breaker = Billers(session).open_breakers().get(config.biller_type)
+def _card(config: BillerConfig, breaker: Breaker | None) -> BillerCard:
     snapshot = Snapshot.of(config)
     return BillerCard(
         code=config.biller_type,
@@ -87,16 +89,36 @@ def card(session: Session, config: BillerConfig) -> BillerCard:
 
 @needs("billers:read")
 def list_billers(actor: Actor, /) -> list[BillerCard]:
-    """The active billers, by name."""
+    """The active billers, by name: kept between reruns while no configuration changes."""
+    return list(CACHE.answer("active", _active_cards))
+
+
+def _active_cards() -> tuple[BillerCard, ...]:
     with db.unit_of_work() as session:
-        return [card(session, config) for config in Billers(session).active()]
+        billers = Billers(session)
+        breakers = billers.open_breakers()
+        return tuple(_card(config, breakers.get(config.biller_type)) for config in billers.active())
 
 
 @needs("billers:read")
 def biller_names(actor: Actor, /) -> dict[str, str]:
     """Every biller's name by its code, those switched off included: what a filter offers."""
+    return dict(CACHE.answer("names", _names))
+
+
+def _names() -> Mapping[str, str]:
     with db.unit_of_work() as session:
-        return dict(Billers(session).names())
+        return Billers(session).names()
+
+
+def version_of(session: Session, config_id: uuid.UUID, version: int) -> tuple[Snapshot, str | None] | None:
+    """What a version says, with its sealed credentials. It never says anything else, so it is kept as long as the billers are."""
+
+    def read() -> tuple[Snapshot, str | None] | None:
+        found = Billers(session).version(config_id, version)
+        return None if found is None else (Snapshot.model_validate(found.snapshot), found.authentication)
+
+    return CACHE.answer((config_id, version), read)
 
 
 @needs("billers:read")
@@ -142,7 +164,7 @@ def load_seeds() -> list[str]:
                 _add(session, entry)
                 lines.append(f"{entry['name']}: added.")
             elif settings().billers_sandbox and _moved_sandbox(config, entry):
-                _write_version(session, config, "biller.sandbox_moved")
+                write_version(session, config, "biller.sandbox_moved")
                 lines.append(f"{entry['name']}: follows the sandbox to its new port.")
     return lines
 
@@ -169,7 +191,7 @@ def _add(session: Session, entry: dict[str, Any]) -> None:
     session.refresh(config)
     if settings().billers_sandbox and (credentials := _sandbox_credentials(entry["code"])):
         config.authentication = vault.seal_secret(credentials, "biller_configs", config.id, "authentication")
-    _write_version(session, config, "biller.added")
+    write_version(session, config, "biller.added")
 
 
 def _sandbox_credentials(code: str) -> dict[str, str]:
@@ -189,9 +211,11 @@ def _moved_sandbox(config: BillerConfig, entry: dict[str, Any]) -> bool:
     return True
 
 
-def _write_version(session: Session, config: BillerConfig, action: str) -> None:
-    """Each change is a new version; a payment drafted under an older one keeps it."""
+def write_version(session: Session, config: BillerConfig, action: str, by: Actor = SYSTEM, **details: object) -> None:
+    """Each change is a new version; a payment drafted under an older one keeps it. Who keeps billers in mind is told, and the worker looks again."""
     config.version += 1
+    config.updated_at = clock.now()
+    config.updated_by = by.id
     session.flush()
     session.add(
         BillerConfigVersion(
@@ -202,4 +226,5 @@ def _write_version(session: Session, config: BillerConfig, action: str) -> None:
             created_by=config.updated_by,
         )
     )
-    audit.record(session, SYSTEM, action, "biller", config.id, biller=config.biller_type, version=config.version)
+    audit.record(session, by, action, "biller", config.id, biller=config.biller_type, version=config.version, **details)
+    tell_everybody(session)

@@ -11,6 +11,7 @@ from core import db
 from core.access import SYSTEM
 from core.models import Breaker
 from core.security import audit
+from core.services.biller_cache import tell_everybody
 from core.services.errands import CLAIM_TOO_OLD, NOT_PREPARED, Result
 from core.settings import settings
 from core.wire.contract import Outcome, Verb
@@ -74,6 +75,9 @@ class Breakers:
                 .where(Breaker.biller_type.in_(list(failed - set(trips))), Breaker.probe_at <= func.clock_timestamp())
                 .values(probe_at=func.clock_timestamp() + rest)
             )
-            for biller in session.scalars(delete(Breaker).where(Breaker.biller_type.in_(list(healed))).returning(Breaker.biller_type)):
+            closed = session.scalars(delete(Breaker).where(Breaker.biller_type.in_(list(healed))).returning(Breaker.biller_type)).all()
+            for biller in closed:
                 self._recent[biller].clear()
                 audit.record(session, SYSTEM, "breaker.closed", "biller_type", biller)
+            if trips or closed:
+                tell_everybody(session)
