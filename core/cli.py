@@ -89,13 +89,22 @@ def migrate() -> None:
 
 
 @app.command()
-def seed() -> None:
+def seed(
+    demo: Annotated[
+        int, typer.Option(min=0, metavar="N", help="In sandbox mode: N demonstration transactions over the last 90 days, unless some are there.")
+    ] = 0,
+    more: Annotated[bool, typer.Option("--more", help="Load them beside those that are there.")] = False,
+) -> None:
     """Load billers, roles and bundles; what is there already stays as it is."""
+    from core.services.demo import load as load_demo
     from core.services.seeds import load
 
     with _database():
         for line in load():
             typer.echo(line)
+        if demo:
+            for line in load_demo(demo, more=more):
+                typer.echo(line)
 
 
 @app.command()
