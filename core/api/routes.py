@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from core.api import health, session
+from core.api import export, health, receipts, session
 from core.api.assets import Assets
 from core.api.hardening import Hardening
 from core.settings import settings
@@ -13,6 +13,9 @@ from core.settings import settings
 ROUTES = [
     Route("/healthz", health.healthz),
     Route("/readyz", health.readyz),
+    Route("/export/transactions.csv", export.transactions),
+    Route("/receipt/{transaction_id}.pdf", receipts.receipt),
+    Route("/my-day.pdf", receipts.day_sheet),
     Route("/session/enter", session.enter),
     Route("/session/leave", session.left),
     Route("/session/leave", session.leave, methods=["POST"]),

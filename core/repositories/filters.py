@@ -58,7 +58,8 @@ class TransactionFilter:
         if term := self.reference.strip():
             found.append(_reference(term))
         if term := self.search.strip():
-            found.append(or_(_reference(term), _part(Transaction.account_number, term), _part(Transaction.customer_account_name, term)))
+            columns = (Transaction.account_number, Transaction.meter_number, Transaction.customer_account_name)
+            found.append(or_(_reference(term), *(_part(column, term) for column in columns)))
         if self.initiated_by:
             found.append(Transaction.initiated_by == self.initiated_by)
         if self.in_doubt:

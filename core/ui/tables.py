@@ -1,6 +1,6 @@
 """Rows of transactions as a grid: identifiers and amounts are text, so that nothing eats a zero; status is a word, a sign and a colour."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import pandas as pd
@@ -40,6 +40,8 @@ def short_moment(moment: datetime) -> str:
 
 
 def frame(rows: Sequence[Transaction]) -> pd.DataFrame:
+    """A column that says which rows are made up stands only where some are."""
+    made_up = {"Mark": ["Demonstration" if row.demo else "" for row in rows]} if any(row.demo for row in rows) else {}
     return pd.DataFrame(
         {
             "ID": [row.our_transaction_id for row in rows],
@@ -50,6 +52,7 @@ def frame(rows: Sequence[Transaction]) -> pd.DataFrame:
             "Amount": [amount(row.amount, row.currency) for row in rows],
             "Status": [[chip(row.status)] for row in rows],
             "Date": [short_moment(row.created_at) for row in rows],
+            **made_up,
         },
         dtype=object,
     )
@@ -63,7 +66,7 @@ def columns() -> dict[str, object]:
             type="tertiary",
             alignment="left",
             key=OPENED,
-            help="Our reference: what the biller and the bank know this transaction by. A click opens its story.",
+            help="Our reference: what the biller and the bank know this transaction by. A click opens its whole story.",
         ),
         "Biller": text(width=136, help="The company that is paid or asked."),
         "Account": text(width=98, help="The customer's account number at the biller."),
@@ -76,23 +79,29 @@ def columns() -> dict[str, object]:
             color=[look.colour for look in STATUS_LOOKS.values()],
             help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
         ),
+        "Mark": text(width=112, help="Demonstration: made up to show how the console looks. No money moved, and no biller was asked."),
         "Date": text(width=128, help="When it was submitted, in the bank's time zone."),
     }
 
 
-def grid(rows: Sequence[Transaction], key: str) -> Transaction | None:
-    """Draws the rows; answers the one that was picked: by its box, or by a click on its reference."""
-    picked = st.dataframe(
+def grid(rows: Sequence[Transaction], key: str, on_pick: Callable[[str], object]) -> Transaction | None:
+    """Draws the rows. A click anywhere in one hands its reference to `on_pick`; answers the one whose reference itself was clicked."""
+
+    def picked() -> None:
+        selection = st.session_state[key].selection
+        for place in [*selection.rows, *(row for row, _ in selection.cells)][:1]:
+            on_pick(rows[place].our_transaction_id)
+
+    st.dataframe(
         frame(rows),
         column_config=columns(),
         hide_index=True,
         height=ROW_PIXELS * (len(rows) + 1) + 3,
         row_height=ROW_PIXELS,
         key=key,
-        on_select="rerun",
-        selection_mode="single-row",
-        alt="Transactions, newest first. Select a row to open it.",
+        on_select=picked,
+        selection_mode=("single-row", "single-cell"),
+        alt="Transactions, newest first. Select a row to see it beside the list.",
     )
     clicked = st.session_state.get(OPENED)
-    chosen = [clicked.row] if clicked else picked.selection.rows  # type: ignore[union-attr]
-    return rows[chosen[0]] if chosen and chosen[0] < len(rows) else None
+    return rows[clicked.row] if clicked and clicked.row < len(rows) else None

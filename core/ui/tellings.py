@@ -8,7 +8,7 @@ from typing import Literal
 from core.models import Transaction
 from core.money import Money
 from core.states import Stage, TransactionType
-from core.ui.words import clock_time, moment_text
+from core.ui.words import clock_time, date_text, moment_text
 from core.wire.accidents import ACCIDENTS
 
 Tone = Literal["good", "bad", "waiting", "doubt", "review", "stopped"]
@@ -94,6 +94,25 @@ QUESTIONS: Mapping[Stage, Telling] = {
     S.FAILED: Telling("bad", "{biller} told nothing of account {account}.", "{why}", "{advice}"),
 }
 
+# Where the type says more than the stage alone; every other type and stage is told by the tables above.
+T = TransactionType
+OF_ITS_TYPE: Mapping[tuple[TransactionType, Stage], Telling] = {
+    (T.GET_INVOICE, S.CREATED): Telling("waiting", "About to ask {biller} for the invoice of account {account}.", "No money moves."),
+    (T.GET_INVOICE, S.ASKING): Telling("waiting", "Asking {biller} for the invoice of account {account}.", "No money moves.", "{answer_until}"),
+    (T.GET_INVOICE, S.COMPLETED): Telling("good", "{biller} answered: {invoice} of account {account}{of_name}.", "{due} No money moved."),
+    (T.GET_INVOICE, S.FAILED): Telling("bad", "{biller} gave no invoice for account {account}.", "{why}", "{advice}"),
+    (T.BUNDLE_DETAILS, S.CREATED): Telling("waiting", "About to ask {biller} which bundles it offers to {account}.", "No money moves."),
+    (T.BUNDLE_DETAILS, S.ASKING): Telling("waiting", "Asking {biller} which bundles it offers to {account}.", "No money moves.", "{answer_until}"),
+    (T.BUNDLE_DETAILS, S.COMPLETED): Telling("good", "{biller} answered: it offers {bundles} to {account}.", "No money moved."),
+    (T.BUNDLE_DETAILS, S.FAILED): Telling("bad", "{biller} told nothing of its bundles for {account}.", "{why}", "{advice}"),
+    (T.CONFIRM_INVOICE, S.COMPLETED): Telling(
+        "good", "Paid: {amount} to {biller}.", "{biller} confirmed {invoice} of account {account}{of_name}.", "{references}"
+    ),
+    (T.CONFIRM_BUNDLE, S.COMPLETED): Telling("good", "Paid: {amount} to {biller}.", "{biller} confirmed {bundle} for {account}{of_name}.", "{references}"),
+}
+
+DEMONSTRATION = "This is a demonstration: no biller was asked, and no money moved."
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -135,10 +154,12 @@ def refusal_of(transaction: Transaction) -> Refusal:
 
 def tell(transaction: Transaction, escape: Escape = str) -> Telling:
     """The sentences of this transaction at this stage. `escape` is applied to whatever came from outside."""
-    table = PAYMENTS if TransactionType(transaction.transaction_type).moves_money else QUESTIONS
-    row = table[Stage(transaction.stage)]
+    kind, stage = TransactionType(transaction.transaction_type), Stage(transaction.stage)
+    row = OF_ITS_TYPE.get((kind, stage)) or (PAYMENTS if kind.moves_money else QUESTIONS)[stage]
     words = _words(transaction, escape)
-    return Telling(row.tone, *(" ".join(part.format(**words).split()) for part in (row.happened, row.means, row.next)))
+    happened, means, then = (" ".join(part.format(**words).split()) for part in (row.happened, row.means, row.next))
+    # Before anything that sounds like money: nobody is to believe in a payment that was made up.
+    return Telling(row.tone, happened, f"{DEMONSTRATION} {means}" if transaction.demo else means, then)
 
 
 def _words(transaction: Transaction, escape: Escape) -> dict[str, str]:
@@ -158,6 +179,10 @@ def _words(transaction: Transaction, escape: Escape) -> dict[str, str]:
         "answer_until": _at("The answer is waited for until {} at the longest; after that we ask by ourselves.", transaction.next_action_at)
         if transaction.amount is not None
         else "",
+        "invoice": _invoice(transaction, escape),
+        "due": _due(transaction),
+        "bundle": _bundle(transaction, escape),
+        "bundles": _bundles(transaction),
         "until": _at("It is given up at {}, and then no money has moved.", transaction.expires_at),
     }
 
@@ -168,6 +193,33 @@ def _references(transaction: Transaction, escape: Escape) -> str:
     when = f", {moment_text(transaction.completed_at)}" if transaction.completed_at else ""
     sentence = f"{theirs}{ours}{when}."
     return sentence[0].upper() + sentence[1:]
+
+
+def _told(transaction: Transaction, name: str) -> str:
+    return str((transaction.extra or {}).get(name) or "")
+
+
+def _invoice(transaction: Transaction, escape: Escape) -> str:
+    number = transaction.invoice_number or _told(transaction, "invoice_number")
+    return f"invoice {escape(number)}" if number else "the invoice"
+
+
+def _due(transaction: Transaction) -> str:
+    amount, day = _told(transaction, "amount_due"), _told(transaction, "due_date")
+    if not amount:
+        return ""
+    owed = Money.from_text(amount, _told(transaction, "amount_currency") or transaction.currency)
+    return f"{owed} is due{f' by {date_text(day)}' if day else ''}."
+
+
+def _bundle(transaction: Transaction, escape: Escape) -> str:
+    name = _told(transaction, "bundle_name") or transaction.bundle_id
+    return f"the bundle {escape(name)}" if name else "the bundle"
+
+
+def _bundles(transaction: Transaction) -> str:
+    count = len((transaction.extra or {}).get("bundles") or ())
+    return {0: "no bundle", 1: "one bundle"}.get(count, f"{count} bundles")
 
 
 def _at(sentence: str, moment: datetime | None) -> str:

@@ -1,125 +1,107 @@
-"""The list of transactions: filters, pages by key, and news that wait until the reader wants them."""
+"""The list of transactions: how many there are, pages by key, the way out as a file, and news that wait until the reader wants them."""
 
 import uuid
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.access import Actor
+from core.repositories.exports import Profile
+from core.repositories.statistics import Figures
 from core.repositories.transactions import Cursor, Page
-from core.services import billers, transactions
+from core.services import billers, statistics, transactions
 from core.services.transactions import PAGE_SIZES
-from core.states import Status, TransactionType
-from core.ui import tables
-from core.ui.filters import PACES, Asked, read
+from core.ui import tables, transaction_view
+from core.ui.filters import PACE, PACES, SIZE, Asked, asked_in_address, chips, clear_complaints, fields, in_words, remember, show_in_widgets
 from core.ui.pieces import LOOKUP, PAYMENT, link_to, turn_to
 from core.ui.session import guarded_fragment
-from core.ui.words import STATUS_LOOKS, TYPE_LABELS, as_of, plain, zone
+from core.ui.words import amount, as_of, plain, zone
 
 # Above every UUID there is: "up to and including this row".
 LAST_ID = uuid.UUID(int=2**128 - 1)
 
-SEARCH, BILLERS, STATUSES, TYPES = "filter-q", "filter-biller", "filter-status", "filter-type"
-FIRST_DAY, LAST_DAY, SIZE, PACE = "filter-from", "filter-to", "filter-size", "filter-every"
+EXPORT = "/export/transactions.csv"
 
+PROFILES = (
+    (
+        "For a spreadsheet",
+        ":material/table_view:",
+        Profile.SPREADSHEET,
+        "Account numbers stay text, with their zeros; nothing in it runs as a formula; times in the bank's zone.",
+    ),
+    ("For a program", ":material/data_object:", Profile.DATA, "Every value exactly as it is kept; times in UTC, to the microsecond."),
+)
 
-def asked_in_address(names: Iterable[str]) -> Asked:
-    return read({name: st.query_params.get_all(name) for name in st.query_params}, names)
+VALUE_HELP = "All that the filter holds, on every page. *Paid* is the sum of completed payments; look-ups move no money."
 
 
 def show(actor: Actor) -> None:
     names = billers.biller_names(actor)
     asked = asked_in_address(names)
-    _filters(asked, names)
-    page = transactions.list_page(actor, asked.wanted(zone()), asked.size, asked.older, asked.newer)
+    fields(asked, names)
+    chips(asked, names)
+    wanted = asked.wanted(zone(), actor.id)
+    page = transactions.list_page(actor, wanted, asked.size, asked.older, asked.newer)
+    totals = statistics.totals(actor, wanted)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        _totals(totals, page)
+        _export(actor, asked, totals, in_words(asked, names, plain))
+    if page.rows:
+        picked = tables.grid(page.rows, f"list-{asked.address()}-{st.session_state.get(transaction_view.PEEKS, 0)}", transaction_view.peek)
+        if picked is not None:
+            # The filter stays in the address, so that the way back leads to this same list.
+            turn_to(**asked.address(), id=picked.our_transaction_id)
+    else:
+        _nothing(actor, asked, in_words(asked, names, plain))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         guarded_fragment("transactions:read", run_every=asked.pace or None)(_news)(asked, page)
         _pace(asked)
-    if not page.rows:
-        _nothing(actor, asked)
+    if page.rows:
+        _turn_pages(asked, page)
+    if reference := st.query_params.get(transaction_view.PEEK):
+        transaction_view.drawer(reference)
+
+
+# ---- Above the list
+
+
+def _totals(totals: Figures, page: Page) -> None:
+    """What the whole filter holds, not only this page: the same figures as the dashboard's and the export's."""
+    parts = [f"**{counted(totals.rows, 'transaction')}**"]
+    if totals.payments:
+        parts.append(f"{counted(totals.payments, 'payment')}, {paid(totals)} paid")
+    st.markdown(" · ".join(parts) + f" :gray[· {as_of(page.as_of)}]", width="content", help=VALUE_HELP)
+
+
+def paid(totals: Figures) -> str:
+    """Amounts of two currencies are told one after the other, never added up."""
+    return " + ".join(amount(value, currency) for currency, value in sorted(totals.values.items())) or amount(totals.value)
+
+
+def counted(number: int, what: str) -> str:
+    """`1 payment`, `1,234 payments`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _export(actor: Actor, asked: Asked, totals: Figures, words: str) -> None:
+    """The way out. What it will hold is told before: rows, value and the filter."""
+    if not actor.may("transactions:export") or not totals.rows:
         return
-    picked = tables.grid(page.rows, key=f"list-{asked.address()}")
-    if picked is not None:
-        # The filter stays in the address, so that the way back leads to this same list.
-        turn_to(**asked.address(), id=picked.our_transaction_id)
-    _turn_pages(asked, page)
-
-
-# ---- Filters
-
-
-def _filters(asked: Asked, names: Mapping[str, str]) -> None:
-    """Each widget shows what the address says, and writes there what is chosen: the address is the only memory."""
-    _show_in_widgets({SEARCH: asked.search, BILLERS: list(asked.billers), STATUSES: list(asked.statuses), TYPES: list(asked.types)})
-    _show_in_widgets({FIRST_DAY: asked.first_day, LAST_DAY: asked.last_day})
-    with st.container(border=True):
-        # Seven tracks on a desk, two on a telephone, where the search has a row of its own.
-        fields = st.grid(7, min_column_width=110)
-        changed: dict[str, Any] = {"on_change": _remember}
-        fields.cell(column_span=2).text_input(
-            "Search",
-            key=SEARCH,
-            type="search",
-            placeholder="Account or reference",
-            help="A whole account number, our reference, or the biller's reference. Enter searches.",
-            **changed,
-        )
-        fields.multiselect("Biller", list(names), format_func=lambda code: names[code], key=BILLERS, placeholder="All", help="Any of these.", **changed)
-        fields.multiselect(
-            "Status",
-            [one.value for one in Status],
-            format_func=lambda one: STATUS_LOOKS[Status(one)].label,
-            key=STATUSES,
-            placeholder="All",
-            help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
-            **changed,
-        )
-        fields.multiselect(
-            "Type",
-            [one.value for one in TransactionType],
-            format_func=lambda one: TYPE_LABELS[TransactionType(one)],
-            key=TYPES,
-            placeholder="All",
-            help="Look-ups move no money; payments do.",
-            **changed,
-        )
-        days = f"A business day in {zone().key}, included."
-        fields.date_input("From", value=None, key=FIRST_DAY, format="DD/MM/YYYY", help=days, **changed)
-        fields.date_input("To", value=None, key=LAST_DAY, format="DD/MM/YYYY", help=days, **changed)
-
-
-def _show_in_widgets(values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        if st.session_state.get(key) != value:
-            st.session_state[key] = value
-
-
-def _remember() -> None:
-    """What was chosen goes into the address; the place in the list does not, for it was a place in another list."""
-    asked, state = asked_in_address(()), st.session_state
-    chosen = replace(
-        asked,
-        search=state.get(SEARCH) or "",
-        billers=tuple(state.get(BILLERS) or ()),
-        statuses=tuple(state.get(STATUSES) or ()),
-        types=tuple(state.get(TYPES) or ()),
-        first_day=state.get(FIRST_DAY),
-        last_day=state.get(LAST_DAY),
-        size=state.get(SIZE) or asked.size,
-        pace=asked.pace if state.get(PACE) is None else state[PACE],
-        older=None,
-        newer=None,
-    )
-    st.query_params.from_dict(chosen.address())
+    with st.popover("Export", icon=":material/download:", help="Takes exactly these transactions away as a CSV file."):
+        st.markdown(f"**{counted(totals.rows, 'row')}**, {paid(totals)} paid")
+        st.caption(f"Holds: {words}. All of it, not only this page, as it is when you click. That you took it is written down.")
+        for label, icon, profile, help_text in PROFILES:
+            link = f"{EXPORT}?{urlencode({**asked.filter_only.address(), 'profile': profile.value}, doseq=True)}"
+            st.link_button(label, link, icon=icon, help=help_text, width="stretch", type="primary" if profile is Profile.SPREADSHEET else "secondary")
 
 
 # ---- News
 
 
 def _pace(asked: Asked) -> None:
-    _show_in_widgets({PACE: asked.pace})
+    show_in_widgets({PACE: asked.pace})
     st.segmented_control(
         "Look for news",
         PACES,
@@ -128,7 +110,7 @@ def _pace(asked: Asked) -> None:
         required=True,
         label_visibility="collapsed",
         help="How often this list looks for news. It never moves rows by itself: it tells how many there are.",
-        on_change=_remember,
+        on_change=remember,
     )
 
 
@@ -141,11 +123,11 @@ def _news(actor: Actor, asked: Asked, page: Page) -> None:
             told = ", ".join(part for part in (f"{fresh}{more} new" if fresh else "", f"{changed} changed" if changed else "") if part)
             if st.button(f"{told} · show", icon=":material/refresh:", type="primary", help="Draws the list anew, with these in it."):
                 st.rerun()
-        st.caption(f"{len(page.rows)} rows, newest first, {as_of(page.as_of if fresh or changed else moment)}", width="content")
+        st.caption(f"{counted(len(page.rows), 'row')} on this page, newest first, {as_of(page.as_of if fresh or changed else moment)}", width="content")
 
 
 def _since(actor: Actor, asked: Asked, page: Page) -> tuple[int, int, Any]:
-    wanted = asked.wanted(zone())
+    wanted = asked.wanted(zone(), actor.id)
     if not page.rows:
         now = transactions.list_page(actor, wanted, asked.size)
         return len(now.rows), 0, now.as_of
@@ -163,7 +145,7 @@ def _since(actor: Actor, asked: Asked, page: Page) -> tuple[int, int, Any]:
 
 
 def _turn_pages(asked: Asked, page: Page) -> None:
-    _show_in_widgets({SIZE: asked.size})
+    show_in_widgets({SIZE: asked.size})
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, width="content"):
             if st.button("Newer", icon=":material/chevron_left:", disabled=page.newer is None, help="The page before this one."):
@@ -180,21 +162,20 @@ def _turn_pages(asked: Asked, page: Page) -> None:
             required=True,
             label_visibility="collapsed",
             help="Rows on a page.",
-            on_change=_remember,
+            on_change=remember,
         )
 
 
-def _nothing(actor: Actor, asked: Asked) -> None:
+def _nothing(actor: Actor, asked: Asked, words: str) -> None:
     with st.container(border=True, horizontal_alignment="center"):
-        if asked.is_filtered:
-            st.subheader("Nothing matches", anchor=False, text_alignment="center")
-            st.markdown(f"No transaction fits {_in_words(asked)}. Search wants a whole account number or reference.", text_alignment="center")
-            if st.button("Clear the filter", icon=":material/filter_alt_off:", type="primary"):
-                turn_to()
-        elif asked.older or asked.newer:
+        if asked.older or asked.newer:
             st.subheader("Nothing more on this side", anchor=False, text_alignment="center")
             if st.button("To the newest", icon=":material/first_page:", type="primary"):
                 turn_to(**replace(asked, older=None, newer=None).address())
+        elif asked.is_filtered:
+            st.subheader("Nothing matches", anchor=False, text_alignment="center")
+            st.markdown(f"No transaction fits {words}.{_hint(asked)}", text_alignment="center")
+            _wider(actor, asked)
         else:
             st.subheader("No transactions yet", anchor=False, text_alignment="center")
             st.markdown("Every look-up and every payment will stand here, with its story.", text_alignment="center")
@@ -205,13 +186,17 @@ def _nothing(actor: Actor, asked: Asked) -> None:
                     link_to(PAYMENT, "Pay a bill", ":material/payments:")
 
 
-def _in_words(asked: Asked) -> str:
-    parts = [
-        f"“{plain(asked.search)}”" if asked.search else "",
-        " or ".join(STATUS_LOOKS[Status(one)].label.lower() for one in asked.statuses),
-        " or ".join(TYPE_LABELS[TransactionType(one)].lower() for one in asked.types),
-        " or ".join(plain(one) for one in asked.billers),
-        f"from {asked.first_day:%d/%m/%Y}" if asked.first_day else "",
-        f"until {asked.last_day:%d/%m/%Y}" if asked.last_day else "",
-    ]
-    return ", ".join(part for part in parts if part)
+def _hint(asked: Asked) -> str:
+    return " A reference is searched for whole; of an account, a meter or a name three characters are enough." if asked.search or asked.reference else ""
+
+
+def _wider(actor: Actor, asked: Asked) -> None:
+    """The way out of a filter that holds too much: the same without its days, where that finds something; or without anything."""
+    all_days = replace(asked, first_day=None, last_day=None)
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        found = statistics.totals(actor, all_days.wanted(zone(), actor.id)).rows if all_days != asked else 0
+        if found and st.button(f"{counted(found, 'transaction')} on other days · show", icon=":material/date_range:", type="primary"):
+            turn_to(**all_days.address())
+        if st.button("Clear the filter", icon=":material/filter_alt_off:"):
+            clear_complaints()
+            turn_to()

@@ -7,7 +7,7 @@ from typing import NoReturn
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError
+from core.errors import BillersError, NotFound
 from core.models import Answer, Attempt, Leg, Transaction
 from core.money import Money
 from core.repositories.transactions import Story
@@ -16,9 +16,9 @@ from core.services.payments import ASKABLE, Action, DuplicateSuspected
 from core.states import TERMINAL, LegKind, Stage, TransactionType, status_of
 from core.ui.payload import readable
 from core.ui.pieces import FORM_WIDTH, code, complain, show_facts, show_telling, turn_to
-from core.ui.session import guarded, guarded_fragment
+from core.ui.session import guarded, guarded_dialog, guarded_fragment
 from core.ui.tellings import OUTCOMES, QUESTION_OUTCOMES, VERBS, lost_on_the_way, tell
-from core.ui.words import TYPE_LABELS, ago, amount, as_of, clock_time, day, look, moment_text, plain, stage_label
+from core.ui.words import TYPE_LABELS, ago, amount, as_of, clock_time, date_text, day, look, moment_text, plain, stage_label
 
 LOOK_EVERY_SECONDS = 2
 
@@ -32,17 +32,26 @@ LEG_TITLES: Mapping[LegKind, str] = {
     LegKind.REFUND: "Refund to the customer",
 }
 
+# Stands in the address while one of the list's rows is shown beside it.
+PEEK = "peek"
+
+# How often one was looked at beside the list: a grid of another key is a grid without a selection.
+PEEKS = "peeks"
+
 # Steps of the view that stand in the address beside the id.
-OWN_PARAMETERS = ("id", "retry", "cancel")
+OWN_PARAMETERS = ("id", "retry", "cancel", PEEK)
+
+# The newest of them are enough beside the list.
+SHORT_TIMELINE = 4
 
 
 def show(actor: Actor, asked: str) -> None:
     _back_to_list()
     transaction = _found(actor, asked)
     st.title(_title(transaction), anchor=False)
-    if "retry" in st.query_params:
+    if "retry" in st.query_params and not transaction.demo:
         _retry_step(actor, transaction)
-    elif "cancel" in st.query_params:
+    elif "cancel" in st.query_params and not transaction.demo:
         _cancel_step(actor, transaction)
     else:
         _check_on_opening(actor, transaction)
@@ -83,7 +92,65 @@ def _check_on_opening(actor: Actor, transaction: Transaction) -> None:
         payments.check_now(actor, transaction.id)
 
 
+# ---- Beside the list
+
+
+def peek(reference: str) -> None:
+    """Opens the drawer: it stands in the address like everything else."""
+    st.query_params[PEEK] = reference
+
+
+def _put_back() -> None:
+    st.query_params.pop(PEEK, None)
+    st.session_state[PEEKS] = st.session_state.get(PEEKS, 0) + 1
+
+
+def drawer(reference: str) -> None:
+    """The transaction in short, to the right of the list it was picked from."""
+    guarded_dialog("Transaction", "transactions:read", position="right", width="medium", on_dismiss=_put_back)(_drawer)(reference)
+
+
+def _drawer(actor: Actor, reference: str) -> None:
+    try:
+        one = _found(actor, reference)
+    except NotFound as error:
+        complain(error.sentence)
+        return
+    st.subheader(_title(one), anchor=False)
+    open_still = Stage(one.stage) not in AT_REST
+    guarded_fragment("transactions:read", run_every=LOOK_EVERY_SECONDS if open_still else None)(_short)(one.id, open_still)
+
+
+def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
+    story = transactions.story(actor, transaction_id)
+    one = story.transaction
+    _mark(one)
+    show_telling(tell(one, plain))
+    _actions(actor, story)
+    _offer_receipt(actor, one)
+    show_facts(_key_facts(story), alt="Key facts of this transaction")
+    _timeline(story, SHORT_TIMELINE)
+    if st.button("Open the full page", icon=":material/open_in_full:", width="stretch", help="Every fact, both legs, every message."):
+        _elsewhere(id=one.our_transaction_id)
+    st.caption(as_of(story.as_of) + (". This follows by itself until it is settled." if open_still else "."))
+
+
 # ---- The story
+
+
+def _mark(one: Transaction) -> None:
+    if one.demo:
+        st.badge("Demonstration", icon=":material/theater_comedy:", color="violet", help="Made up to show how the console looks. Nothing can be done about it.")
+
+
+def _offer_receipt(actor: Actor, one: Transaction) -> None:
+    """The receipt, and the token where there is one."""
+    # A console without receipts is a console all the same.
+    try:
+        from core.ui import receipt_view
+    except ImportError:
+        return
+    receipt_view.offer(actor, one)
 
 
 def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
@@ -91,8 +158,10 @@ def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     transaction = story.transaction
     if open_still and Stage(transaction.stage) in AT_REST:
         st.rerun()
+    _mark(transaction)
     show_telling(tell(transaction, plain))
     _actions(actor, story)
+    _offer_receipt(actor, transaction)
     _relatives(story)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -109,21 +178,62 @@ def _facts(story: Story) -> None:
     st.subheader("Facts", anchor=False)
     show_facts(
         {
-            "Status": _status(one),
-            "Amount": f"**{amount(one.amount, one.currency)}**" if one.amount is not None else "",
-            "Balance told": _balance(one),
-            "From": _payer(one),
-            "To": f"{plain(one.biller_name)}, account {plain(one.account_number)}",
-            "Customer": plain(one.customer_account_name or ""),
-            "Our reference": code(one.our_transaction_id),
+            **_key_facts(story),
             "Biller's reference": code(one.external_transaction_id) if one.external_transaction_id else "",
             "Code": _code(one),
-            "Submitted": f"{moment_text(one.created_at)}, by {plain(story.initiator or 'the system')}",
             "Settled": moment_text(one.completed_at) if one.completed_at else "",
             "Next check": moment_text(one.next_action_at) if one.next_action_at and Stage(one.stage) not in AT_REST else "",
             "Second payment because": plain(one.duplicate_reason or ""),
         },
         alt="Facts of this transaction",
+    )
+    _bundles(one)
+
+
+def _key_facts(story: Story) -> dict[str, str]:
+    """What somebody at a counter asks first; the rest is on the full page."""
+    one, told = story.transaction, story.transaction.extra or {}
+    return {
+        "Status": _status(one),
+        "Amount": f"**{amount(one.amount, one.currency)}**" if one.amount is not None else "",
+        "Asked for": _money(one, "asked_amount"),
+        "Amount due": _money(one, "amount_due", "amount_currency"),
+        "Due by": date_text(str(told["due_date"])) if told.get("due_date") else "",
+        "Charges": f"{charges}, part of the amount" if (charges := _money(one, "charges", "charges_currency")) else "",
+        "Balance told": _money(one, "balance", "balance_currency"),
+        "State told": plain(told.get("state") or ""),
+        "From": _payer(one),
+        "To": f"{plain(one.biller_name)}, account {plain(one.account_number)}",
+        "Account type": plain(one.account_type.capitalize()) if one.account_type else "",
+        "Meter": code(one.meter_number) if one.meter_number else "",
+        "Customer": plain(one.customer_account_name or ""),
+        "Invoice": code(number) if (number := one.invoice_number or told.get("invoice_number")) else "",
+        "Bundle": plain(told.get("bundle_name") or one.bundle_id or ""),
+        "Units": plain(told.get("units") or ""),
+        # That there is one, and nothing of it: a token is cash.
+        "Prepaid token": "there is one, sealed; it is opened with the receipt" if told.get("has_token") else "",
+        "Our reference": code(one.our_transaction_id),
+        "Submitted": f"{moment_text(one.created_at)}, by {plain(story.initiator or 'the system')}",
+    }
+
+
+def _bundles(one: Transaction) -> None:
+    """What the biller offered, as it said it."""
+    if not (offered := (one.extra or {}).get("bundles")):
+        return
+    st.subheader("Bundles offered", anchor=False)
+    st.table(
+        [
+            {
+                "Bundle": plain(bundle.get("name") or ""),
+                "Data": plain(bundle.get("data") or "–"),
+                "Valid for": plain(bundle.get("validity") or "–"),
+                "Price": str(Money.from_text(str(bundle["price"]), bundle.get("currency") or one.currency)) if bundle.get("price") else "–",
+            }
+            for bundle in offered
+        ],
+        border="horizontal",
+        alt="Bundles that the biller offers to this number",
     )
 
 
@@ -147,9 +257,10 @@ def _payer(one: Transaction) -> str:
     return f"account {plain(one.debit_account)}" if one.debit_account else "the customer, over the counter"
 
 
-def _balance(one: Transaction) -> str:
+def _money(one: Transaction, name: str, currency: str = "") -> str:
+    """An amount that the biller told, with its currency; nothing where it told none."""
     told = one.extra or {}
-    return str(Money.from_text(told["balance"], told.get("balance_currency", one.currency))) if told.get("balance") else ""
+    return str(Money.from_text(str(told[name]), told.get(currency) or one.currency)) if told.get(name) else ""
 
 
 def _legs(story: Story) -> None:
@@ -186,10 +297,13 @@ def _times(count: int) -> str:
     return {0: "not yet", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _timeline(story: Story) -> None:
+def _timeline(story: Story, newest: int = 0) -> None:
+    """All of it, or only its newest events."""
     st.subheader("Timeline", anchor=False, help="Every change, who made it and why. Nothing here can be altered.")
+    if newest and len(story.events) > newest:
+        st.caption(f"The last {newest} of {len(story.events)} changes.")
     last_day = ""
-    for event in story.events:
+    for event in story.events[-newest:]:
         shown = look(status_of(Stage(event.to_stage)))
         # The day is told once, and again where a new one begins.
         day_told, last_day = (day(event.at) if day(event.at) != last_day else ""), day(event.at)
@@ -269,7 +383,7 @@ def _attempt(attempt: Attempt, answers: Sequence[Answer], outcomes: Mapping[str,
 def _actions(actor: Actor, story: Story) -> None:
     """Each possible, or off with its reason beside it. The services hold the same rules."""
     one = story.transaction
-    if one.amount is None:
+    if one.amount is None or one.demo:
         return
     possible = {action.name: action for action in payments.actions(actor, one, retried=story.child is not None)}
     complain(st.session_state.pop(f"refused-{one.id}", None))
