@@ -23,6 +23,9 @@ INK, FAINT, HAIR = black, Color(0.35, 0.35, 0.35), Color(0.6, 0.6, 0.6)
 # Of the size of a letter, from one line to the next.
 LEADING = 1.35
 
+# Of its size, what a word is made smaller to before it is broken.
+SMALLEST = 0.7
+
 # A text from outside never fills a sheet.
 MOST_LINES = 6
 
@@ -151,12 +154,13 @@ Cell = tuple[str, float, Align, str, Color]
 def row(cells: Sequence[Cell], size: float = 8, *, after: float = 0, head: Block | None = None) -> Block:
     """Cells side by side, each as tall as its text needs."""
     gap = size * 0.5
-    lines = [wrapped(said, font, size, width - gap) for said, width, _, font, _ in cells]
+    sizes = [_whole(said, font, size, width - gap) for said, width, _, font, _ in cells]
+    lines = [wrapped(said, font, fitting, width - gap) for (said, width, _, font, _), fitting in zip(cells, sizes, strict=True)]
 
     def on(canvas: Canvas, x: float, top: float) -> None:
-        for (_, width, align, font, ink), texts in zip(cells, lines, strict=True):
+        for (_, width, align, font, ink), texts, fitting in zip(cells, lines, sizes, strict=True):
             for number, line in enumerate(texts):
-                _string(canvas, line, font, size, ink, x, _baseline(top, size, number), width - gap, align)
+                _string(canvas, line, font, fitting, ink, x, _baseline(top, size, number), width - gap, align)
             x += width
 
     return Block(max(len(texts) for texts in lines) * size * LEADING + after, on, head)
@@ -193,8 +197,14 @@ def wrapped(said: str, font: str, size: float, width: float) -> list[str]:
         else:
             lines[-1] = longer
     if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]}…"]
+        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][:-1]}…"]
     return lines
+
+
+def _whole(said: str, font: str, size: float, width: float) -> float:
+    """The size at which a reference or an amount stays in one piece: who reads it out reads it whole."""
+    widest = max((_width(word, font, size) for word in _known(printable(said), font).split(" ")), default=0.0)
+    return size if widest <= width else max(size * SMALLEST, size * width / widest)
 
 
 def _pieces(word: str, font: str, size: float, width: float) -> list[str]:
