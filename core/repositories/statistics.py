@@ -1,26 +1,33 @@
 """What a set of transactions comes to. It knows each definition once: payments, look-ups, value paid, success, doubt, answer time."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, func, literal, select, text
+from sqlalchemy import ColumnElement, DateTime, and_, cast, func, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from core.models import Transaction
+from core.models import Answer, Attempt, BillerConfig, Breaker, Event, Transaction
 from core.repositories.filters import TransactionFilter
-from core.states import MONEY_TYPES, Status
+from core.states import MONEY_TYPES, Stage, Status
+from core.wire.contract import Outcome, Verb
 
 # What has ended one way or another. What was cancelled never began, and what is in doubt has not ended.
 ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
 
 # The currency that a figure without one is in; amounts of another are told apart, never added up.
 HOME_CURRENCY = "MWK"
+
+# Calls that pay. An inquiry about a payment is none, nor is a reversal.
+PAYING_VERBS = (Verb.PAY, Verb.CONFIRM_INVOICE, Verb.PURCHASE_BUNDLE)
+
+# How many of those that need somebody are named; the others are behind the link.
+NAMED = 3
 
 NOTHING = Decimal("0.00")
 
@@ -133,17 +140,171 @@ def _sum_by(cells: Iterable[Cell], key: Callable[[Cell], Any]) -> dict[Any, int]
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerTimes:
+    """How long a biller took to answer calls that pay. A call that got no answer counts with the time that was waited; one that never left does not count."""
+
+    calls: int
+    average_ms: float
+    median_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True)
+class AnswerTimesBy:
+    """All together (None where there was no call), and apart."""
+
+    altogether: AnswerTimes | None
+    by_biller: Mapping[str, AnswerTimes]
+    by_step: Mapping[datetime, AnswerTimes]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReason:
+    """Why payments failed: the biller's own code, or our name for what went wrong on the way, with one of the sentences that came with it."""
+
+    biller: str
+    code: str | None
+    message: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Payments that stand somewhere: how many, since when the oldest does, how many are older than each age asked for, and which are the oldest."""
+
+    count: int = 0
+    oldest_at: datetime | None = None
+    older_than: Mapping[timedelta, int] = field(default_factory=dict)
+    references: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BillerState:
+    """How one biller stands just now, whatever range the figures beside it have."""
+
+    code: str
+    name: str
+    label: str
+    is_active: bool
+    paused_because: str | None
+    breaker_reason: str | None
+    breaker_opened_at: datetime | None
+    last_success_at: datetime | None
+
+
 class Statistics:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def now(self) -> datetime:
+        """The database's moment."""
+        moment: datetime = self._session.execute(select(func.clock_timestamp())).scalar_one()
+        return moment
+
+    def mark(self) -> tuple[object, ...]:
+        """Changes whenever a transaction is made or moves, and costs next to nothing to ask: what is drawn under the same mark is still true."""
+        newest = select(func.max(Transaction.created_at)).scalar_subquery()
+        last_move = select(func.max(Event.seq)).scalar_subquery()
+        return tuple(self._session.execute(select(newest, last_move)).one())
+
+    # ---- What a filter comes to
+
     def figures(self, wanted: TransactionFilter, grain: Grain | None = None, zone: ZoneInfo | None = None) -> Figures:
         """Everything that is counted and summed, by biller and, where a grain is given, by step of time in `zone`."""
-        if grain is not None and zone is None:
-            raise TypeError("A step of time lies in a zone.")
-        step = func.date_trunc(grain.value, Transaction.created_at, zone.key) if grain and zone else literal(None)
         value = func.coalesce(func.sum(Transaction.amount).filter(IS_PAID), NOTHING)
-        groups = (Transaction.biller_type, step.label("step"), Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
+        groups = (Transaction.biller_type, _step(grain, zone).label("step"), Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
         # By place: a bound zone in SELECT and GROUP BY would be two parameters, and two expressions to the server.
         query = select(*groups, func.count(), value).where(*wanted.conditions()).group_by(text("1, 2, 3, 4, 5"))
         return Figures([Cell(biller, moment, Status(status), *rest) for biller, moment, status, *rest in self._session.execute(query)])
+
+    def answer_times(self, wanted: TransactionFilter, grain: Grain | None = None, zone: ZoneInfo | None = None) -> AnswerTimesBy:
+        took = Answer.duration_ms
+        calls = (
+            select(Transaction.biller_type.label("biller"), _step(grain, zone).label("step"), took.label("took"))
+            .join(Answer, Answer.transaction_id == Transaction.id)
+            .join(Attempt, Attempt.id == Answer.attempt_id)
+            .where(*wanted.conditions(), Attempt.verb.in_([verb.value for verb in PAYING_VERBS]), Answer.outcome != Outcome.NOT_SENT.value, took.is_not(None))
+        )
+        if wanted.since:
+            # Neither is older than its transaction: months before it need not be read.
+            calls = calls.where(Answer.at >= wanted.since, Attempt.at >= wanted.since)
+        one = calls.subquery()
+        middle, high = (func.percentile_cont(share).within_group(one.c.took) for share in (0.5, 0.95))
+        apart = func.grouping(one.c.biller, one.c.step)
+        query = select(apart, one.c.biller, one.c.step, func.count(), func.avg(one.c.took), middle, high).group_by(
+            func.grouping_sets(tuple_(), tuple_(one.c.biller), tuple_(one.c.step))
+        )
+        altogether, by_biller, by_step = None, {}, {}
+        for level, biller, moment, count, average, median, p95 in self._session.execute(query):
+            times = AnswerTimes(count, float(average or 0), float(median or 0), float(p95 or 0))
+            if level == BY_BILLER:
+                by_biller[biller] = times
+            elif level == BY_STEP and moment is not None:
+                by_step[moment] = times
+            elif level == ALTOGETHER and count:
+                altogether = times
+        return AnswerTimesBy(altogether, by_biller, dict(sorted(by_step.items())))
+
+    def failure_reasons(self, wanted: TransactionFilter) -> Sequence[FailureReason]:
+        """Of payments that failed, the most frequent first."""
+        groups = (Transaction.biller_type, Transaction.error_code)
+        found = (
+            select(*groups, func.min(Transaction.error_message), func.count())
+            .where(*wanted.conditions(), IS_PAYMENT, Transaction.status == Status.FAILED.value)
+            .group_by(*groups)
+            .order_by(func.count().desc(), *groups)
+        )
+        return [FailureReason(*row) for row in self._session.execute(found)]
+
+    # ---- How things stand just now
+
+    def in_doubt(self, *, under_review: bool, ages: Sequence[timedelta] = ()) -> Waiting:
+        """Payments that were or may have been sent and are not settled: those that are asked about by themselves, or those that wait for a person."""
+        is_review = Transaction.stage == Stage.REVIEW.value
+        return self._waiting(ages, Transaction.status == Status.PROCESSING.value, IS_PAYMENT, is_review if under_review else ~is_review)
+
+    def queued(self, ages: Sequence[timedelta] = ()) -> Waiting:
+        """Payments that nothing was sent of yet."""
+        return self._waiting(ages, Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None))
+
+    def _waiting(self, ages: Sequence[timedelta], *where: ColumnElement[bool]) -> Waiting:
+        older = [func.count().filter(Transaction.created_at <= func.now() - age) for age in ages]
+        count, oldest_at, *counts = self._session.execute(select(func.count(), func.min(Transaction.created_at), *older).where(*where)).one()
+        if not count:
+            return Waiting()
+        references = select(Transaction.our_transaction_id).where(*where).order_by(Transaction.created_at, Transaction.id).limit(NAMED)
+        return Waiting(count, oldest_at, dict(zip(ages, counts, strict=True)), tuple(self._session.scalars(references)))
+
+    def billers(self) -> Sequence[BillerState]:
+        """Every biller with its present configuration: the active one, or the newest of those switched off."""
+        last = (
+            select(Transaction.completed_at)
+            .where(Transaction.biller_type == BillerConfig.biller_type, Transaction.status == Status.COMPLETED.value)
+            .order_by(Transaction.created_at.desc(), Transaction.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        config = BillerConfig
+        found = (
+            select(config.biller_type, config.biller_name, config.display_name, config.is_active, config.paused_reason)
+            .add_columns(Breaker.reason, Breaker.opened_at, last)
+            .outerjoin(Breaker, Breaker.biller_type == config.biller_type)
+            .distinct(config.biller_type)
+            .order_by(config.biller_type, config.is_active.desc(), config.updated_at.desc())
+        )
+        states = [BillerState(code, name, f"{name} · {kind}", *rest) for code, name, kind, *rest in self._session.execute(found)]
+        return sorted(states, key=lambda state: state.label)
+
+
+# What GROUPING(biller, step) answers for each of the three sets.
+ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
+
+
+def _step(grain: Grain | None, zone: ZoneInfo | None) -> ColumnElement[Any]:
+    """The first moment of the step a transaction lies in."""
+    if grain is None:
+        return cast(literal(None), DateTime(timezone=True))
+    if zone is None:
+        raise TypeError("A step of time lies in a zone.")
+    return func.date_trunc(grain.value, Transaction.created_at, zone.key)
