@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     billers_sandbox: bool = Field(False, description="Sandbox mode: test billers on loopback, generated sign-ins, a badge on each page. `make run` sets it.")
     billers_sandbox_port: int = Field(8601, ge=1, le=65535, description="Port of the sandbox's billers.")
     billers_sandbox_control_port: int = Field(8602, ge=1, le=65535, description="Port that sets the sandbox's faults.")
+    billers_demo_transactions: int = Field(
+        50_000, ge=0, le=10_000_000, description="Demonstration transactions that the first start in sandbox mode loads. 0: none."
+    )
     billers_time_factor: Decimal = Field(Decimal(1), gt=0, le=1, description="Shrinks every wait. Only in sandbox mode.")
     billers_allowed_hosts: tuple[str, ...] = Field((), description="Hosts that a biller's base URL may name, as a JSON list.")
     billers_allowed_networks: tuple[str, ...] = Field((), description="Private networks (CIDR) that a biller may be reached in, as a JSON list.")

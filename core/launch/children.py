@@ -33,6 +33,8 @@ class Program:
     is_ready: "Callable[[Child], bool]"
     stays: bool = True
     note: str = ""
+    # False: the console is up without it. It is started last, and its last line is told when it has ended.
+    is_awaited: bool = True
 
 
 def says(matches: Callable[[str], bool]) -> "Callable[[Child], bool]":

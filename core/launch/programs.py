@@ -18,6 +18,7 @@ def programs(chosen: Settings) -> Sequence[Program]:
         (chosen.billers_sandbox, Program("sandbox", sandbox(chosen), says(lambda line: line.startswith("{")), note=f"port {chosen.billers_sandbox_port}")),
         (chosen.enable_background_jobs, Program("worker", _billers("worker"), says(lambda line: line == "ready"))),
         (True, web(chosen)),
+        (chosen.billers_sandbox and chosen.billers_demo_transactions > 0, demo(chosen)),
     ]
     return [program for is_wanted, program in table if is_wanted]
 
@@ -40,6 +41,11 @@ def web(chosen: Settings) -> Program:
     return Program("web", (sys.executable, "-m", "streamlit", "run", "Home.py", *arguments), answers(chosen.port, HEALTH), note=f"port {chosen.port}")
 
 
+def demo(chosen: Settings) -> Program:
+    """Takes some seconds the first time: nobody has to wait for it before signing in."""
+    return Program("demo", _billers("seed", "--demo", str(chosen.billers_demo_transactions)), has_succeeded, stays=False, is_awaited=False)
+
+
 def sandbox(chosen: Settings) -> tuple[str, ...]:
     return (sys.executable, "-m", "core.sandbox", *sandbox_arguments(chosen))
 
@@ -54,5 +60,5 @@ def sandbox_arguments(chosen: Settings) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
 
-def _billers(command: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "core.cli", command)
+def _billers(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "core.cli", *words)

@@ -46,6 +46,7 @@ class Launcher:
         self._stop_requests = 0
         self._starts_again_at: dict[Child, float] = {}
         self._wait_seconds: dict[Child, float] = {}
+        self._under_way: set[Child] = set()
         self._looked_at = 0.0
 
     def run(self, greeting: Sequence[str] = (), chosen: Settings | None = None) -> int:
@@ -55,9 +56,13 @@ class Launcher:
         try:
             self._start_database(chosen)
             for child in self._children:
-                self._start(child)
+                if child.program.is_awaited:
+                    self._start(child)
             for line in (*greeting, *(sign_ins(chosen) if chosen else ())):
                 self._console.line(line)
+            for child in self._children:
+                if not child.program.is_awaited:
+                    self._begin(child)
             self._supervise()
         except _Stopped:
             return 0
@@ -103,6 +108,11 @@ class Launcher:
             pause()
         self._console.done(name, time.monotonic() - child.started_at, child.program.note)
 
+    def _begin(self, child: Child) -> None:
+        """What nobody waits for."""
+        child.start()
+        self._under_way.add(child)
+
     def _give_up(self, child: Child, what_happened: str) -> None:
         self._console.failed(child.program.name)
         for line in child.last_lines():
@@ -117,6 +127,8 @@ class Launcher:
             for child in self._children:
                 if child.program.stays:
                     self._look_after(child)
+            for child in sorted(self._under_way, key=lambda child: child.started_at):
+                self._look_whether_done(child)
             pause()
 
     def _look_after_database(self) -> None:
@@ -141,6 +153,15 @@ class Launcher:
             self._starts_again_at[child] = now + wait
         elif not child.was_ready and child.is_ready():
             self._console.line(f"✓ {child.program.name} is back.")
+
+    def _look_whether_done(self, child: Child) -> None:
+        if child.exit_code is None:
+            return
+        self._under_way.remove(child)
+        if child.is_ready():
+            self._console.line(f"✓ {child.program.name}: {' '.join(child.last_lines(1))}")
+        else:
+            self._console.line(f"! {child.program.name} {child.ending}; the next start tries again. Its log: {child.log}")
 
     def _next_wait(self, child: Child, ran_seconds: float) -> float:
         if ran_seconds >= QUIET_SECONDS:

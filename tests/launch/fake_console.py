@@ -2,7 +2,7 @@
 
     fake_console.py DIRECTORY PROGRAMS [embedded]
 
-PROGRAMS is JSON: a list of [name, Python code, stays]; a program that stays is ready when it prints `ready`.
+PROGRAMS is JSON: a list of [name, Python code, stays, is awaited]; a program that stays is ready when it prints `ready`.
 """
 
 import json
@@ -22,8 +22,8 @@ up.DATABASE_LOOK_SECONDS = 0.1
 
 directory = Path(sys.argv[1])
 programs = [
-    Program(name, (sys.executable, "-c", code), says(lambda line: line == "ready") if stays else has_succeeded, stays=stays)
-    for name, code, stays in json.loads(sys.argv[2])
+    Program(name, (sys.executable, "-c", code), says(lambda line: line == "ready") if stays else has_succeeded, stays=stays, is_awaited=is_awaited)
+    for name, code, stays, is_awaited in json.loads(sys.argv[2])
 ]
 server = EmbeddedPostgres(directory, directory / "run") if "embedded" in sys.argv[3:] else None
 try:

@@ -34,6 +34,7 @@ print("ready", flush=True)
 threading.Event().wait()
 """
 DOES_NOT_LISTEN = SERVES.replace('    tell("stopped")\n    os._exit(0)\n', '    tell("refused")\n')
+NEVER_READY = SERVES.replace('print("ready", flush=True)', "")
 ENDS = "tell('done')\n"
 FAILS = "print('The barrel is empty.')\nsys.exit(3)\n"
 
@@ -46,8 +47,11 @@ class FakeConsole:
         self.process: subprocess.Popen[str] | None = None
         self.lines: list[str] = []
 
-    def start(self, *acts: tuple[str, str], embedded: bool = False) -> None:
-        table = [(name, TELLS.format(story=self.directory / "story", name=name) + code, code not in (ENDS, FAILS)) for name, code in acts]
+    def start(self, *acts: tuple[str, str], embedded: bool = False, not_awaited: tuple[str, ...] = ()) -> None:
+        table = [
+            (name, TELLS.format(story=self.directory / "story", name=name) + code, code in (SERVES, DOES_NOT_LISTEN, NEVER_READY), name not in not_awaited)
+            for name, code in acts
+        ]
         self.lines = []
         self.process = python("tests/launch/fake_console.py", str(self.directory), json.dumps(table), *(["embedded"] if embedded else []))
 
@@ -162,6 +166,33 @@ def test_a_program_that_does_not_start_shows_its_last_words_and_stops_the_rest(c
     assert not any(map(is_running, console.pids()))
 
 
+def test_what_nobody_waits_for_begins_once_all_is_up_and_is_told_when_it_is_done(console: FakeConsole) -> None:
+    console.start(("demo", "tell('done')\nprint('The barrel is full.')\n"), ("web", SERVES), not_awaited=("demo",))
+    console.read_until("✓ demo")
+    assert [line.split(" (")[0] for line in console.lines[-3:]] == ["✓ web", "All is up.", "✓ demo: The barrel is full."]
+    assert console.story() == ["web started", "demo done"]
+    console.signal(signal.SIGINT)
+    assert console.ends_with() == 0
+    assert not any(map(is_running, console.pids()))
+
+
+def test_what_nobody_waits_for_may_fail_and_the_console_stays_up(console: FakeConsole) -> None:
+    console.start(("web", SERVES), ("demo", FAILS), not_awaited=("demo",))
+    console.read_until("! demo ended with code 3; the next start tries again. Its log: .*demo.log")
+    console.signal(signal.SIGINT)
+    assert console.ends_with() == 0
+    assert console.story() == ["web started", "web stopped"]
+
+
+def test_ctrl_c_ends_what_nobody_waits_for(console: FakeConsole) -> None:
+    console.start(("web", SERVES), ("demo", SERVES), not_awaited=("demo",))
+    wait_until(lambda: "demo started" in console.story(), "it is under way")
+    console.signal(signal.SIGINT)
+    assert console.ends_with() == 0
+    assert console.story() == ["web started", "demo started", "demo stopped", "web stopped"]
+    assert not any(map(is_running, console.pids()))
+
+
 def test_a_second_ctrl_c_does_not_wait_for_a_program_that_will_not_end(console: FakeConsole) -> None:
     console.start(("worker", DOES_NOT_LISTEN))
     console.read_until("All is up")
@@ -173,7 +204,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_program_that_will_not_end(console: 
 
 
 def test_a_signal_while_starting_stops_what_has_started(console: FakeConsole) -> None:
-    console.start(("worker", SERVES), ("web", SERVES.replace('print("ready", flush=True)', "")))
+    console.start(("worker", SERVES), ("web", NEVER_READY))
     wait_until(lambda: "web started" in console.story(), "the launcher waits for web")
     console.signal(signal.SIGINT)
     assert console.ends_with() == 0
@@ -195,9 +226,10 @@ def test_a_port_in_use_is_a_sentence_before_anything_is_started(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("chosen", "names"),
     [
-        (Settings(billers_sandbox=True), ["migrate", "seed", "sandbox", "worker", "web"]),
+        (Settings(billers_sandbox=True), ["migrate", "seed", "sandbox", "worker", "web", "demo"]),
+        (Settings(billers_sandbox=True, billers_demo_transactions=0), ["migrate", "seed", "sandbox", "worker", "web"]),
         (Settings(billers_sandbox=False), ["migrate", "seed", "worker", "web"]),
-        (Settings(billers_sandbox=True, enable_background_jobs=False), ["migrate", "seed", "sandbox", "web"]),
+        (Settings(billers_sandbox=True, enable_background_jobs=False), ["migrate", "seed", "sandbox", "web", "demo"]),
     ],
 )
 def test_the_settings_say_which_programs_are_started(chosen: Settings, names: list[str]) -> None:

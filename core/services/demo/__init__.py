@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice
 from random import Random
@@ -98,13 +99,22 @@ def _test_accounts() -> frozenset[str]:
 
 
 def _write(demo: Demo, tales: Iterator[Tale], scribe: Scribe) -> int:
+    """While the database takes one batch in, the next is told: each would otherwise wait for the other half of the time."""
     written = 0
-    while batch := list(islice(tales, TALES_AT_ONCE)):
-        by_table: dict[type[Row], list[Row]] = {kind: [] for kind in TABLES}
-        for tale in batch:
-            for row in scribe.rows(tale):
-                by_table[type(row)].append(row)
-        for rows in by_table.values():
-            demo.write(rows)
-            written += len(rows)
+    with ThreadPoolExecutor(1, thread_name_prefix="storyteller") as told:
+        ahead = told.submit(_batch, tales, scribe)
+        while batch := ahead.result():
+            ahead = told.submit(_batch, tales, scribe)
+            for rows in batch:
+                demo.write(rows)
+                written += len(rows)
     return written
+
+
+def _batch(tales: Iterator[Tale], scribe: Scribe) -> Sequence[list[Row]]:
+    """The rows of some stories, table by table; nothing where none is left."""
+    by_table: dict[type[Row], list[Row]] = {kind: [] for kind in TABLES}
+    for tale in islice(tales, TALES_AT_ONCE):
+        for row in scribe.rows(tale):
+            by_table[type(row)].append(row)
+    return [rows for rows in by_table.values() if rows]
