@@ -15,6 +15,8 @@
     behaviours      the table behaviour → what looking up and paying do
     teller          what a biller does when asked: pay, accept, refuse, de-duplicate, reverse, invoice, tell
     book, journal   what it did, durable before the reply leaves
+    replay          a biller that has no module: dialect and teller of its recordings
+    recordings      reads them: which one a request is most like, and its reply with our values
     faults          the table fault → does it act, what it says, how the bytes travel
     delivery        how bytes travel: reset, drip, bomb, silence
     chance          which call gets which fault
@@ -23,5 +25,6 @@
     control         the port that sets faults and settings
     server          the two listening sockets
 
-Another biller is one module beside `lwb_postpaid`, one line in `billers`, and its accounts in seeds/sandbox.toml.
+Another biller needs nothing here: its recordings are replayed. One that shall also misbehave by account number is a module beside `lwb_postpaid`, a line
+in `billers`, and its accounts in seeds/sandbox.toml.
 """

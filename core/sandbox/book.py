@@ -83,14 +83,14 @@ class Book:
         await self._ledger.settled()
         await self._undone.settled()
 
-    def pay(self, ask: Ask, amount: Decimal, vended: Mapping[str, str]) -> Payment:
-        """`vended`: what the payer gets for the money, kept with the payment."""
-        payment = self._payment(ask, amount, vended)
+    def pay(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], external_id: str = "") -> Payment:
+        """`vended`: what the payer gets for the money, kept with the payment. `external_id`: the biller's number of it; empty: the next one."""
+        payment = self._payment(ask, amount, vended, external_id)
         self._enter("PAY", payment)
         return payment
 
-    def accept(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], asks_until_done: int | None) -> Payment:
-        payment = self._payment(ask, amount, vended, announced=True)
+    def accept(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], asks_until_done: int | None, external_id: str = "") -> Payment:
+        payment = self._payment(ask, amount, vended, external_id, announced=True)
         self._remember_accepted(Accepted(payment, asks_until_done))
         self._undone.append({"event": "ACCEPTED", "asks_until_done": asks_until_done, **_line(payment)})
         return payment
@@ -159,8 +159,9 @@ class Book:
         }
         self._requests.append({**line, **ask.details} if ask else line)
 
-    def _payment(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], *, announced: bool = False) -> Payment:
-        return Payment(ask.reference, ask.account, amount, ask.currency, self._next_id(), now(), announced, {**ask.details, **vended})
+    def _payment(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], external_id: str, *, announced: bool = False) -> Payment:
+        details = {**ask.details, **vended}
+        return Payment(ask.reference, ask.account, amount, ask.currency, external_id or self._next_id(), now(), announced, details)
 
     def _next_id(self) -> str:
         self._ids += 1
@@ -207,13 +208,14 @@ class Book:
 
     def _read(self) -> None:
         """Reads the files back. An accepted payment is done when the ledger has its id; a crash between the two files leaves it to the next inquiry."""
-        by_id: dict[str, Accepted] = {}
+        # Replayed payments have the one id that was recorded, so the reference tells them apart.
+        by_id: dict[tuple[str, str], list[Accepted]] = {}
         for line in self._undone:
             match line["event"]:
                 case "ACCEPTED":
                     asks = line["asks_until_done"]
                     accepted = Accepted(self._payment_of(line, announced=True), None if asks is None else int(asks))
-                    by_id[line["external_id"]] = accepted
+                    by_id.setdefault((line["reference"], line["external_id"]), []).append(accepted)
                     self._remember_accepted(accepted)
                 case "ASKED":
                     for accepted in self.accepted.get(line["reference"], []):
@@ -224,13 +226,16 @@ class Book:
                 case _:
                     self.rejected[line["reference"]] = Rejected(line["reference"], line["account"], line["amount"], line["code"])
         for line in self._ledger:
-            done = by_id.get(line["external_id"])
-            self._remember(line["kind"], self._payment_of(line, announced=done is not None))
-            if done is not None:
-                self._forget_accepted(line["reference"], [done])
+            done = by_id.get((line["reference"], line["external_id"]), [])[:1]
+            self._remember(line["kind"], self._payment_of(line, announced=bool(done)))
+            if done:
+                by_id[line["reference"], line["external_id"]].remove(done[0])
+                self._forget_accepted(line["reference"], done)
 
     def _payment_of(self, line: Mapping[str, str], *, announced: bool) -> Payment:
-        self._ids = max(self._ids, int(line["external_id"].removeprefix(self._prefix)))
+        number = line["external_id"].removeprefix(self._prefix)
+        if number.isascii() and number.isdigit():
+            self._ids = max(self._ids, int(number))
         at = datetime.fromisoformat(line["at"])
         details = {name: line[name] for name in DETAILS if name in line}
         return Payment(line["reference"], line["account"], Decimal(line["amount"]), line["currency"], line["external_id"], at, announced, details)

@@ -2,28 +2,28 @@
 
 import asyncio
 
-from core.sandbox.accounts import Customers
 from core.sandbox.behaviours import Behaviour
 from core.sandbox.book import Book
 from core.sandbox.chance import Chance
 from core.sandbox.delivery import Pace, Wire
 from core.sandbox.faults import FAITHFUL, FAULTS, Fault
 from core.sandbox.messages import Refused, Reply, Request, plain
-from core.sandbox.serving import Biller, Dialect
-from core.sandbox.teller import Settings, Teller
+from core.sandbox.serving import Biller, Decides, Dialect
+from core.sandbox.sign_in import Credentials
+from core.sandbox.teller import Settings
 from core.sandbox.words import LEAVES_NO_TRACE, MOVES_MONEY, PAYS, Acts, Answer, Ask, Verb
 
 
 class Desk:
-    def __init__(self, biller: Biller, customers: Customers, book: Book, chance: Chance, pace: Pace) -> None:
+    def __init__(self, biller: Biller, credentials: Credentials, teller: Decides, book: Book, settings: Settings, chance: Chance, pace: Pace) -> None:
         self.biller = biller
         self.book = book
-        self.settings = Settings()
+        self.settings = settings
         self.late: set[asyncio.Task[None]] = set()
-        self._customers = customers
+        self._credentials = credentials
+        self._teller = teller
         self._chance = chance
         self._pace = pace
-        self._teller = Teller(customers, biller.trade, book, self.settings, pace)
 
     async def serve(self, request: Request, path: str, wire: Wire) -> None:
         if self.settings.down:
@@ -31,7 +31,7 @@ class Desk:
             return
         try:
             dialect = self._dialect(path)
-            ask = dialect.understand(request, path, self._customers.credentials)
+            ask = dialect.understand(request, path, self._credentials)
         except Refused as refused:
             self.book.note(None, fault=None, behaviour=None, status=refused.reply.status)
             await wire.send(refused.reply.encoded())

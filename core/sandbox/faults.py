@@ -64,13 +64,17 @@ def corrupt_gzip(reply: Reply) -> Reply:
 
 def wrong_charset(reply: Reply) -> Reply:
     """Declared us-ascii, begun as such, and gone on in UTF-16."""
-    declaration = b'<?xml version="1.0" encoding="us-ascii"?>\n'
-    rest = reply.body.partition(b"?>\n")[2].decode().encode("utf-16-be")
-    return replace(reply, body=declaration + rest, content_type="text/xml; charset=us-ascii")
+    kind = reply.content_type.partition(";")[0]
+    xml = kind == "text/xml"
+    declared = reply.body.find(b"?>\n") + 3 if xml and b"?>\n" in reply.body else 0
+    begins = b'<?xml version="1.0" encoding="us-ascii"?>\n' if xml else reply.body[:1]
+    rest = reply.body[declared if xml else 1 :].decode("utf-8", "replace").encode("utf-16-be")
+    return replace(reply, body=begins + rest, content_type=f"{kind}; charset=us-ascii")
 
 
 def nul_bytes(reply: Reply) -> Reply:
-    return replace(reply, body=reply.body.replace(b"><", b">\0<"))
+    """Between elements, or before a member's value."""
+    return replace(reply, body=reply.body.replace(b"><", b">\0<").replace(b'":', b'":\0'))
 
 
 def another_reference(answer: Answer) -> Answer:
@@ -81,6 +85,9 @@ def another_reference(answer: Answer) -> Answer:
 
 
 def another_amount(answer: Answer) -> Answer:
+    """A kwacha more, in whatever the answer says of money: an amount, what is due, a balance, the price of a bundle."""
+    if answer.bundles:
+        return replace(answer, bundles=tuple(replace(bundle, price=bundle.price + 1) for bundle in answer.bundles))
     name = "amount" if "amount" in answer.said else "balance"
     right = answer.said.get(name)
     return answer.but(**{name: f"{Decimal(right) + 1:.2f}"}) if right else answer

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from core.sandbox.delivery import Pace, Wire
 from core.sandbox.desk import Desk
 from core.sandbox.journal import Unusable
 from core.sandbox.messages import MOST_HEAD_BYTES, Refused, Request, plain, read_request
+from core.sandbox.recordings import read_all
+from core.sandbox.replay import Replay, Replayer
+from core.sandbox.serving import Biller
+from core.sandbox.teller import Settings, Teller
 
 HOST = "127.0.0.1"
 
@@ -40,14 +45,16 @@ class Stop:
         self.event.set()
 
 
-async def run(*, port: int, control_port: int, directory: Path, accounts_file: Path) -> None:
+async def run(*, port: int, control_port: int, directory: Path, accounts_file: Path, recordings: Path) -> None:
     """Serves until SIGTERM or SIGINT. Raises Unusable or BadAccounts, with a sentence for the operator."""
     stop = Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.told)
     chance, pace = Chance(), Pace()
-    desks = _open_desks(directory, accounts_file, chance, pace, stop)
+    customers = _customers(accounts_file)
+    _make(directory)
+    desks = {**_open_desks(directory, customers, chance, pace, stop), **_open_replays(directory, recordings, chance, pace, stop)}
     control = Control(desks, chance, pace)
 
     async def serve_control(request: Request, wire: Wire) -> None:
@@ -63,7 +70,8 @@ async def run(*, port: int, control_port: int, directory: Path, accounts_file: P
         raise Unusable(f"The ledger cannot be written: {stop.failure.strerror}. Nothing more is answered; make room and start again.")
 
 
-def _open_desks(directory: Path, accounts_file: Path, chance: Chance, pace: Pace, stop: Stop) -> Mapping[str, Desk]:
+def _customers(accounts_file: Path) -> Mapping[str, accounts.Customers]:
+    """The customers of every biller, whose entry says all that its dialects ask for."""
     customers = accounts.read(accounts_file)
     missing = [code for code in BILLERS if code not in customers]
     if missing:
@@ -72,11 +80,41 @@ def _open_desks(directory: Path, accounts_file: Path, chance: Chance, pace: Pace
         unsaid = [name for name in biller.credentials if name not in customers[code].credentials]
         if unsaid:
             raise accounts.BadAccounts(f"{accounts_file}: the entry of {code} lacks {', '.join(unsaid)}.")
+    return customers
+
+
+def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return {code: Desk(biller, customers[code], Book(directory, code, stop.failed), chance, pace) for code, biller in BILLERS.items()}
     except OSError as error:
         raise Unusable(f"{directory} cannot be used: {error.strerror}.") from None
+
+
+def _open_book(directory: Path, code: str, stop: Stop) -> Book:
+    try:
+        return Book(directory, code, stop.failed)
+    except OSError as error:
+        raise Unusable(f"{directory} cannot be used: {error.strerror}.") from None
+
+
+def _open_desks(directory: Path, customers: Mapping[str, accounts.Customers], chance: Chance, pace: Pace, stop: Stop) -> dict[str, Desk]:
+    desks: dict[str, Desk] = {}
+    for code, biller in BILLERS.items():
+        book, settings = _open_book(directory, code, stop), Settings()
+        teller = Teller(customers[code], biller.trade, book, settings, pace)
+        desks[code] = Desk(biller, customers[code].credentials, teller, book, settings, chance, pace)
+    return desks
+
+
+def _open_replays(directory: Path, recordings: Path, chance: Chance, pace: Pace, stop: Stop) -> dict[str, Desk]:
+    found, complaints = read_all(recordings, BILLERS)
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    desks: dict[str, Desk] = {}
+    for code, recorded in found.items():
+        book, settings, dialect = _open_book(directory, code, stop), Settings(), Replay(recorded)
+        desks[code] = Desk(Biller(code, (), (dialect,)), {}, Replayer(dialect, book, settings, pace), book, settings, chance, pace)
+    return desks
 
 
 def _to_billers(desks: Mapping[str, Desk]) -> Serve:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.sandbox.behaviours import Behaviour
 from core.sandbox.messages import Reply, Request
 from core.sandbox.sign_in import Credentials
 from core.sandbox.trade import Trade
-from core.sandbox.words import Answer, Ask, Verb
+from core.sandbox.words import Acts, Answer, Ask, Verb
 
 
 class Dialect(Protocol):
@@ -25,6 +26,16 @@ class Dialect(Protocol):
 
     def say(self, answer: Answer, fault_status: int) -> Reply:
         """The answer's bytes. `fault_status` is the HTTP status that this biller puts on a fault."""
+
+
+class Decides(Protocol):
+    """Who carries out what was understood."""
+
+    def behaviour(self, ask: Ask) -> tuple[str, Behaviour] | None:
+        """The behaviour that the asked account was given, by name."""
+
+    def answer(self, ask: Ask, acts: Acts) -> Answer:
+        """Does it, and says what came of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Teller:
         if self._trade.tariff is None:
             owed = self._trade.fees.of(account.number) if self._trade.fees else account.balance
             return self._book.open_invoice(account.number) or self._book.make_invoice(account.number, owed, account.currency, days), {}
-        amount = _amount(ask)
+        amount = amount_of(ask)
         if amount <= 0 or ask.currency not in ("", account.currency):
             return None, {}
         return self._book.make_invoice(account.number, amount, account.currency, days), {"charges": f"{self._trade.tariff.charges(amount):.2f}"}
@@ -137,7 +137,7 @@ class Teller:
         earlier = self._earlier(ask)
         if earlier is not None:
             return earlier
-        amount = _amount(ask)
+        amount = amount_of(ask)
         refusal = self._objection(ask, amount)
         if refusal is not None:
             return self._refuse(ask, refusal)
@@ -239,7 +239,7 @@ class Teller:
         return _receipt(ask, reversal, SUCCESS, "Given back.")
 
 
-def _amount(ask: Ask) -> Decimal:
+def amount_of(ask: Ask) -> Decimal:
     """What is to be paid; zero where the text is no amount."""
     return Decimal(ask.amount) if _AMOUNT.fullmatch(ask.amount) else Decimal(0)
 
