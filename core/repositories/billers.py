@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Mapping
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.models import AuditEntry, BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest, Transaction, User
@@ -70,7 +71,7 @@ class Billers:
         newest = (
             select(ConnectionTest)
             .where(ConnectionTest.stages[0]["stage"].astext != TYPED_ONLY)
-            .distinct(ConnectionTest.config_id)
+            .ext(distinct_on(ConnectionTest.config_id))
             .order_by(ConnectionTest.config_id, ConnectionTest.at.desc(), ConnectionTest.id.desc())
         )
         return {test.config_id: test for test in self._session.scalars(newest)}

@@ -1,0 +1,358 @@
+"""One configuration: how it stands, what may be done with it, and four views of it: settings, test, versions, history. All of it in the address."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.access import Actor
+from core.errors import BillersError
+from core.services import configuration_rules as rules
+from core.services import configurations, connection_tests
+from core.services.configuration_rules import LONGEST_REASON
+from core.services.configurations import Configuration
+from core.services.connection_tests import Tried
+from core.ui import configuration_form
+from core.ui.configuration_draft import Draft, draft_of
+from core.ui.configuration_form import NOTICE, TEST_NEXT
+from core.ui.configuration_looks import STAGES, STATES, change_rows, result_text, what_happened
+from core.ui.pieces import FORM_WIDTH, complain, turn_to
+from core.ui.session import guarded
+from core.ui.tables import ROW_PIXELS
+from core.ui.words import ago, as_of, moment_text, plain
+
+TABS: Mapping[str, str] = {"settings": "Settings", "test": "Test", "versions": "Versions", "history": "History"}
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something done with a whole configuration, once it is confirmed."""
+
+    label: str
+    icon: str
+    question: str
+    means: str
+    done: str
+    act: Callable[..., Configuration]
+
+
+SWITCHES: Mapping[str, Switch] = {
+    "activate": Switch(
+        "Activate",
+        ":material/play_circle:",
+        "Activate this configuration?",
+        "Operators are offered this biller at once, and payments go out.",
+        "Activated. Operators are offered it now.",
+        configurations.activate,
+    ),
+    "pause": Switch(
+        "Pause",
+        ":material/pause_circle:",
+        "Pause this biller?",
+        "Payments that wait stay in the queue, and nobody can submit new ones. What is already with the biller is still asked about.",
+        "Paused. Operators read the reason.",
+        configurations.pause,
+    ),
+    "resume": Switch(
+        "Resume",
+        ":material/resume:",
+        "Resume this biller?",
+        "Payments that wait are sent at once, as far as their time is not up.",
+        "Resumed.",
+        configurations.resume,
+    ),
+    "deactivate": Switch(
+        "Deactivate",
+        ":material/stop_circle:",
+        "Deactivate this configuration?",
+        "Operators are no longer offered it. Payments that wait fail, with no money moved. What is already with the biller is still asked about.",
+        "Deactivated. Nobody is offered it any more.",
+        configurations.deactivate,
+    ),
+}
+
+OFFERED: Mapping[str, tuple[str, ...]] = {"inactive": ("activate",), "active": ("pause", "deactivate"), "paused": ("resume", "deactivate")}
+
+
+def show(actor: Actor, config_id: uuid.UUID) -> None:
+    if st.button("Configurations", icon=":material/arrow_back:", type="tertiary", help="Back to the list. What you typed here is kept in this window."):
+        turn_to()
+    one = configurations.find(actor, config_id)
+    _head(one)
+    if notice := st.session_state.pop(NOTICE, None):
+        st.success(plain(notice), icon=":material/check_circle:")
+    if (asked := st.query_params.get("do")) in SWITCHES:
+        _confirm(actor, one, str(asked))
+    tab = _choose_tab()
+    draft = draft_of(one)
+    {"settings": _settings, "test": _test, "versions": _versions, "history": _history}[tab](actor, one, draft)
+
+
+def _head(one: Configuration) -> None:
+    look = STATES[one.state]
+    st.title(plain(one.snapshot.display_name), anchor=False)
+    by = f" by {plain(one.updated_by)}" if one.updated_by else ""
+    tested = plain(result_text(one.last_test, one.version))
+    st.markdown(f"{look.badge} {plain(one.snapshot.biller_name)} · version {one.version}, {moment_text(one.updated_at)}{by} · test: {tested}")
+    if one.paused_because and one.paused_at:
+        st.warning(f"Paused {ago(one.paused_at)}: {plain(one.paused_because)}", icon=":material/pause_circle:")
+    with st.container(horizontal=True):
+        for name in OFFERED[one.state]:
+            switch = SWITCHES[name]
+            kind = "primary" if name in ("activate", "resume") else "secondary"
+            if st.button(switch.label, icon=switch.icon, type=kind, help=f"{switch.means} Asks before it does so."):
+                turn_to(**{**_address(), "do": name})
+
+
+def _address() -> dict[str, str]:
+    return {name: st.query_params[name] for name in ("id", "tab") if name in st.query_params}
+
+
+def _choose_tab() -> str:
+    """The address is the only memory of which view is open."""
+    asked = st.query_params.get("tab", "settings")
+    tab, key = asked if asked in TABS else "settings", "configuration-tab"
+    if st.session_state.get(key) != tab:
+        st.session_state[key] = tab
+
+    def remember() -> None:
+        st.query_params["tab"] = st.session_state[key]
+
+    st.segmented_control("View", list(TABS), format_func=lambda one: TABS[one], key=key, required=True, label_visibility="collapsed", on_change=remember)
+    return tab
+
+
+# ---- Switching
+
+
+def _confirm(actor: Actor, one: Configuration, name: str) -> None:
+    switch = SWITCHES[name]
+    if name not in OFFERED[one.state]:
+        st.info(f"This is {STATES[one.state].label.lower()} already: there is nothing to {switch.label.lower()}.", icon=":material/info:")
+        return
+    with st.container(border=True, width=FORM_WIDTH):
+        st.subheader(switch.question, anchor=False)
+        st.markdown(switch.means)
+        if name in ("pause", "deactivate") and (count := configurations.unsent(actor, one.id)):
+            fate = "will fail" if name == "deactivate" else "will wait"
+            st.warning(f"{count} {'payment waits' if count == 1 else 'payments wait'} in the queue now and {fate}.", icon=":material/schedule:")
+        if name == "activate" and not (one.last_test and one.last_test.passed and one.last_test.version == one.version):
+            st.warning(
+                f"This version has not passed a connection test ({plain(result_text(one.last_test, one.version))}). Test it first.",
+                icon=":material/network_check:",
+            )
+        with st.form(f"confirm-{name}", border=False):
+            if name == "pause":
+                st.text_input(
+                    "Reason",
+                    key=_reason_key(one.id),
+                    max_chars=LONGEST_REASON,
+                    placeholder="for example: Lilongwe Water Board maintains its system until 14:00.",
+                    help="One sentence that operators read to customers. Up to 200 characters. Example: Maintenance until 14:00.",
+                    autocomplete="off",
+                )
+            complain(st.session_state.pop(f"refused-{one.id}", None))
+            with st.container(horizontal=True):
+                st.form_submit_button(f"Yes, {switch.label.lower()}", type="primary", icon=switch.icon, on_click=_act, args=(name, one.id, one.version))
+                st.form_submit_button("Leave it as it is", icon=":material/arrow_back:", on_click=_leave)
+
+
+def _reason_key(config_id: uuid.UUID) -> str:
+    return f"pause-reason-{config_id}"
+
+
+@guarded("billers:configure")
+def _act(actor: Actor, name: str, config_id: uuid.UUID, shown: int) -> None:
+    """For the version that was in front of whoever confirmed it."""
+    switch = SWITCHES[name]
+    reason = (st.session_state.get(_reason_key(config_id)) or "",) if name == "pause" else ()
+    try:
+        switch.act(actor, config_id, shown, *reason)
+    except BillersError as error:
+        st.session_state[f"refused-{config_id}"] = error.sentence
+        return
+    st.session_state[NOTICE] = switch.done
+    _leave()
+
+
+def _leave() -> None:
+    st.query_params.from_dict(_address())
+
+
+# ---- The views
+
+
+def _settings(_actor: Actor, one: Configuration, draft: Draft) -> None:
+    configuration_form.show(draft, one)
+
+
+def _test(actor: Actor, one: Configuration, draft: Draft) -> None:
+    saved_one = _ask_test(actor, one, draft)
+    history = connection_tests.history(actor, one.id)
+    if not history:
+        st.info("Never tested. A test asks the biller about an account it knows; it pays nothing.", icon=":material/network_check:")
+        return
+    shown = saved_one or history[0]
+    _stages(shown)
+    st.subheader("Earlier tests", anchor=False)
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "When": moment_text(test.at),
+                    "By": test.by,
+                    "Version": f"{test.version}, changed values" if test.typed_only else str(test.version),
+                    "Result": result_text(test),
+                    "Told": (test.failed_at or test.stages[-1]).told if test.stages else "",
+                }
+                for test in history
+            ],
+            dtype=object,
+        ),
+        hide_index=True,
+        height=min(ROW_PIXELS * (len(history) + 1) + 3, 420),
+        column_config={
+            "When": st.column_config.TextColumn(width=190),
+            "By": st.column_config.TextColumn(width=120),
+            "Told": st.column_config.TextColumn(width="large"),
+        },
+        alt="Connection tests of this configuration, newest first",
+    )
+
+
+def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> Tried | None:
+    """The question, and the test itself where it was asked for: what it says of a bad account stands beside the field."""
+    kinds, account_rules = one.snapshot.validation_rules.account_types, one.snapshot.validation_rules
+    typed = draft.is_changed
+    with st.form("connection-test", width=FORM_WIDTH):
+        st.text_input(
+            f"Test account ({plain(account_rules.account_label.lower())})",
+            value=account_rules.account_example,
+            key=f"test-account-{one.id}",
+            help="An account that the biller keeps for tests; it is asked about, never paid. Written as operators write it. Example: "
+            f"{plain(account_rules.account_example or '70000001')}.",
+            autocomplete="off",
+        )
+        if kinds:
+            st.segmented_control(
+                "Kind of account",
+                [kind.code for kind in kinds],
+                default=kinds[0].code,
+                required=True,
+                key=f"test-kind-{one.id}",
+                help="Which kind the number is of. Example: M.",
+            )
+        below = st.container()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            asked = st.form_submit_button(
+                "Test connection", type="primary", icon=":material/network_check:", help="Tries the saved values: address, connection, credentials, look-up."
+            )
+            asked_typed = typed and st.form_submit_button(
+                "Test what is typed",
+                icon=":material/edit_note:",
+                help="Tries the values in Settings that are not saved yet. Stored credentials go to their own host only.",
+            )
+    if st.session_state.pop(TEST_NEXT, None) == one.id:
+        asked = True
+    if not asked and not asked_typed:
+        return None
+    with below:
+        try:
+            with st.spinner("Asking the biller…", show_time=True):
+                return _run(actor, one, draft if asked_typed else None)
+        except BillersError as error:
+            complain(error.sentence)
+    return None
+
+
+def _run(actor: Actor, one: Configuration, draft: Draft | None) -> Tried:
+    account = st.session_state.get(f"test-account-{one.id}") or ""
+    kind = st.session_state.get(f"test-kind-{one.id}")
+    if draft is None:
+        return connection_tests.run(actor, one.id, account, kind)
+    return connection_tests.run(actor, one.id, account, kind, typed=draft.written, credentials=draft.credentials)
+
+
+def _stages(test: Tried) -> None:
+    """Stage by stage: sign, word and time; what was not reached any more is said, too."""
+    with st.container(border=True, width=FORM_WIDTH):
+        sign, word = (":green[:material/check_circle:]", "Passed") if test.passed else (":red[:material/cancel:]", "Did not pass")
+        st.markdown(f"{sign} **{word}** in {test.milliseconds} ms :gray[· version {test.version} · {moment_text(test.at)} · {plain(test.by)}]")
+        tried = {one.stage: one for one in test.stages}
+        for stage, (title, question) in STAGES.items():
+            result = tried.get(stage)
+            if result is None:
+                if stage is not connection_tests.Stage.TYPED:
+                    st.markdown(f":gray[:material/remove: **{title}** · not reached. {question}]")
+                continue
+            icon = (
+                ":blue[:material/edit_note:]"
+                if stage is connection_tests.Stage.TYPED
+                else ":green[:material/check:]"
+                if result.passed
+                else ":red[:material/close:]"
+            )
+            took = (
+                f":gray[{result.milliseconds} ms]"
+                if result.milliseconds is not None
+                else ":gray[with the look-up]"
+                if stage is connection_tests.Stage.AUTHENTICATION
+                else ""
+            )
+            st.markdown(f"{icon} **{title}** {took}  \n{plain(result.told)}")
+
+
+def _versions(actor: Actor, one: Configuration, _draft: Draft) -> None:
+    """What each version changed of the one before, and all that it says."""
+    found = configurations.versions(actor, one.id)
+    numbers = [version.number for version in found]
+    asked = st.query_params.get("version", "")
+    chosen = int(asked) if asked.isdecimal() and int(asked) in numbers else numbers[0]
+    key = f"configuration-version-{one.id}"
+    if st.session_state.get(key) not in numbers or asked:
+        st.session_state[key] = chosen
+
+    def remember() -> None:
+        st.query_params["version"] = str(st.session_state[key])
+
+    names = {version.number: f"{version.number} · {moment_text(version.at)} · {version.by or 'the system'}" for version in found}
+    number = st.selectbox(
+        "Version",
+        numbers,
+        format_func=lambda each: names[each],
+        key=key,
+        on_change=remember,
+        width=FORM_WIDTH,
+        help="Newest first. A payment keeps the version it was drafted under. Example: 3.",
+    )
+    version = next(each for each in found if each.number == number)
+    if version.changes:
+        st.markdown(f"**Changed in version {version.number}**")
+        _before_and_after(change_rows(version.changes))
+    elif version.number == numbers[-1]:
+        st.caption("The first version: nothing came before it.")
+    else:
+        st.caption("The settings are those of the version before: it was switched on, off, paused or resumed. The history tells which.")
+    with st.expander(f"All of version {version.number}", icon=":material/data_object:"):
+        st.code(rules.as_json(version.content), language="json", height=420)
+
+
+def _before_and_after(rows: list[dict[str, str]]) -> None:
+    st.table(
+        [{name: plain(value) for name, value in row.items()} for row in rows], border="horizontal", hide_index=True, alt="What was changed, before and after"
+    )
+
+
+def _history(actor: Actor, one: Configuration, _draft: Draft) -> None:
+    """Who did what, and when: as the audit has it."""
+    acts = configurations.acts(actor, one.id)
+    st.caption(f"Newest first, {as_of()}. Kept in the audit chain; of credentials only that they changed.")
+    for act in acts:
+        about = f"{moment_text(act.at)} · {act.by}{f' · version {act.version}' if act.version else ''}"
+        rows = change_rows(act.changes)
+        with st.container(border=True):
+            st.markdown(f"**{plain(what_happened(act))}**  \n:gray[{plain(about)}]")
+            if rows and act.action != "biller.created":
+                _before_and_after(rows)
