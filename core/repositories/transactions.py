@@ -189,6 +189,11 @@ class Transactions:
             seen.setdefault(account, RecentAccount(biller_type, account, kind, name, moment))
         return list(seen.values())[:count]
 
+    def last_biller(self, user_id: uuid.UUID) -> str | None:
+        """Whom this person asked or paid last."""
+        latest = select(Transaction.biller_type).where(Transaction.initiated_by == user_id).order_by(Transaction.created_at.desc(), Transaction.id.desc())
+        return self._session.scalar(latest.limit(1))
+
     def recent_lookups(self, user_id: uuid.UUID, count: int = 8) -> list[Transaction]:
         return list(
             self._session.scalars(

@@ -99,6 +99,13 @@ def recent_lookups(actor: Actor, /) -> list[Transaction]:
 
 
 @needs("accounts:lookup")
+def last_biller(actor: Actor, /) -> str | None:
+    """Whom this person asked or paid last: the one a counter most likely wants next."""
+    with db.unit_of_work() as session:
+        return Transactions(session).last_biller(actor.id) if actor.id else None
+
+
+@needs("accounts:lookup")
 def recent_accounts(actor: Actor, /, biller_type: str) -> list[RecentAccount]:
     """The accounts this person served last at one biller."""
     with db.unit_of_work() as session:

@@ -84,6 +84,7 @@ def _choose(key: str, cards: Sequence[BillerCard], biller: str) -> BillerCard:
     """The last one used stands first. The choice goes into the address, where a reload finds it."""
     codes = [card.code for card in cards]
     widget = f"{key}-biller"
+    usual = next((card.code for card in cards if card.takes_payments), codes[0])
 
     def remember() -> None:
         st.query_params["biller"] = st.session_state[widget]
@@ -91,7 +92,7 @@ def _choose(key: str, cards: Sequence[BillerCard], biller: str) -> BillerCard:
     code = st.selectbox(
         "Biller",
         codes,
-        index=codes.index(biller) if biller in codes else 0,
+        index=codes.index(biller if biller in codes else usual),
         format_func=lambda code: next(card.label for card in cards if card.code == code),
         key=widget,
         on_change=remember,

@@ -13,7 +13,7 @@ from core.services.billers import BillerCard
 from core.states import Status
 from core.ui import forms, lookup_card
 from core.ui.pieces import PAYMENT, turn_to
-from core.ui.tellings import REFUSALS
+from core.ui.tellings import is_refusal
 from core.ui.words import ago, moment_text, plain
 
 KEY = "lookup"
@@ -25,7 +25,7 @@ def ask(actor: Actor, cards: Sequence[BillerCard]) -> str | None:
     def act(biller: str, account: str, account_type: str | None) -> None:
         turn_to(lookup=str(lookups.ask(actor, biller, account, account_type)), biller=biller)
 
-    return forms.account_form(KEY, cards, act)
+    return forms.account_form(KEY, cards, act, biller=lookups.last_biller(actor) or "")
 
 
 def show_answer(actor: Actor, lookup_id: uuid.UUID | None, cards: Sequence[BillerCard]) -> None:
@@ -81,4 +81,4 @@ def _ending(one: Transaction) -> str:
     """In a word: what stands in place of a name."""
     if one.status != Status.FAILED.value:
         return "no answer yet"
-    return "refused" if one.error_code in REFUSALS else "no answer"
+    return "refused" if is_refusal(one) else "no answer"

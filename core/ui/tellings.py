@@ -137,6 +137,28 @@ REFUSALS: Mapping[str, Refusal] = {
 }
 
 
+# The bank's ESB and the networks say the same in words of their own.
+ALIASES: Mapping[str, str] = {
+    "invalid-account": "ACCOUNT_NOT_FOUND",
+    "not-found": "ACCOUNT_NOT_FOUND",
+    "blocked": "ACCOUNT_BLOCKED",
+    "barred": "ACCOUNT_BLOCKED",
+    "amount-not-allowed": "INVALID_AMOUNT",
+    "invoice-paid": "INVOICE_PAID",
+    "invoice-expired": "INVOICE_EXPIRED",
+}
+
+
+def is_refusal(transaction: Transaction) -> bool:
+    """A code that says no, and why."""
+    return _listed(transaction) in REFUSALS
+
+
+def _listed(transaction: Transaction) -> str:
+    code = transaction.error_code or ""
+    return ALIASES.get(code, code)
+
+
 def lost_on_the_way(transaction: Transaction) -> bool:
     """Its code is our name for an accident, not a biller's."""
     code = transaction.error_code or ""
@@ -145,7 +167,7 @@ def lost_on_the_way(transaction: Transaction) -> bool:
 
 def refusal_of(transaction: Transaction) -> Refusal:
     """Why it failed. A code nobody listed is told in the biller's own words, which stand in quotation marks."""
-    if known := REFUSALS.get(transaction.error_code or ""):
+    if known := REFUSALS.get(_listed(transaction)):
         return known
     if lost_on_the_way(transaction) or not transaction.error_message:
         return Refusal("{biller} gave no answer that can be used.", "Wait a moment, and try again.")

@@ -18,15 +18,16 @@ from core.ui.words import plain
 
 
 def show(actor: Actor, draft: DraftView | None, cards: Sequence[BillerCard]) -> None:
+    step = step_of(draft)
+    review, complaint = wizard_end.review_of(actor, draft) if draft and step == "review" else (None, None)
+    # What the review finds wrong is corrected where it was entered. Nothing is stored about it: a reload asks, and is told, again.
+    step = "amount" if complaint else step
+    if draft is None or step == "account":
+        _account_step(actor, draft, cards)
+        return
     with st.container(width=FORM_WIDTH):
-        step = step_of(draft)
-        review, complaint = wizard_end.review_of(actor, draft) if draft and step == "review" else (None, None)
-        # What the review finds wrong is corrected where it was entered. Nothing is stored about it: a reload asks, and is told, again.
-        step = "amount" if complaint else step
         show_steps(step, card_of(draft, cards))
-        if draft is None or step == "account":
-            _account_step(actor, draft, cards)
-        elif review:
+        if review:
             wizard_end.review_step(actor, review)
         elif step == "amount":
             wizard_bill.show(actor, draft, cards, complaint)
@@ -46,13 +47,19 @@ def _account_step(actor: Actor, draft: DraftView | None, cards: Sequence[BillerC
         keep(actor, draft, {"biller": biller, "account": account.strip(), "account_type": account_type, "lookup": str(asked), "step": "looking", **fetched})
 
     typed = {name: str(form.get(name) or "") for name in ("biller", "account", "account_type")}
-    biller = forms.account_form(key, cards, act, paying=True, **typed)
-    if biller is None:
-        return
-    if draft and form.get("lookup"):
-        _look_up(actor, draft)
-    _offer_recent(actor, biller, key, act)
-    forms.sandbox_accounts(actor, key, biller)
+    typed["biller"] = typed["biller"] or lookups.last_biller(actor) or ""
+    question, at_hand = st.columns([5, 3], gap="large")
+    with question:
+        steps = st.container()
+        biller = forms.account_form(key, cards, act, paying=True, **typed)
+        with steps:
+            show_steps("account", next((card for card in cards if card.code == biller), None))
+        if biller and draft and form.get("lookup"):
+            _look_up(actor, draft)
+    with at_hand:
+        if biller:
+            _offer_recent(actor, biller, key, act)
+            forms.sandbox_accounts(actor, key, biller)
 
 
 def _look_up(actor: Actor, draft: DraftView) -> None:
@@ -71,13 +78,13 @@ def _look_up(actor: Actor, draft: DraftView) -> None:
 
 def _offer_recent(actor: Actor, biller: str, key: str, act: forms.Act) -> None:
     recent = lookups.recent_accounts(actor, biller)
+    st.subheader("Served lately", anchor=False, help="The accounts you served last at this biller. A click looks one up at once.")
     if not recent:
-        return
-    st.caption("Served lately", help="The accounts you served last at this biller. A click looks one up at once.")
-    with st.container(horizontal=True, gap="small"):
+        st.caption("Nobody yet at this biller. Whose account you look up stays at hand here.")
+    with st.container(gap="xsmall"):
         for one in recent:
             label = f"**{plain(one.account_number)}** · {plain(one.customer_name or '')}"
-            if st.button(label, key=f"{key}-recent-{one.account_number}", icon=":material/history:"):
+            if st.button(label, key=f"{key}-recent-{one.account_number}", icon=":material/history:", type="tertiary"):
                 try:
                     act(biller, one.account_number, one.account_type)
                 except (BadInput, NotFound) as error:

@@ -13,6 +13,7 @@ from core.money import Money
 from core.services import lookups, transactions
 from core.services.billers import BillerCard
 from core.services.drafts import DraftView
+from core.settings import settings
 from core.ui import lookup_card
 from core.ui.pieces import complain
 from core.ui.wizard_draft import back, card_of, keep
@@ -145,6 +146,8 @@ def _bundle(actor: Actor, draft: DraftView, card: BillerCard, looked_up: Transac
         return
     listed = lookup_card.watch(actor, uuid.UUID(str(draft.form["bundles"])))
     if lookup_card.answered(listed):
+        if settings().billers_sandbox:
+            st.caption(":orange[:material/science:] Illustrative: names, contents and prices of these bundles are the sandbox's, not the network's.")
         _grid(actor, draft, (listed.extra or {}).get("bundles", []))
     if listed.stage in lookup_card.SETTLED and st.button("Ask for the list anew", icon=":material/refresh:", help="Prices and offers change."):
         _at_once(fetch)

@@ -14,7 +14,7 @@ from core.services import drafts, payments, transactions
 from core.services.drafts import DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
 from core.states import TERMINAL, Stage
-from core.ui import lookup_card
+from core.ui import lookup_card, receipt_view
 from core.ui.amount_words import in_words
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
@@ -75,7 +75,8 @@ def _bill_lines(payload: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _balance_line(actor: Actor, payload: Mapping[str, Any]) -> dict[str, str]:
-    if not payload.get("lookup"):
+    # An invoice says what is owed by itself.
+    if not payload.get("lookup") or payload.get("invoice_number"):
         return {}
     looked_up = transactions.find(actor, uuid.UUID(payload["lookup"]))
     balance = lookup_card.balance_of(looked_up)
@@ -150,6 +151,8 @@ def result_step(actor: Actor, draft: DraftView) -> None:
     paid = transactions.find(actor, draft.transaction_id)
     open_still = Stage(paid.stage) not in AT_REST
     guarded_fragment("transactions:pay", run_every=LOOK_EVERY_SECONDS if open_still else None)(_result)(paid.id, open_still)
+    if not open_still:
+        receipt_view.offer(actor, paid)
     with st.container(horizontal=True):
         if st.button("New payment", type="primary" if not open_still else "secondary", icon=":material/add:", shortcut="Alt+N", help="Alt+N does the same."):
             turn_to()
@@ -168,7 +171,8 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
         {
             "Amount": f"**{Money(paid.amount, paid.currency)}**" if paid.amount is not None else "",
             "Customer": plain(paid.customer_account_name or ""),
-            "Account": f"{plain(paid.account_number)}, {plain(paid.biller_name)}",
+            "Meter" if paid.meter_number else "Account": f"{plain(paid.account_number)}, {plain(paid.biller_name)}",
+            **_sold_lines(paid),
             "Status": look(paid.status).badge,
             "Our reference": code(paid.our_transaction_id),
             "Biller's reference": code(paid.external_transaction_id) if paid.external_transaction_id else "",
@@ -179,6 +183,17 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     if open_still:
         st.caption(f"{as_of()}. This page shows the next answer by itself; you may also leave it, the payment goes on.")
     _offer_cancel(actor, paid)
+
+
+def _sold_lines(paid: Transaction) -> dict[str, str]:
+    """What was bought, and what the biller stated with its confirmation."""
+    told = paid.extra or {}
+    return {
+        "Invoice": code(paid.invoice_number) if paid.invoice_number else "",
+        "Bundle": plain(told.get("bundle_name") or ""),
+        "Units": plain(told.get("units") or ""),
+        "Charges in it": str(Money.from_text(told["charges"], paid.currency)) if told.get("charges") else "",
+    }
 
 
 def _offer_cancel(actor: Actor, paid: Transaction) -> None:

@@ -27,7 +27,7 @@ def made(database: Database) -> list[uuid.UUID]:
 
 
 def test_an_account_is_looked_up_at_once_and_its_answer_moves_on_by_itself(till: Till) -> None:
-    window = till.open("payment")
+    window = till.open("payment", biller=LWB)
     field(window, "Account number").set_value("70000001")
     button(window, "Look up").click().run()
     assert "Asking Lilongwe Water Board" in said(window)
@@ -48,7 +48,7 @@ def test_without_an_answered_look_up_there_is_no_going_on(till: Till) -> None:
 
 def test_an_account_served_lately_is_one_click_away(till: Till) -> None:
     till.look_up("70000001")
-    window = till.open("payment")
+    window = till.open("payment", biller=LWB)
     button(window, "**70000001**").click().run()
     assert drafts.find(till.actor, uuid.UUID(window.query_params["draft"])).form["account"] == "70000001"
 

@@ -9,7 +9,7 @@ import pytest
 from core.ids import new_id
 from core.models import Transaction
 from core.states import ASKING_PLACES, PAYMENT_PLACES, Stage, Status, TransactionType, status_of
-from core.ui.tellings import OUTCOMES, PAYMENTS, QUESTIONS, REFUSALS, VERBS, tell
+from core.ui.tellings import ALIASES, OUTCOMES, PAYMENTS, QUESTIONS, REFUSALS, VERBS, tell
 from core.wire.contract import Outcome, Verb
 
 MOMENT = datetime(2025, 11, 23, 12, 5, 10, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_a_payment_that_nobody_looks_at_again_promises_no_check() -> None:
     assert tell(payment(Stage.PAY_UNKNOWN, next_action_at=None)).next == ""
 
 
-@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("code", [*REFUSALS, *ALIASES])
 def test_a_known_refusal_says_why_and_what_to_do(code: str) -> None:
     told = tell(payment(Stage.FAILED, error_code=code, error_message="raw"))
     assert "raw" not in told.rest
