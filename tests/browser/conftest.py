@@ -60,9 +60,9 @@ class Console:
             cursor = connection.execute(sql, arguments)
             return cursor.fetchall() if cursor.description else []
 
-    def ledger(self, account: str) -> list[dict[str, str]]:
+    def ledger(self, account: str, biller: str = "LWB_POSTPAID") -> list[dict[str, str]]:
         """What the biller itself says it took for this account, read from its file."""
-        path = self.data_dir / "sandbox" / "LWB_POSTPAID.ledger.jsonl"
+        path = self.data_dir / "sandbox" / f"{biller}.ledger.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return [entry for line in lines if (entry := json.loads(line))["account"] == account]
 
