@@ -15,9 +15,10 @@ from core.ui import session
 
 PAGES_DIRECTORY = Path(__file__).parent / "pages"
 
-# File, name and icon in the menu, and what one must be allowed to open it. A page that is not there yet is not in the menu.
+# File, name and icon in the menu, and what one must be allowed to open it; the first is where everybody arrives.
+# A page that is not there yet is not in the menu.
 PAGES = (
-    ("home", "Home", ":material/home:", "people:sign_in"),
+    ("dashboard", "Dashboard", ":material/space_dashboard:", "statistics:read"),
     ("lookup", "Look up", ":material/person_search:", "accounts:lookup"),
     ("payment", "Pay", ":material/payments:", "transactions:pay"),
     ("my_day", "My day", ":material/today:", "transactions:pay"),
@@ -31,7 +32,8 @@ def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: 
     """The page as this person gets it: itself, or in its place the sign-in or the refusal, so that its address stays as it is."""
     from core.ui import sign_in
 
-    path, is_first = "" if name == "home" else name, name == "home"
+    is_first = name == PAGES[0][0]
+    path = "" if is_first else name
     if actor is None:
         return st.Page(partial(sign_in.show, f"/{path}"), title="Sign in", url_path=path, default=is_first, visibility="hidden")
     if not actor.may(permission):

@@ -184,8 +184,9 @@ class BillerState:
     """How one biller stands just now, whatever range the figures beside it have."""
 
     code: str
+    # The company, and which of its bills: short enough for a row or a bar.
     name: str
-    label: str
+    title: str
     is_active: bool
     paused_because: str | None
     breaker_reason: str | None
@@ -293,8 +294,8 @@ class Statistics:
             .distinct(config.biller_type)
             .order_by(config.biller_type, config.is_active.desc(), config.updated_at.desc())
         )
-        states = [BillerState(code, name, f"{name} · {kind}", *rest) for code, name, kind, *rest in self._session.execute(found)]
-        return sorted(states, key=lambda state: state.label)
+        states = [BillerState(*row) for row in self._session.execute(found)]
+        return sorted(states, key=lambda state: state.title)
 
 
 # What GROUPING(biller, step) answers for each of the three sets.

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from core import db
+from core import clock, db
 from core.access import Actor, needs
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import AnswerTimesBy, BillerState, FailureReason, Figures, Grain, Statistics, Waiting
 from core.repositories.transactions import Transactions
+from core.services import periods
+from core.services.periods import Period
 from core.services.transactions import WORKER_SILENCE
 from core.settings import settings
 
@@ -41,6 +43,27 @@ class Attention:
         return self.queued.older_than.get(LONG_QUEUED, 0)
 
 
+# What the small bars beside the day's figures go back to.
+HOURS_BACK, DAYS_BACK = 24, 30
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The day's figures and the ones beside them, counted together."""
+
+    as_of: datetime
+    # Today, this week, this month: each with what the one before came to by the same hour.
+    so_far: Sequence[tuple[Period, Figures, Figures]]
+    # The chosen days and as many before them.
+    period: Period
+    chosen: Figures
+    before: Figures
+    times: AnswerTimesBy
+    times_before: AnswerTimesBy
+    by_hour: Figures
+    by_day: Figures
+
+
 @needs("statistics:read")
 def totals(actor: Actor, /, wanted: TransactionFilter) -> Figures:
     """What the filter's rows come to: `rows`, `by_status`, `payments`, `value` and the rates."""
@@ -52,14 +75,14 @@ def totals(actor: Actor, /, wanted: TransactionFilter) -> Figures:
 def over_time(actor: Actor, /, wanted: TransactionFilter, grain: Grain) -> Figures:
     """The same, told apart by step of business time."""
     with db.unit_of_work() as session:
-        return Statistics(session).figures(wanted, grain, _zone())
+        return Statistics(session).figures(wanted, grain, business_zone())
 
 
 @needs("statistics:read")
 def answer_times(actor: Actor, /, wanted: TransactionFilter, grain: Grain | None = None) -> AnswerTimesBy:
     """How long billers took to answer the calls that paid these."""
     with db.unit_of_work() as session:
-        return Statistics(session).answer_times(wanted, grain, _zone())
+        return Statistics(session).answer_times(wanted, grain, business_zone())
 
 
 @needs("statistics:read")
@@ -86,6 +109,30 @@ def attention(actor: Actor, /) -> Attention:
 
 
 @needs("statistics:read")
+def overview(actor: Actor, /, days: int) -> Overview:
+    """How things go: so far today, this week and this month, and over the last `days` days, today included."""
+    zone = business_zone()
+    with db.unit_of_work() as session:
+        found = Statistics(session)
+        now = found.now()
+        so_far = (periods.today(now, zone), periods.this_week(now, zone), periods.this_month(now, zone))
+        period = periods.last_days(days, now, zone)
+        back = periods.last_days(DAYS_BACK, now, zone)
+        grain = Grain.HOUR if days == 1 else Grain.DAY
+        return Overview(
+            as_of=now,
+            so_far=[(one, found.figures(of_days(one.first_day, one.last_day)), found.figures(between(*one.before))) for one in so_far],
+            period=period,
+            chosen=found.figures(of_days(period.first_day, period.last_day), grain, zone),
+            before=found.figures(between(*period.before)),
+            times=found.answer_times(of_days(period.first_day, period.last_day), grain, zone),
+            times_before=found.answer_times(between(*period.before)),
+            by_hour=found.figures(TransactionFilter(since=now - timedelta(hours=HOURS_BACK)), Grain.HOUR, zone),
+            by_day=found.figures(of_days(back.first_day, back.last_day), Grain.DAY, zone),
+        )
+
+
+@needs("statistics:read")
 def mark(actor: Actor, /) -> tuple[object, ...]:
     """Changes whenever a figure may have changed."""
     with db.unit_of_work() as session:
@@ -93,11 +140,22 @@ def mark(actor: Actor, /) -> tuple[object, ...]:
 
 
 @needs("statistics:read")
-def biller_labels(actor: Actor, /) -> Mapping[str, str]:
-    """Every biller by its code, in the order of their names; of a company with two kinds of bills the name says which."""
+def biller_titles(actor: Actor, /) -> Mapping[str, str]:
+    """Every biller by its code, in the order of their titles."""
     with db.unit_of_work() as session:
-        return {state.code: state.label for state in Statistics(session).billers()}
+        return {state.code: state.title for state in Statistics(session).billers()}
 
 
-def _zone() -> ZoneInfo:
+def business_zone() -> ZoneInfo:
+    """Where a day begins and ends."""
     return ZoneInfo(settings().billers_timezone)
+
+
+def of_days(first: date, last: date) -> TransactionFilter:
+    """Every transaction of these business days: what a list with the same two days shows."""
+    zone = business_zone()
+    return between(clock.day_bounds(first, zone)[0], clock.day_bounds(last, zone)[1])
+
+
+def between(since: datetime, until: datetime) -> TransactionFilter:
+    return TransactionFilter(since=since, until=until)

@@ -99,7 +99,7 @@ def test_nothing_outside_the_front_end_is_served_as_a_file(console) -> None:  # 
         "/app/static/Home.py",
         "/Home.py",
         "/.streamlit/config.toml",
-        "/pages/home.py",
+        "/pages/dashboard.py",
     ):
         answer = httpx.get(console.url + path, trust_env=False)
         assert "import" not in answer.text, path
@@ -115,12 +115,12 @@ def test_a_page_of_another_site_opens_no_window(console, token_of: Callable[[str
             console.open(token=token_of("operator"), origin=origin)
 
 
-@pytest.mark.parametrize("page", ["", *PAGES, "nothing", "Home", "pages/home"])
+@pytest.mark.parametrize("page", ["", *PAGES, "nothing", "Home", "pages/dashboard"])
 def test_a_stranger_sees_the_sign_in_and_nothing_else(console, page: str) -> None:  # type: ignore[no-untyped-def]
     for token in (None, "made-up"):
         seen = console.open(page, token=token)
         assert '"Sign in"' in seen
-        for title in ("Good day", "Look up", "Transactions", "Pay a bill"):
+        for title in ("Dashboard", "Look up", "Transactions", "Pay a bill"):
             assert title not in seen, page
         assert "SANDBOX" not in seen
         assert "Traceback" not in seen
@@ -128,7 +128,7 @@ def test_a_stranger_sees_the_sign_in_and_nothing_else(console, page: str) -> Non
 
 def test_somebody_signed_in_sees_their_pages(console, token_of: Callable[[str], str]) -> None:  # type: ignore[no-untyped-def]
     seen = console.open(token=token_of("operator"))
-    assert "Good day, Grace" in seen
+    assert "Payments today" in seen
     assert r"Grace \\*operator\\* Banda" in seen, "a name is text, not markdown"
     assert '"Sign in"' not in seen
 
@@ -141,10 +141,10 @@ def test_a_page_not_for_ones_role_says_so_under_its_address(console, token_of: C
 
 def test_somebody_whose_session_was_ended_sees_the_sign_in(console, token_of: Callable[[str], str]) -> None:  # type: ignore[no-untyped-def]
     token = token_of("operator")
-    assert "Good day" in console.open(token=token)
+    assert "Payments today" in console.open(token=token)
     people.sign_out(token)
     seen = console.open(token=token)
-    assert "Good day" not in seen
+    assert "Payments today" not in seen
     assert '"Sign in"' in seen
 
 

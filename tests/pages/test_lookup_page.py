@@ -124,7 +124,7 @@ def test_the_customers_name_is_text_whatever_stands_in_it(till: Till) -> None:
 
 def test_an_analyst_is_told_that_looking_up_is_not_for_this_role(sit_down: Callable[..., Till]) -> None:
     analyst = sit_down("analyst")
-    window = analyst.open("home")
+    window = analyst.open("dashboard")
     assert "Look up" not in labels(window)
     with pytest.raises(ValueError, match="lookup"):
         window.switch_page("pages/lookup.py")

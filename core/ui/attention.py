@@ -1,0 +1,109 @@
+"""What needs somebody: each thing with its age, whose it is, and what to do next. One table of sentences; nothing here is drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from core.repositories.statistics import BillerState, Waiting
+from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
+from core.states import MONEY_TYPES, Status, TransactionType
+from core.ui.figure_words import counted
+from core.ui.filters import Asked
+from core.ui.words import Colour, ago, plain
+
+# In the order in which a filter shows them.
+PAYMENT_TYPES = tuple(kind.value for kind in TransactionType if kind in MONEY_TYPES)
+
+IN_DOUBT = Asked(in_doubt=True).address()
+
+Owner = Literal["Administrator", "Manager", "Operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """One line of the list, in markdown: what it is, what comes next, and the list behind it."""
+
+    icon: str
+    colour: Colour
+    what: str
+    next_step: str
+    owner: Owner
+    # The list behind it; empty where there is none.
+    address: Mapping[str, Any] = field(default_factory=dict)
+    # Our references of the oldest.
+    references: Sequence[str] = ()
+
+
+def concerns(seen: Attention) -> list[Concern]:
+    """The most pressing first; none: nothing needs anybody."""
+    found = [*_workers(seen), *_review(seen), *_doubt(seen)]
+    for biller in seen.billers:
+        if biller.is_active:
+            found += _biller(biller, seen.as_of)
+    return [*found, *_queue(seen)]
+
+
+def _workers(seen: Attention) -> list[Concern]:
+    if seen.worker_seen:
+        return []
+    if not seen.jobs_enabled:
+        what, step = "Nobody sends payments: background jobs are off on this machine, and no worker runs elsewhere.", "Start a worker."
+    else:
+        what, step = "Nobody sends payments: no worker has been heard of for 15 seconds.", "Start the console again if none comes back."
+    return [Concern(":material/power_off:", "red", what, f"{step} Payments are kept and go out by themselves then.", "Administrator", _list(Status.PENDING))]
+
+
+def _review(seen: Attention) -> list[Concern]:
+    waiting = seen.under_review
+    if not waiting.count:
+        return []
+    what = f"{counted(waiting.count, 'payment')} under review, the oldest submitted {_age(waiting, seen.as_of)}."
+    step = "The biller contradicts itself or cannot be asked: ask it by telephone, then decide. Do not pay again."
+    return [Concern(":material/gavel:", "violet", what, step, "Manager", IN_DOUBT, waiting.references)]
+
+
+def _doubt(seen: Attention) -> list[Concern]:
+    waiting = seen.in_doubt
+    if not waiting.count:
+        return []
+    old = waiting.older_than.get(DOUBT_AGES[0], 0)
+    ages = ", ".join(f"{waiting.older_than[age]:,} for more than {_length(age)}" for age in DOUBT_AGES if waiting.older_than.get(age))
+    what = f"{counted(waiting.count, 'payment')} in doubt{f' ({ages})' if ages else ''}, the oldest submitted {_age(waiting, seen.as_of)}."
+    step = "The biller is asked about them by itself. Do not pay again." + (" Check one now if a customer waits." if old else "")
+    return [Concern(":material/sync_problem:", "orange" if old else "blue", what, step, "Operator", IN_DOUBT, waiting.references)]
+
+
+def _biller(biller: BillerState, now: datetime) -> list[Concern]:
+    found, waiting = [], _list(Status.PENDING, biller.code)
+    if biller.paused_because:
+        what = f"{plain(biller.title)} is paused: {plain(biller.paused_because)}"
+        found.append(Concern(":material/pause_circle:", "orange", what, "Payments wait until an administrator resumes it.", "Administrator", waiting))
+    if biller.breaker_reason:
+        since = f" Since {ago(biller.breaker_opened_at, now)}." if biller.breaker_opened_at else ""
+        step = "One payment tries every half minute; the first that gets through opens the way for the others."
+        found.append(Concern(":material/electrical_services:", "red", f"{plain(biller.breaker_reason)}{since}", step, "Administrator", waiting))
+    return found
+
+
+def _queue(seen: Attention) -> list[Concern]:
+    if not seen.queued_long:
+        return []
+    what = f"{counted(seen.queued_long, 'payment')} not sent after {_length(LONG_QUEUED)}, the oldest submitted {_age(seen.queued, seen.as_of)}."
+    step = "Nothing was sent of them: each can be cancelled. They go out by themselves as soon as their biller may be sent to."
+    return [Concern(":material/hourglass_top:", "orange", what, step, "Operator", _list(Status.PENDING), seen.queued.references)]
+
+
+def _list(status: Status, *billers: str) -> Mapping[str, Any]:
+    return Asked(billers=billers, statuses=(status.value,), types=PAYMENT_TYPES).address()
+
+
+def _age(waiting: Waiting, now: datetime) -> str:
+    return ago(waiting.oldest_at, now) if waiting.oldest_at else "just now"
+
+
+def _length(age: timedelta) -> str:
+    minutes = int(age.total_seconds()) // 60
+    if minutes < 60:
+        return counted(minutes, "minute")
+    return "an hour" if minutes < 1440 else "a day"
