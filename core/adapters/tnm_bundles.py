@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 
 from core.wire.belief import ACCOUNT_STATES, BELIEVED, BELIEVED_OF_REFUSAL, Echo, believed, mismatch, safely
 from core.wire.contract import Account, Bundle, Bundles, Exchange, Outcome, Payment, Query, Receipt, Reply
+from core.wire.letters import Unreadable
 from core.wire.rest import Keys, money, objects, text
 from core.wire.rest_biller import MESSAGE, RestBiller, keys_in
-from core.wire.soap import Element, Elements, Unreadable, child, fault_of
+from core.wire.soap import Element, Elements, child, fault_of
 from core.wire.soap import text as said
 from core.wire.soap_biller import SoapBiller, answer_in
 
-X = Elements("http://erecharge.sixdee.com")
 # Only the operation is in the namespace; what it holds is in none.
+X = Elements("http://erecharge.sixdee.com", prefix="erec")
 N = Elements("")
 
 MOST_BUNDLES = 500

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TypeVar
 
 from core.errors import BadInput, BillersError
@@ -140,7 +140,7 @@ def _same(said: str, asked: Money) -> bool:
     """`5475.5` is 5475.50; what is no plain number is not."""
     try:
         return said.isascii() and Decimal(said) == asked.amount
-    except InvalidOperation:
+    except ArithmeticError:
         return False
 
 

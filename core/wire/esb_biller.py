@@ -9,8 +9,9 @@ from lxml import etree
 from core.wire.belief import Echo, believed, mismatch, safely, vended
 from core.wire.contract import Account, Exchange, Invoice, Outcome, Payment, Query, Receipt, Reply, Request
 from core.wire.credentials import signed
+from core.wire.letters import Unreadable
 from core.wire.rest_biller import RestBiller
-from core.wire.soap import Element, Tag, Unreadable, document, parse, text
+from core.wire.soap import Element, Tag, document, parse, text
 
 ESB = "esb"
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 from core.money import Money
@@ -64,7 +64,7 @@ def money(answer: Keys, currency: str, *names: str) -> Money | None:
     try:
         # A number may be written 1.0E7, as Java does with ten millions; in a text nobody does.
         return Money(Decimal(said), currency)
-    except InvalidOperation as error:
+    except ArithmeticError as error:  # 1e999999999 is beyond what can even be compared
         raise Unreadable(f"{said} is not an amount.") from error
 
 

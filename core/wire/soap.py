@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from core.errors import BadInput
-from core.wire.letters import LARGEST as LARGEST
-from core.wire.letters import Unreadable as Unreadable
-from core.wire.letters import written
+from core.wire.letters import Unreadable, written
 
 Element = etree._Element
 
@@ -36,10 +34,11 @@ class Tag:
 
     namespace: str
     name: str
+    prefix: str | None = None
 
     def __call__(self, *content: "Element | str | None") -> Element:
         # None is lxml's key for the default namespace; its stubs know strings only.
-        here: dict[str, str] | None = {None: self.namespace} if self.namespace else None  # type: ignore[dict-item]
+        here: dict[str, str] | None = {self.prefix: self.namespace} if self.namespace else None  # type: ignore[dict-item]
         element = etree.Element(f"{{{self.namespace}}}{self.name}" if self.namespace else self.name, nsmap=here)
         for part in content:
             if isinstance(part, str):
@@ -55,12 +54,16 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """`X = Elements("urn:x"); X.Pay(X.Account("123"))`. The empty namespace is none."""
+    """`X = Elements("urn:x"); X.Pay(X.Account("123"))`. The empty namespace is none.
+
+    A prefix is needed where elements of no namespace stand inside: under a default one they would be taken for its own.
+    """
 
     namespace: str
+    prefix: str | None = None
 
     def __getattr__(self, name: str) -> Tag:
-        return Tag(self.namespace, name)
+        return Tag(self.namespace, name, self.prefix)
 
 
 def envelope(operation: Element) -> bytes:

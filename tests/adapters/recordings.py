@@ -2,23 +2,25 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from core.adapters import adapters
 from core.money import Money
-from core.wire.contract import Account, Biller, Exchange, Outcome, Payment, Query, Receipt, Reply, Terms, Verb
+from core.wire.contract import Biller, Exchange, Outcome, Payment, Query, Receipt, Reply, Terms, Told, Verb
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
-# One of each kind that a biller may want; an adapter takes what it needs. None may survive in a transcript.
+# One of each kind that a biller may want; an adapter takes what it needs. No secret among them may survive in a transcript.
 CREDENTIALS: Mapping[str, str] = {
     "username": "recorded-user",
     "password": "recorded-password",
     "pin": "recorded-pin",
     "token": "recorded-token",
     "api_key": "recorded-api-key",
+    "sender_msisdn": "recorded-sender",
+    "sender_user_id": "recorded-sender-id",
 }
 
 # What a verb is asked with; every other verb is asked with a payment.
@@ -41,28 +43,39 @@ class Recording:
         return Verb(self.facts["verb"])
 
     @property
+    def dialect(self) -> str:
+        return str(self.facts.get("dialect", adapters()[self.code].dialects[0]))
+
+    @property
     def biller(self) -> Biller:
         return adapters()[self.code](self.terms())
 
     def terms(self, base_url: str = "https://biller.test") -> Terms:
-        return Terms(base_url, {}, CREDENTIALS, deadline_seconds=5)
+        held = self.facts.get("signs_in_with", CREDENTIALS)
+        return Terms(base_url, {}, {name: CREDENTIALS[name] for name in held}, deadline_seconds=5, dialect=self.dialect)
 
     def exchange(self) -> Exchange[Any]:
         asked: dict[str, Any] = dict(self.facts["ask"])
-        if self.verb not in ASKED_WITH_A_QUERY:
+        if "amount" in asked:
             asked["amount"] = Money.from_text(asked["amount"], asked.pop("currency"))
         question = (Query if self.verb in ASKED_WITH_A_QUERY else Payment)(**asked)
         exchange: Exchange[Any] = getattr(self.biller, self.verb)(question)
         return exchange
 
-    def understanding(self) -> dict[str, str]:
+    def understanding(self) -> dict[str, Any]:
         return {"outcome": Outcome(self.facts["understand"]["outcome"]).value, **self.facts["understand"]}
 
 
-def said_by(value: Account | Receipt) -> dict[str, str]:
-    """What was understood, in the words of a recording: the fields that are not empty, as text."""
+def said_by(value: Receipt | Told) -> dict[str, Any]:
+    """What was understood, in the words of a recording: the fields that are not empty, as text, and lists of such."""
     pairs = ((one.name, getattr(value, one.name)) for one in fields(value))
-    return {name: said.text if isinstance(said, Money) else str(said) for name, said in pairs if said not in (None, "")}
+    return {name: _told(said) for name, said in pairs if said not in (None, "", ())}
+
+
+def _told(said: object) -> object:
+    if isinstance(said, tuple):
+        return [said_by(one) if is_dataclass(one) else str(one) for one in said]  # type: ignore[arg-type]
+    return said.text if isinstance(said, Money) else str(said)
 
 
 def recordings(code: str | None = None) -> list[Recording]:

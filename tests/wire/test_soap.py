@@ -1,15 +1,13 @@
 """Envelopes as the world writes them, and as an enemy does."""
 
-import os
-from pathlib import Path
-
 import pytest
 from lxml import etree
 
 from core.errors import BadInput
-from core.wire.soap import LARGEST, MOST_ELEMENTS, SOAP_11, SOAP_12, Elements, Fault, Unreadable, body_of, child, envelope, fault_of, parse, text
+from core.wire.letters import LARGEST, Unreadable
+from core.wire.soap import MOST_ELEMENTS, SOAP_11, SOAP_12, Elements, Fault, body_of, child, envelope, fault_of, parse, text
 
-SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
+from .samples import SAMPLES, sample
 
 X = Elements("urn:x")
 
@@ -46,27 +44,19 @@ REFUSED = {
 }
 
 
-def _sample(name: str) -> bytes:
-    if not SAMPLES.is_dir():
-        # On a build machine their absence would make this a test of nothing.
-        assert os.environ.get("CI") != "true", f"The samples are not at {SAMPLES}."  # noqa: TID251 - the test asks about its own machine
-        pytest.skip(f"The samples are not at {SAMPLES}.")
-    return (SAMPLES / name).read_bytes()
-
-
 @pytest.mark.parametrize("name", READ)
 def test_a_sample_that_is_an_answer_is_read(name: str) -> None:
-    assert etree.QName(body_of(_sample(name))).localname == READ[name]
+    assert etree.QName(body_of(sample(name))).localname == READ[name]
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_sample_that_is_none_is_refused_with_its_reason(name: str) -> None:
     with pytest.raises(Unreadable, match=REFUSED[name]):
-        body_of(_sample(name))
+        body_of(sample(name))
 
 
 def test_no_sample_is_left_out() -> None:
-    _sample("soap/springws_soap11_soap11.xml")
+    sample("soap/springws_soap11_soap11.xml")
     there = {
         str(path.relative_to(SAMPLES)) for folder in ("soap", "xml-hostile") for path in (SAMPLES / folder).iterdir() if not path.name.startswith("LICENSE")
     }
@@ -74,15 +64,15 @@ def test_no_sample_is_left_out() -> None:
 
 
 def test_the_harmless_ones_of_the_hostile_collection_are_parsed() -> None:
-    assert [etree.QName(one).localname for one in parse(_sample("xml-hostile/defusedxml_simple.xml"))] == ["element", "element", "empty-element"]
+    assert [etree.QName(one).localname for one in parse(sample("xml-hostile/defusedxml_simple.xml"))] == ["element", "element", "empty-element"]
 
 
 def test_the_utf16_samples_say_what_the_utf8_ones_say() -> None:
-    assert {text(body_of(_sample(name)), "symbol") for name in READ if "soap11-utf" in name} == {"DIS"}
+    assert {text(body_of(sample(name)), "symbol") for name in READ if "soap11-utf" in name} == {"DIS"}
 
 
 def test_cdata_is_text() -> None:
-    said = text(body_of(_sample("soap/springws_axiom_SWS-502.xml")), "sendMessageReturn")
+    said = text(body_of(sample("soap/springws_axiom_SWS-502.xml")), "sendMessageReturn")
     assert said is not None
     assert said.startswith('<?xml version="1.0" encoding="UTF-8"?>')
 
@@ -98,6 +88,12 @@ def test_an_envelope_is_made_of_elements() -> None:
         b'<Pay xmlns="urn:x"><Account>12</Account><Name>A &amp; B &lt;"c"&gt;</Name></Pay></soap:Body></soap:Envelope>'
     )
     assert text(body_of(said), "Name") == 'A & B <"c">'
+
+
+def test_elements_of_no_namespace_stay_in_none_inside_a_prefixed_one() -> None:
+    x, n = Elements("urn:x", prefix="x"), Elements("")
+    answer = body_of(envelope(x.pay(n.Request(n.Account("12")))))
+    assert [one.tag for one in answer.iter()] == ["{urn:x}pay", "Request", "Account"]
 
 
 @pytest.mark.parametrize("bad", ["a\x00b", "a\x0bb", "\ud800"])
