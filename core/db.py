@@ -9,12 +9,13 @@ import alembic.config
 import alembic.runtime.migration
 import alembic.script
 import orjson
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from core.errors import Unavailable
+from core.errors import Busy, Unavailable
 from core.settings import CHECKOUT, settings
 
 # The oldest PostgreSQL whose features the schema uses.
@@ -23,6 +24,9 @@ OLDEST_SERVER = 15
 # A statement of the console that runs longer than this is a defect, and would hold locks that payments wait for.
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
+
+# The server's word that somebody else held what was wanted, or that it took too long. It is there, and nothing of the unit of work was kept.
+IN_THE_WAY = (LockNotAvailable, DeadlockDetected, SerializationFailure, QueryCanceled)
 
 
 def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Engine:
@@ -66,17 +70,19 @@ def engine() -> Engine:
 def unit_of_work() -> Iterator[Session]:
     """One database transaction: committed when the block ends, rolled back when it raises.
 
-    Raises `Unavailable` where the database cannot be reached. After a failure *of the commit itself* nobody knows whether it was kept
-    (rule 10): whoever needs to know reads again by key.
+    Raises `Unavailable` where the database cannot be reached, `Busy` where it answers that others stood in the way for too long. After a failure *of the
+    commit itself* nobody knows whether it was kept (rule 10): whoever needs to know reads again by key.
     """
     session = Session(engine(), expire_on_commit=False)
     try:
         with session.begin():
             yield session
-    except (InterfaceError, OperationalError, PoolTimeoutError) as error:
+    except PoolTimeoutError as error:
         raise Unavailable from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if isinstance(error.orig, IN_THE_WAY):
+            raise Busy from error
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
             raise Unavailable from error
         raise
     finally:

@@ -39,6 +39,10 @@ class Conflict(BillersError):
     """Somebody else changed this at the same time. Look at it again before you decide."""
 
 
+class Busy(BillersError):
+    """Somebody else is changing this at the moment. Wait a moment and try again; nothing was changed."""
+
+
 class Misconfigured(BillersError):
     """The set-up is incomplete. An administrator can mend it; `billers doctor` says what is missing."""
 

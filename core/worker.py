@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from core import clock, db, logs
-from core.errors import BillersError, Unavailable
+from core.errors import BillersError, Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
 from core.services import people, settlement, wake, workers
@@ -153,8 +153,14 @@ class Worker:
 
     async def _send(self, errand: Errand, claimed_at: float) -> Result:
         answer_id = new_id()
-        # A worker that slept (SIGSTOP, a suspended machine) holds a claim that others have given up: nothing of it may leave any more.
-        if clock.boot_seconds() - claimed_at > errand.lease.total_seconds() - errand.snapshot.deadline.total_seconds():
+        lease_seconds = errand.lease.total_seconds()
+
+        def still_ours() -> bool:
+            return clock.boot_seconds() - claimed_at < lease_seconds
+
+        # A worker that slept (SIGSTOP, a suspended machine) holds a claim that others have given up: nothing of it may leave any more. Asked before
+        # the connection, so that a call has its whole deadline within the lease, and again at the first byte.
+        if clock.boot_seconds() - claimed_at > lease_seconds - errand.snapshot.deadline.total_seconds():
             return Result(errand, answer_id, Outcome.NOT_SENT, failure=CLAIM_TOO_OLD, sentence="The worker was interrupted before it sent anything.")
         try:
             terms = terms_of(errand.snapshot, credentials_of(errand))
@@ -164,7 +170,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a defect of ours, and proof that nothing left: the line was not asked yet
             log.error("worker.not_prepared", biller=errand.biller_type, verb=errand.verb, error=type(error).__name__)
             return Result(errand, answer_id, Outcome.NOT_SENT, failure=NOT_PREPARED, sentence="The request could not be made. Tell an administrator.")
-        return result_of(errand, answer_id, await self._line.perform(terms, exchange, errand.adapter.masked))
+        return result_of(errand, answer_id, await self._line.perform(terms, exchange, errand.adapter.masked, may_leave=still_ours))
 
     # ---- Conclude
 
@@ -183,6 +189,14 @@ class Worker:
         """Together if it can be, one by one if one of them cannot: its row is left to its lease, the others are not."""
         try:
             await self._insist(lambda: settlement.conclude(batch))
+        except Busy:
+            # Somebody holds one of these rows. Its answer comes again; the others' need not wait for it.
+            if len(batch) == 1:
+                self._keep_for_later(batch[0])
+            else:
+                for result in batch:
+                    await self._conclude([result])
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, the other results must be kept
             log.error("worker.conclude_failed", count=len(batch), error=type(error).__name__, transactions=[str(r.errand.stand.id) for r in batch][:5])
             if len(batch) > 1:
@@ -193,6 +207,17 @@ class Worker:
             await self._insist(lambda: self._breakers.note(batch))
         except Exception as error:  # noqa: BLE001 - what is concluded stays so, and the next answers must be concluded too
             log.error("worker.breaker_failed", count=len(batch), error=type(error).__name__)
+
+    def _keep_for_later(self, result: Result) -> None:
+        async def come_again() -> None:
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
+            self._results.put_nowait(result)
+
+        log.info("worker.row_is_held", transaction=str(result.errand.stand.id))
+        again = asyncio.create_task(come_again())
+        # Among the calls that are out: a worker that is told to stop waits for it.
+        self._calls.add(again)
+        again.add_done_callback(self._calls.discard)
 
     # ---- By the clock
 

@@ -34,6 +34,7 @@ ACCIDENTS: Mapping[str, Accident] = {
     "connect_timeout": Accident(_NOT_SENT, "The biller did not accept a connection in time. Nothing was sent."),
     "pool_timeout": Accident(_NOT_SENT, "No connection was free in time. Nothing was sent."),
     "tls_failed": Accident(_NOT_SENT, "The biller could not prove who it is (TLS certificate). Nothing was sent; tell an administrator."),
+    "claim_too_old": Accident(_NOT_SENT, "The worker was interrupted before it sent anything."),
     "deadline_connecting": Accident(_NOT_SENT, "The biller could not be reached in time. Nothing was sent."),
     # From the first byte on.
     "deadline": Accident(_UNKNOWN, "The biller did not answer in time. It may have acted."),

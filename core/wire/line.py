@@ -70,9 +70,12 @@ class _Trip:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
     hang_up: Callable[[], Awaitable[None]] | None = None
+    may_leave: Callable[[], bool] | None = None
 
     async def notice(self, event: str, details: Mapping[str, Any]) -> None:
         if event == FIRST_WRITE:
+            if self.may_leave is not None and not self.may_leave():
+                raise Refused("claim_too_old", "")
             self.sent_at = clock.now()
         elif event == CONNECTED:
             self.hang_up = details["return_value"].aclose
@@ -86,9 +89,12 @@ class Line:
         self._networks = networks(policy)
         self._tls = _verifying(policy)
 
-    async def perform(self, terms: Terms, exchange: Exchange[T], masked: Collection[str] = ()) -> Answer[T]:
-        """Sends the request once and reads the answer. Accidents are answers too: only cancellation is raised."""
-        trip = _Trip(began_at=clock.now(), began_seconds=clock.monotonic_seconds())
+    async def perform(self, terms: Terms, exchange: Exchange[T], masked: Collection[str] = (), *, may_leave: Callable[[], bool] | None = None) -> Answer[T]:
+        """Sends the request once and reads the answer. Accidents are answers too: only cancellation is raised.
+
+        `may_leave` is asked when the connection stands and not one byte has left: False means NOT_SENT.
+        """
+        trip = _Trip(began_at=clock.now(), began_seconds=clock.monotonic_seconds(), may_leave=may_leave)
         value: T | None = None
         failure = await self._travelled(terms, exchange.request, trip)
         if failure is None and trip.status is not None:

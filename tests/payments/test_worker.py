@@ -1,15 +1,17 @@
 """The worker's own loops, without a process: what it does when one of its parts fails, and what it holds against a biller."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
-from core import clock, worker
+from core import clock, db, worker
 from core.errors import Unavailable
 from core.services import settlement
 from core.services.breakers import ENOUGH, REFUSED_CREDENTIALS, Breakers
 from core.services.errands import Errand, Result
+from core.settings import settings
 from core.states import Stage
 from core.wire.contract import Outcome
 from core.worker import Lane, Worker
@@ -63,6 +65,31 @@ def test_a_claim_that_slept_too_long_is_not_sent(bench: Bench, monkeypatch: pyte
     assert (result.outcome, result.failure, result.request) == (Outcome.NOT_SENT, "claim_too_old", None)
 
 
+def test_a_claim_that_runs_out_while_connecting_is_not_sent_either(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (errand,) = errands(bench, 1)
+    # Young enough when it is asked first; when the connection stands, the machine has slept through the lease.
+    moments = iter([1_000.0, 1_000.0 + errand.lease.total_seconds()])
+    monkeypatch.setattr(clock, "boot_seconds", lambda: next(moments))
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read())
+        writer.close()
+
+    async def go() -> Result:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            here = errand.snapshot.model_copy(update={"base_url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"})
+            result = await Worker()._send(replace(errand, snapshot=here), 1_000.0)
+            await until(lambda: bool(heard))
+            return result
+
+    monkeypatch.setenv("BILLERS_SANDBOX", "true")
+    settings.cache_clear()
+    result = asyncio.run(go())
+    assert (result.outcome, result.failure, heard) == (Outcome.NOT_SENT, "claim_too_old", [b""])
+
+
 # ---- Send
 
 
@@ -102,6 +129,39 @@ def test_a_breaker_that_fails_does_not_end_the_conclusions(bench: Bench, monkeyp
 
     asyncio.run(go())
     assert [bench.stage(errand.stand.id) for errand in (first, second)] == [Stage.COMPLETED, Stage.COMPLETED]
+
+
+def test_a_row_that_somebody_holds_does_not_hold_the_others_and_its_answer_is_not_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person with the SQL console, a long report: to whoever waits for a lock the database has not gone away."""
+    held, free = errands(bench, 2)
+    monkeypatch.setattr(worker, "DATABASE_RETRY_SECONDS", 0)
+    holder = bench.connect()
+    monkeypatch.setattr(db, "LOCK_TIMEOUT_MS", 100)
+    impatient = db.make_engine(bench.database.dsn)
+    monkeypatch.setattr(db, "engine", lambda: impatient)
+
+    async def go() -> None:
+        subject = Worker()
+        concluding = asyncio.create_task(subject._conclude_for_ever())
+        with holder.transaction():
+            holder.execute("SELECT FROM transactions WHERE id = %s FOR UPDATE", (held.stand.id,))
+            for errand in (held, free):
+                subject._results.put_nowait(bench.result(errand, Outcome.CONFIRMED))
+            await until(lambda: bench.stage(free.stand.id) is Stage.COMPLETED)
+            assert bench.stage(held.stand.id) is Stage.PAY_SENDING
+        await until(lambda: bench.stage(held.stand.id) is Stage.COMPLETED)
+        concluding.cancel()
+        subject._threads.shutdown()
+
+    asyncio.run(go())
+    impatient.dispose()
+    holder.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - a database sets no event
+            await asyncio.sleep(0.02)
 
 
 # ---- The breaker

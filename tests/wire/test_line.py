@@ -146,6 +146,21 @@ def test_each_call_has_a_connection_of_its_own() -> None:
     assert asyncio.run(run()) == 3
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_a_call_that_may_not_leave_any_more_ends_at_the_open_connection(may: bool) -> None:
+    """A machine that slept while it connected: the claim is others' by now, and not one byte goes out under it."""
+
+    async def run() -> tuple[Answer[Any], Heard]:
+        async with biller(answers(reply())) as heard:
+            answer = await Line(SANDBOX).perform(terms(f"http://{LOOPBACK}:{heard.port}"), ask(), may_leave=lambda: may)
+            return answer, heard
+
+    answer, heard = asyncio.run(run())
+    assert heard.connections == 1
+    assert bool(heard.request) is may
+    assert (answer.outcome_class, answer.failure) == ((ANSWERED, None) if may else (NOT_SENT, "claim_too_old"))
+
+
 def test_a_caller_without_a_loop_may_ask_too() -> None:
     assert Line(SANDBOX).perform_now(terms("http://elsewhere.test"), ask()).failure == "host_not_allowed"
 
