@@ -41,19 +41,27 @@ def fields(asked: Asked, names: Mapping[str, str]) -> None:
     """Those used every day in a row, the others behind *More*. `names` are the billers', by code."""
     _show(asked)
     with st.container(border=True):
-        # Eight tracks on a desk, two on a telephone, where the search has a row of its own.
-        grid = st.grid(8, min_column_width=104, vertical_alignment="bottom")
+        # Two rows on a desk; on a telephone one field a row.
+        grid = st.grid(6, min_column_width=150, vertical_alignment="bottom")
         changed: dict[str, Any] = {"on_change": remember}
-        grid.cell(column_span=2).text_input(
+        grid.cell(column_span=3).text_input(
             "Search",
             key=SEARCH,
             type="search",
-            placeholder="Reference, account, meter, name",
+            placeholder="Reference, account, meter or name",
             help="Our reference, the biller's or an invoice's, whole; or part of an account, a meter or a customer's name, from three letters on.",
             **changed,
         )
-        grid.multiselect("Biller", list(names), format_func=lambda code: names[code], key=BILLERS, placeholder="All", help="Any of these.", **changed)
-        grid.multiselect(
+        days = f"A business day in {zone().key}, included."
+        grid.date_input("From", value=None, key=FIRST_DAY, format="DD/MM/YYYY", help=days, **changed)
+        grid.date_input("To", value=None, key=LAST_DAY, format="DD/MM/YYYY", help=days, **changed)
+        with grid.popover("More", icon=":material/tune:", width="stretch", help="Amount, account, reference, mine only, in doubt."):
+            _more(changed)
+        wide = {"column_span": 2}
+        grid.cell(**wide).multiselect(
+            "Biller", list(names), format_func=lambda code: names[code], key=BILLERS, placeholder="All", help="Any of these.", **changed
+        )
+        grid.cell(**wide).multiselect(
             "Status",
             [one.value for one in Status],
             format_func=lambda one: STATUS_LOOKS[Status(one)].label,
@@ -62,7 +70,7 @@ def fields(asked: Asked, names: Mapping[str, str]) -> None:
             help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
             **changed,
         )
-        grid.multiselect(
+        grid.cell(**wide).multiselect(
             "Type",
             [one.value for one in TransactionType],
             format_func=lambda one: TYPE_LABELS[TransactionType(one)],
@@ -71,13 +79,7 @@ def fields(asked: Asked, names: Mapping[str, str]) -> None:
             help="Look-ups move no money; payments do.",
             **changed,
         )
-        days = f"A business day in {zone().key}, included."
-        grid.date_input("From", value=None, key=FIRST_DAY, format="DD/MM/YYYY", help=days, **changed)
-        grid.date_input("To", value=None, key=LAST_DAY, format="DD/MM/YYYY", help=days, **changed)
-        with grid.popover("More", icon=":material/tune:", width="stretch", help="Amount, account, reference, mine only, in doubt."):
-            _more(changed)
-        for name in (AMOUNT_MIN, AMOUNT_MAX):
-            complain(_complaints().get(name))
+        _complain_of_amounts()
         complain(contradiction(asked))
         _tell_left_out(names)
 
@@ -86,6 +88,7 @@ def _more(changed: Mapping[str, Any]) -> None:
     low, high = st.columns(2)
     low.text_input("Amount from", key=AMOUNT_MIN, placeholder="for example 5,000", help="The least amount, included. Look-ups have none.", **changed)
     high.text_input("Amount to", key=AMOUNT_MAX, placeholder="for example 250,000", help="The largest amount, included.", **changed)
+    _complain_of_amounts()
     st.text_input("Account", key=ACCOUNT, placeholder="Number, or part of it", help="From three characters on, a part is enough.", **changed)
     st.text_input("Reference", key=REFERENCE, placeholder="Ours, the biller's, an invoice's", help="The whole of it.", **changed)
     st.pills(
@@ -96,6 +99,12 @@ def _more(changed: Mapping[str, Any]) -> None:
         help="Mine only: what you submitted. In doubt: payments that were or may have been sent and are not settled.",
         **changed,
     )
+
+
+def _complain_of_amounts() -> None:
+    """Beside the fields, and where it is seen once they are put away."""
+    for sentence in dict.fromkeys(_complaints().values()):
+        complain(sentence)
 
 
 def _show(asked: Asked) -> None:

@@ -41,7 +41,7 @@ def short_moment(moment: datetime) -> str:
 
 def frame(rows: Sequence[Transaction]) -> pd.DataFrame:
     """A column that says which rows are made up stands only where some are."""
-    made_up = {"Mark": ["Demonstration" if row.demo else "" for row in rows]} if any(row.demo for row in rows) else {}
+    made_up = {"Mark": ["Demonstration" if row.demo else "" for row in rows]} if _any_made_up(rows) else {}
     return pd.DataFrame(
         {
             "ID": [row.our_transaction_id for row in rows],
@@ -58,29 +58,35 @@ def frame(rows: Sequence[Transaction]) -> pd.DataFrame:
     )
 
 
-def columns() -> dict[str, object]:
+def _any_made_up(rows: Sequence[Transaction]) -> bool:
+    return any(row.demo for row in rows)
+
+
+def columns(*, marked: bool = False) -> dict[str, object]:
+    """`marked`: room is needed for the column that says which rows are made up."""
     text = st.column_config.TextColumn
+    biller, name = (116, 96) if marked else (150, 162)
     return {
         "ID": st.column_config.ButtonColumn(
-            width=146,
+            width=140,
             type="tertiary",
             alignment="left",
             key=OPENED,
             help="Our reference: what the biller and the bank know this transaction by. A click opens its whole story.",
         ),
-        "Biller": text(width=136, help="The company that is paid or asked."),
-        "Account": text(width=98, help="The customer's account number at the biller."),
-        "Name": text(width=105, help="The customer's name, as the biller gave it."),
-        "Type": text(width=68, help="A look-up asks and moves no money; a payment pays."),
-        "Amount": text(width=118, alignment="right", help="With its currency. A dash: no money moves."),
+        "Biller": text(width=biller, help="The company that is paid or asked."),
+        "Account": text(width=92, help="The customer's account number at the biller."),
+        "Name": text(width=name, help="The customer's name, as the biller gave it."),
+        "Type": text(width=100, help="A look-up asks and moves no money; a payment pays."),
+        "Amount": text(width=112, alignment="right", help="With its currency. A dash: no money moves."),
         "Status": st.column_config.MultiselectColumn(
-            width=102,
+            width=100,
             options=[chip(status) for status in STATUS_LOOKS],
             color=[look.colour for look in STATUS_LOOKS.values()],
             help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
         ),
-        "Mark": text(width=112, help="Demonstration: made up to show how the console looks. No money moved, and no biller was asked."),
-        "Date": text(width=128, help="When it was submitted, in the bank's time zone."),
+        "Mark": text(width=100, help="Demonstration: made up to show how the console looks. No money moved, and no biller was asked."),
+        "Date": text(width=118, help="When it was submitted, in the bank's time zone."),
     }
 
 
@@ -94,7 +100,7 @@ def grid(rows: Sequence[Transaction], key: str, on_pick: Callable[[str], object]
 
     st.dataframe(
         frame(rows),
-        column_config=columns(),
+        column_config=columns(marked=_any_made_up(rows)),
         hide_index=True,
         height=ROW_PIXELS * (len(rows) + 1) + 3,
         row_height=ROW_PIXELS,

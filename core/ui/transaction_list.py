@@ -61,7 +61,7 @@ def show(actor: Actor) -> None:
     if page.rows:
         _turn_pages(asked, page)
     if reference := st.query_params.get(transaction_view.PEEK):
-        transaction_view.drawer(reference)
+        transaction_view.drawer(actor, reference)
 
 
 # ---- Above the list

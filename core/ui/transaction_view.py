@@ -105,20 +105,19 @@ def _put_back() -> None:
     st.session_state[PEEKS] = st.session_state.get(PEEKS, 0) + 1
 
 
-def drawer(reference: str) -> None:
+def drawer(actor: Actor, reference: str) -> None:
     """The transaction in short, to the right of the list it was picked from."""
-    guarded_dialog("Transaction", "transactions:read", position="right", width="medium", on_dismiss=_put_back)(_drawer)(reference)
-
-
-def _drawer(actor: Actor, reference: str) -> None:
     try:
         one = _found(actor, reference)
     except NotFound as error:
         complain(error.sentence)
         return
-    st.subheader(_title(one), anchor=False)
-    open_still = Stage(one.stage) not in AT_REST
-    guarded_fragment("transactions:read", run_every=LOOK_EVERY_SECONDS if open_still else None)(_short)(one.id, open_still)
+    guarded_dialog(_title(one), "transactions:read", position="right", width="medium", on_dismiss=_put_back)(_drawer)(one.id)
+
+
+def _drawer(actor: Actor, transaction_id: uuid.UUID) -> None:
+    open_still = Stage(transactions.find(actor, transaction_id).stage) not in AT_REST
+    guarded_fragment("transactions:read", run_every=LOOK_EVERY_SECONDS if open_still else None)(_short)(transaction_id, open_still)
 
 
 def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
@@ -299,7 +298,12 @@ def _times(count: int) -> str:
 
 def _timeline(story: Story, newest: int = 0) -> None:
     """All of it, or only its newest events."""
-    st.subheader("Timeline", anchor=False, help="Every change, who made it and why. Nothing here can be altered.")
+    help_text = "Every change, who made it and why. Nothing here can be altered."
+    if newest:
+        # A heading would be smaller than its text in a drawer.
+        st.markdown("**Timeline**", help=help_text)
+    else:
+        st.subheader("Timeline", anchor=False, help=help_text)
     if newest and len(story.events) > newest:
         st.caption(f"The last {newest} of {len(story.events)} changes.")
     last_day = ""
