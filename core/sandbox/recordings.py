@@ -56,6 +56,10 @@ class Form:
 FORMS = (Form("two decimals"), Form("short"), Form("tambala"))
 
 
+# A number this short in a reply may well be a code.
+MOST_DIGITS_OF_A_CODE = 3
+
+
 @dataclass(frozen=True)
 class Recording:
     verb: Verb
@@ -79,8 +83,7 @@ class Recording:
     @cached_property
     def form(self) -> Form:
         """How this biller writes amounts: as the recorded one stands in the request."""
-        texts = [*self.leaves.values(), self.path or ""]
-        amount = _decimal(self.ask.get("amount", ""))
+        texts, amount = [*self.leaves.values(), self.path or ""], _decimal(self.ask.get("amount", ""))
         found = (form for form in FORMS if amount is not None and any(_words([form.write(amount)]).search(text) for text in texts))
         return next(found, FORMS[0])
 
@@ -130,15 +133,20 @@ class Recording:
 
     def reply_with(self, ours: Mapping[str, str]) -> Reply:
         """The recorded reply with our values in it, in its own encoding."""
-        written = {self.external_id: ours.get("external_id", ""), **{text: ours.get(name, "") for text, name in self.literals.items()}}
-        amount = _decimal(ours.get("amount", ""))
-        if amount is not None:
-            written[self.form.write(Decimal(self.ask["amount"])) if self.ask.get("amount") else ""] = self.form.write(amount)
-            written[self.ask.get("amount", "")] = f"{amount:.2f}"
-        replaced = {text: to for text, to in written.items() if text and to}
         codec = _codec(self.reply.body)
         text = self.reply.body.decode(codec, "surrogateescape")
+        written = {self.external_id: ours.get("external_id", ""), **{recorded: ours.get(name, "") for recorded, name in self.literals.items()}}
+        written |= self._amounts(ours.get("amount", ""))
+        replaced = {recorded: value for recorded, value in written.items() if recorded and value}
         return replace(self.reply, body=_words(replaced).sub(lambda found: replaced[found.group()], text).encode(codec, "surrogateescape"))
+
+    def _amounts(self, ours: str) -> Mapping[str, str]:
+        """The recorded amount → ours, in every form that cannot be mistaken for something else: a reply may write it otherwise than its request."""
+        recorded, amount = _decimal(self.ask.get("amount", "")), _decimal(ours)
+        if recorded is None or amount is None:
+            return {}
+        told = (form for form in FORMS if form in (FORMS[0], self.form) or len(form.write(recorded)) > MOST_DIGITS_OF_A_CODE)
+        return {form.write(recorded): form.write(amount) for form in told}
 
 
 def read_all(directory: Path, known: Iterable[str]) -> tuple[Mapping[str, Sequence[Recording]], Sequence[str]]:
@@ -200,12 +208,19 @@ def _body(path: Path, what: str) -> bytes:
 
 
 def _with_paths(recordings: Sequence[Recording]) -> Sequence[Recording]:
-    """A recording that names no path was sent where others of its verb were."""
-    paths: dict[tuple[Verb, str], str] = {}
+    """A recording that names no path was sent where the first of its verb was, with its own account and reference in it."""
+    first: dict[tuple[Verb, str], Recording] = {}
     for recording in recordings:
-        if recording.path is not None and not recording.path.count(recording.ask.get("account") or "\0"):
-            paths.setdefault((recording.verb, recording.method), recording.path)
-    return [recording if recording.path is not None else replace(recording, path=paths.get((recording.verb, recording.method))) for recording in recordings]
+        if recording.path is not None:
+            first.setdefault((recording.verb, recording.method), recording)
+    return [_with_path_of(first.get((recording.verb, recording.method)), recording) if recording.path is None else recording for recording in recordings]
+
+
+def _with_path_of(neighbour: Recording | None, recording: Recording) -> Recording:
+    if neighbour is None or neighbour.path is None:
+        return recording
+    names = neighbour.literals
+    return replace(recording, path=_words(names).sub(lambda found: recording.ask.get(names[found.group()], found.group()), neighbour.path))
 
 
 def most_like(recordings: Sequence[Recording], request: Request, path: str) -> tuple[Recording, Mapping[str, str]] | None:

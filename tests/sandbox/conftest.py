@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_sandbox import CODE, Sandbox
+from running_sandbox import Sandbox
 
 # Long enough to be told apart from an answer at once, short enough to wait for.
 QUICK = {"hang_seconds": 0.3, "slow_seconds": 0.3, "drip_seconds": 0.0005, "late_seconds": 0.3, "asks_until_done": 2}
@@ -24,7 +24,8 @@ def sandbox(running: Sandbox) -> Sandbox:
     running.control("DELETE", "/faults")
     running.control("DELETE", "/faults/counts")
     running.control("PUT", "/settings", QUICK)
-    running.control("PUT", f"/billers/{CODE}", AS_DEFAULT)
+    for biller in running.control("GET", "/health")[1]["billers"]:
+        running.control("PUT", f"/billers/{biller}", AS_DEFAULT)
     return running
 
 

@@ -92,8 +92,9 @@ def request(body: bytes, *, operation: str = "", password: str = PASSWORD, path:
 
 
 class Sandbox:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
         self.directory = directory
+        self.options = options
         # Whatever it writes to stderr. In a test that is nothing.
         self.complaints = directory.with_suffix(".stderr")
         self.process: subprocess.Popen[bytes]
@@ -101,7 +102,7 @@ class Sandbox:
         self.control_port = 0
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "core.sandbox", "--port", "0", "--control-port", "0", "--dir", str(self.directory)]
+        command = [sys.executable, "-m", "core.sandbox", "--port", "0", "--control-port", "0", "--dir", str(self.directory), *self.options]
         with self.complaints.open("ab") as stderr:
             self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=stderr)
         assert self.process.stdout is not None
@@ -151,25 +152,27 @@ class Sandbox:
         answered = self.exchange(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data, self.control_port)
         return answered.status, json.loads(answered.body) if answered.status == 200 else answered.body.decode().strip()
 
-    def set(self, **settings: object) -> None:
-        assert self.control("PUT", f"/billers/{CODE}", settings)[0] == 200
+    def set(self, biller: str = CODE, **settings: object) -> None:
+        assert self.control("PUT", f"/billers/{biller}", settings)[0] == 200
 
     def pace(self, **seconds: object) -> None:
         assert self.control("PUT", "/settings", seconds)[0] == 200
 
-    def next(self, fault: str, operation: str = "PostTransaction", **more: object) -> None:
-        status, said = self.control("POST", "/faults/next", {"biller": CODE, "operation": operation, "fault": fault, **more})
+    def next(self, fault: str, operation: str = "PostTransaction", *, biller: str = CODE, **more: object) -> None:
+        status, said = self.control("POST", "/faults/next", {"biller": biller, "operation": operation, "fault": fault, **more})
         assert status == 200, said
 
-    def ledger(self, reference: str) -> list[dict[str, Any]]:
+    def ledger(self, reference: str, biller: str = CODE) -> list[dict[str, Any]]:
         """What the file says of a reference: the file itself, as the oracle reads it."""
-        return [line for line in self.lines("ledger") if line["reference"] == reference]
+        return [line for line in self.lines("ledger", biller) if line["reference"] == reference]
 
-    def requests(self, **wanted: object) -> list[dict[str, Any]]:
-        return [line for line in self.lines("requests") if all(line[name] == value for name, value in wanted.items())]
+    def requests(self, biller: str = CODE, **wanted: object) -> list[dict[str, Any]]:
+        return [line for line in self.lines("requests", biller) if all(line[name] == value for name, value in wanted.items())]
 
-    def lines(self, what: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.directory / f"{CODE}.{what}.jsonl").read_bytes().splitlines()]
+    def lines(self, what: str, biller: str = CODE) -> list[dict[str, Any]]:
+        # A line without its end is still being written.
+        whole = (self.directory / f"{biller}.{what}.jsonl").read_bytes().rpartition(b"\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 def payment(account: str, reference: str, amount: str = "5475.50", **more: str) -> bytes:
