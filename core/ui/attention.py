@@ -68,7 +68,9 @@ def _doubt(seen: Attention) -> list[Concern]:
     if not waiting.count:
         return []
     old = waiting.older_than.get(DOUBT_AGES[0], 0)
-    ages = ", ".join(f"{waiting.older_than[age]:,} for more than {_length(age)}" for age in DOUBT_AGES if waiting.older_than.get(age))
+    # Of ages that as many are older than, the longest says it all.
+    longest = {waiting.older_than[age]: age for age in DOUBT_AGES if waiting.older_than.get(age)}
+    ages = ", ".join(f"{number:,} for more than {_length(age)}" for number, age in longest.items())
     what = f"{counted(waiting.count, 'payment')} in doubt{f' ({ages})' if ages else ''}, the oldest submitted {_age(waiting, seen.as_of)}."
     step = "The biller is asked about them by itself. Do not pay again." + (" Check one now if a customer waits." if old else "")
     return [Concern(":material/sync_problem:", "orange" if old else "blue", what, step, "Operator", IN_DOUBT, waiting.references)]
@@ -80,7 +82,7 @@ def _biller(biller: BillerState, now: datetime) -> list[Concern]:
         what = f"{plain(biller.title)} is paused: {plain(biller.paused_because)}"
         found.append(Concern(":material/pause_circle:", "orange", what, "Payments wait until an administrator resumes it.", "Administrator", waiting))
     if biller.breaker_reason:
-        since = f" Since {ago(biller.breaker_opened_at, now)}." if biller.breaker_opened_at else ""
+        since = f" That was {ago(biller.breaker_opened_at, now)}." if biller.breaker_opened_at else ""
         step = "One payment tries every half minute; the first that gets through opens the way for the others."
         found.append(Concern(":material/electrical_services:", "red", f"{plain(biller.breaker_reason)}{since}", step, "Administrator", waiting))
     return found

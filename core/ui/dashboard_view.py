@@ -11,16 +11,16 @@ from core.access import Actor
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import ENDED, BillerState, Figures, Grain
 from core.services import periods, statistics, transactions
-from core.services.periods import Period
 from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Attention, Overview
 from core.settings import settings
 from core.states import Status
 from core.ui import tables
 from core.ui.attention import PAYMENT_TYPES, Concern, concerns
-from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount
+from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.session import guarded_fragment
+from core.ui.tiles import payments_of, tile
 from core.ui.words import ago, amount, as_of, zone
 
 # Seconds between two looks. What was counted stays until a transaction is made or moves, and never longer than a few looks.
@@ -28,6 +28,9 @@ EVERY_SECONDS = 5
 KEPT_SECONDS = 15
 
 LATEST = 10
+
+# Wide enough for the longest owner, so that the sentences stand in a column.
+OWNER_PIXELS = 132
 
 # The ranges of the rates, by their name in the address.
 RANGES: Mapping[str, tuple[str, int]] = {"today": ("Today", 1), "7d": ("7 days", 7), "30d": ("30 days", 30)}
@@ -115,10 +118,13 @@ def _attention(seen: Attention) -> None:
 
 def _concern(one: Concern) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":{one.colour}-badge[{one.icon} {one.owner}]", width="content")
-        st.markdown(f"**{one.what}**  \n:gray[{one.next_step}]", width="stretch")
-        for reference in one.references:
-            st.page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="Open its story.")
+        st.markdown(f":{one.colour}-badge[{one.icon} {one.owner}]", width=OWNER_PIXELS)
+        with st.container(gap=None, width="stretch"):
+            st.markdown(f"**{one.what}**  \n:gray[{one.next_step}]")
+            if one.references:
+                with st.container(horizontal=True, gap=None):
+                    for reference in one.references:
+                        st.page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="One of the oldest: open its story.")
         if one.address:
             st.page_link(TRANSACTIONS, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
 
@@ -137,17 +143,6 @@ def _nothing(actor: Actor) -> None:
 # ---- Tiles
 
 
-def _tile(label: str, value: str, delta: Any, against: str, link: str, address: Mapping[str, Any], **more: Any) -> None:
-    """A figure, what it was, where it comes from, and under it the way to the list it was counted from."""
-    with st.container(border=True, gap="xsmall", height="stretch"):
-        told = {"delta_description": against} if delta is not None else {}
-        st.metric(label, value, delta, **told, **more)
-        if delta is None:
-            st.caption(f"Nothing to compare with {against}.")
-        st.space("stretch")
-        st.page_link(TRANSACTIONS, label=link, icon=":material/arrow_forward:", icon_position="right", query_params=dict(address))
-
-
 def _so_far(told: Overview, seen: Attention) -> None:
     hour = told.as_of.astimezone(zone())
     hours = [told.as_of.replace(minute=0, second=0, microsecond=0) - timedelta(hours=back) for back in range(HOURS_BACK - 1, -1, -1)]
@@ -156,15 +151,15 @@ def _so_far(told: Overview, seen: Attention) -> None:
     shown = ("the last 24 hours, hour by hour", "the last 14 days", "the last 30 days")
     names = (("Payments today", "yesterday"), ("Payments this week", "last week"), ("Payments this month", "last month"))
     icons = (":material/today:", ":material/date_range:", ":material/calendar_month:")
-    with st.grid(4, min_column_width=215, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         for (period, now, before), (label, earlier), icon, trend, chart in zip(told.so_far, names, icons, bars, shown, strict=True):
-            _tile(
+            tile(
                 label,
                 count(now.payments),
                 change(now.payments, before.payments),
                 f"vs {earlier} until {hour:%H:%M}",
                 f"{counted(now.lookups, 'look-up')} beside them",
-                _asked(period),
+                payments_of(period),
                 icon=icon,
                 chart_data=trend,
                 chart_type="bar",
@@ -177,7 +172,7 @@ def _active(told: Overview, seen: Attention, days: Sequence[datetime]) -> None:
     able = [biller for biller in seen.billers if biller.is_active and not biller.paused_because and not biller.breaker_reason]
     by_day = told.by_day.by_step()
     paid = [sum(1 for figures in by_day[day].by_biller().values() if figures.payments) if day in by_day else 0 for day in days[-14:]]
-    _tile(
+    tile(
         "Active billers",
         f"{len(able)} of {len(seen.billers)}",
         paid[-1] - paid[-2],
@@ -199,62 +194,61 @@ def _rates(told: Overview, chosen: str) -> None:
     by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
     reached = now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE
-    name = RANGES[chosen][0].lower() if chosen == "today" else f"last {RANGES[chosen][0]}"
     doubt = f", {count(now.in_doubt)} in doubt" if now.in_doubt else ""
     failed, failed_before = (one.payments_by_status.get(Status.FAILED, 0) for one in (now, before))
-    with st.grid(4, min_column_width=215, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         difference = points(now.success_rate, before.success_rate)
-        _tile(
-            f"Success rate, {name}",
+        tile(
+            "Success rate",
             percent(now.success_rate),
             0 if difference == 0 else None if difference is None else f"{difference:+.1f} pp",
             against,
             f"{count(now.completed)} of {count(now.ended)} ended{doubt}",
-            _asked(period, *(status.value for status in ENDED)),
+            payments_of(period, *(status.value for status in ENDED)),
             icon=":material/verified:" if reached else ":material/flag:",
             chart_data=[100 * one.success_rate for one in over_time if one and one.success_rate is not None],
             help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}."
             " What is in doubt or was cancelled is in neither. Rounded down.",
         )
-        _tile(
-            f"Revenue (value paid), {name}",
+        tile(
+            "Revenue (value paid)",
             short_amount(now.value),
             change(now.value, before.value),
             against,
             amount(now.value),
-            _asked(period, Status.COMPLETED.value),
+            payments_of(period, Status.COMPLETED.value),
             icon=":material/payments:",
             chart_data=[float(one.value) if one else 0.0 for one in over_time],
             chart_type="area",
             help="The sum of completed payments in kwacha. What is in doubt is not in it, nor what was reversed."
             + "".join(f" Besides: {amount(value, currency)}." for currency, value in now.values.items() if currency != "MWK"),
         )
-        _tile(
-            f"Failed, {name}",
+        tile(
+            "Failed",
             count(failed),
             change(failed, failed_before),
             against,
             f"{count(now.payments_by_status.get(Status.REVERSED, 0))} reversed, {count(now.payments_by_status.get(Status.CANCELLED, 0))} cancelled beside",
-            _asked(period, Status.FAILED.value),
+            payments_of(period, Status.FAILED.value),
             icon=":material/cancel:",
             delta_color="inverse",
             chart_data=[one.payments_by_status.get(Status.FAILED, 0) if one else 0 for one in over_time],
             chart_type="bar",
             help="Payments proven not to have moved money. Those reversed or cancelled are counted apart.",
         )
-        _answer_time(told, name, against, steps)
+        _answer_time(told, against, steps)
 
 
-def _answer_time(told: Overview, name: str, against: str, steps: Sequence[datetime]) -> None:
+def _answer_time(told: Overview, against: str, steps: Sequence[datetime]) -> None:
     now, before = told.times.altogether, told.times_before.altogether
     slower = round((now.average_ms - before.average_ms) / 1000, 2) if now and before else None
-    _tile(
-        f"Answer time, {name}",
+    tile(
+        "Answer time",
         seconds(now.average_ms if now else None),
         None if slower is None else f"{slower:+.2f} s" if slower else 0,
         against,
         f"half in {seconds(now.median_ms)}, 95% in {seconds(now.p95_ms)}" if now else "no call yet",
-        _asked(told.period),
+        payments_of(told.period),
         icon=":material/timer:",
         delta_color="inverse",
         chart_data=[told.times.by_step[step].average_ms / 1000 for step in steps if step in told.times.by_step],
@@ -283,7 +277,7 @@ def _billers(seen: Attention, told: Overview, chosen: str) -> None:
     )
     if clicked := st.session_state.get(OPENED):
         biller = rows[clicked.row]
-        st.switch_page(TRANSACTIONS, query_params=_asked(told.period, billers=(biller.code,)))
+        st.switch_page(TRANSACTIONS, query_params=payments_of(told.period, billers=(biller.code,)))
 
 
 def state_chip(biller: BillerState) -> str:
@@ -291,10 +285,10 @@ def state_chip(biller: BillerState) -> str:
         return "⊘ Off"
     if biller.breaker_reason:
         return "✕ Not answering"
-    return "⏸ Paused" if biller.paused_because else "✓ Active"
+    return "⊖ Paused" if biller.paused_because else "✓ Active"
 
 
-STATES = {"✓ Active": "green", "⏸ Paused": "orange", "✕ Not answering": "red", "⊘ Off": "gray"}
+STATES = {"✓ Active": "green", "⊖ Paused": "orange", "✕ Not answering": "red", "⊘ Off": "gray"}
 
 
 def _biller_row(biller: BillerState, now: Figures | None, daily: Figures | None, told: Overview, moment: datetime, days: Sequence[datetime]) -> dict[str, Any]:
@@ -303,11 +297,11 @@ def _biller_row(biller: BillerState, now: Figures | None, daily: Figures | None,
     return {
         "Biller": biller.title,
         "State": [state_chip(biller)],
-        "Success rate": None if now.success_rate is None else 100 * now.success_rate,
+        "Success rate": None if now.success_rate is None else tenths(now.success_rate),
         "Ended": f"{count(now.completed)} of {count(now.ended)}" if now.ended else "–",
         "In doubt": count(now.in_doubt) if now.in_doubt else "–",
         "Payments": count(now.payments),
-        "Value": amount(now.value),
+        "Value": amount(now.value) if now.payments else "–",
         "95% within": seconds(times.p95_ms if times else None),
         "Last success": ago(biller.last_success_at, moment) if biller.last_success_at else "never",
         "14 days": _payments(daily or Figures([]), days),
@@ -320,7 +314,7 @@ def _biller_columns() -> dict[str, Any]:
     return {
         "Biller": column.ButtonColumn(width=190, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
         "State": column.MultiselectColumn(
-            width=112,
+            width=124,
             options=list(STATES),
             color=list(STATES.values()),
             help="Active: payments are sent. Paused: an administrator stopped it. Not answering: left alone for a while. Off: not switched on.",
@@ -356,11 +350,6 @@ def _pick(reference: str) -> None:
 
 
 # ---- Small
-
-
-def _asked(period: Period, *statuses: str, billers: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The list of payments behind a figure."""
-    return Asked(billers=billers, statuses=statuses, types=PAYMENT_TYPES, first_day=period.first_day, last_day=period.last_day).address()
 
 
 def _payments(figures: Figures, steps: Sequence[datetime]) -> list[int]:

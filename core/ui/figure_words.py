@@ -21,14 +21,20 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def tenths(rate: float) -> float:
+    """A rate of 0 to 1 in hundredths, cut after the first decimal: what is shown of it, as words or as a bar."""
+    # Through the text, so that 0.29 is 29.0 and not 28.9 for want of a bit.
+    return math.floor(float(f"{rate * 1000:.6f}")) / 10
+
+
 def percent(rate: float | None) -> str:
     """`94.9%`, rounded down: 94.96 is below a target of 95, and 99.99 is not all. A dash where nothing has ended."""
-    return NONE_YET if rate is None else f"{_tenths(rate):.1f}%"
+    return NONE_YET if rate is None else f"{tenths(rate):.1f}%"
 
 
 def points(now: float | None, before: float | None) -> float | None:
     """The change of a rate, in points of a hundred as they are shown."""
-    return None if now is None or before is None else round(_tenths(now) - _tenths(before), 1)
+    return None if now is None or before is None else round(tenths(now) - tenths(before), 1)
 
 
 def seconds(milliseconds: float | None) -> str:
@@ -54,8 +60,3 @@ def change(now: int | Decimal, before: int | Decimal) -> str | int | None:
     if now == before:
         return 0
     return f"{float((now - before) / before):+.1%}"
-
-
-def _tenths(rate: float) -> float:
-    # Through the text, so that 0.29 is 29.0 and not 28.9 for want of a bit.
-    return math.floor(float(f"{rate * 1000:.6f}")) / 10

@@ -5,16 +5,13 @@ follows light and dark without a run of the script. A test holds them to Streaml
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE
 from core.states import Status
 
 Figure = dict[str, Any]
-
-# Where a click on a point leads: the address of a list.
-Address = Mapping[str, Any]
 
 # chartCategoricalColors, by place.
 CATEGORIES = tuple(f"#{place:06}" for place in range(1, 11))
@@ -36,7 +33,8 @@ STATUSES: Mapping[Status, str] = {
 BACKGROUND = "#000038"
 CLEAR = "rgba(0,0,0,0)"
 
-HEIGHT = 300
+HEIGHT = 320
+TALL = 380
 BAR_PIXELS = 34
 
 # Neither zoom nor tool bar: the range is chosen above, and a swipe on a telephone scrolls the page.
@@ -45,17 +43,16 @@ CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line or set of bars: what each point is, says, and leads to."""
+    """One line or set of bars: what each point is, and what it says when pointed at."""
 
     name: str
     colour: str
     values: Sequence[float | None]
     says: Sequence[str]
-    leads_to: Sequence[Address] = field(default_factory=tuple)
     dashed: bool = False
 
 
-def over_time(steps: Sequence[str], series: Sequence[Series], *, stacked: bool = False, unit: str = "", rate: bool = False) -> Figure:
+def over_time(steps: Sequence[str], series: Sequence[Series], *, stacked: bool = False, unit: str = "", rate: bool = False, height: int = HEIGHT) -> Figure:
     """Lines over time; stacked, the space between them is what each adds."""
     traces = [
         {
@@ -71,7 +68,7 @@ def over_time(steps: Sequence[str], series: Sequence[Series], *, stacked: bool =
     axis: Figure = {"rangemode": "tozero", "title": {"text": unit}}
     if rate:
         axis = {"ticksuffix": "%", "range": [max(0.0, _least(series) - 2), 100.5]}
-    figure = {"data": traces, "layout": _layout(xaxis=_time_axis(steps), yaxis=axis, hovermode="x unified", showlegend=len(series) > 1)}
+    figure = {"data": traces, "layout": _layout(xaxis=_time_axis(steps), yaxis=axis, hovermode="x unified", showlegend=len(series) > 1, height=height)}
     if rate:
         _target(figure, 100 * TARGET_SUCCESS_RATE, f"target {TARGET_SUCCESS_RATE:.0%}", across=True)
     return figure
@@ -92,7 +89,7 @@ def bars_over_time(steps: Sequence[str], series: Sequence[Series], unit: str) ->
     }
 
 
-def rates(names: Sequence[str], values: Sequence[float], texts: Sequence[str], leads_to: Sequence[Address]) -> Figure:
+def rates(names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> Figure:
     """A bar for each biller from nothing to 100 %, the target as a line, the counts beside it."""
     colours = [GREEN if value >= TARGET_SUCCESS_RATE else RED for value in values]
     bars = {
@@ -101,17 +98,15 @@ def rates(names: Sequence[str], values: Sequence[float], texts: Sequence[str], l
         "y": list(names),
         "x": [100 * value for value in values],
         "text": list(texts),
-        "textposition": "inside",
-        "insidetextanchor": "start",
-        "textfont": {"color": BACKGROUND},
+        # Beside the bar and not on it: readable in both themes.
+        "textposition": "outside",
         "marker": {"color": colours, "cornerradius": 3},
         "hovertemplate": "%{y}<br>%{text}<extra></extra>",
-        "customdata": [dict(one) for one in leads_to],
     }
     figure = {
         "data": [bars],
         "layout": _layout(
-            xaxis={"range": [0, 104], "ticksuffix": "%", "tickvals": [0, 25, 50, 75, 100], "showgrid": True}, yaxis=_names_axis(), height=_tall(len(names))
+            xaxis={"range": [0, 165], "ticksuffix": "%", "tickvals": [0, 25, 50, 75, 100], "showgrid": True}, yaxis=_names_axis(), height=_tall(len(names))
         ),
     }
     _target(figure, 100 * TARGET_SUCCESS_RATE, f"target {TARGET_SUCCESS_RATE:.0%}")
@@ -134,10 +129,10 @@ def shares(names: Sequence[str], values: Sequence[int], colours: Sequence[str], 
     }
     legend = {"orientation": "h", "y": -0.08, "yanchor": "top", "x": 0.5, "xanchor": "center"}
     note = {"text": middle, "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "font": {"size": 16}}
-    return {"data": [ring], "layout": _layout(showlegend=True, legend=legend, annotations=[note], margin={"l": 10, "r": 10, "t": 24, "b": 10}, height=360)}
+    return {"data": [ring], "layout": _layout(showlegend=True, legend=legend, annotations=[note], margin={"l": 10, "r": 10, "t": 24, "b": 10}, height=TALL)}
 
 
-def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], leads_to: Sequence[Address]) -> Figure:
+def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str]) -> Figure:
     """Reasons by how often, and the line of what they come to together: the few that make the most of it stand on the left."""
     whole, together, line = sum(counts), 0, []
     for one in counts:
@@ -152,7 +147,6 @@ def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], lea
         "textposition": "outside",
         "cliponaxis": False,
         "marker": {"color": RED, "cornerradius": 3},
-        "customdata": [dict(one) for one in leads_to],
         "hovertext": list(says),
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
@@ -170,26 +164,26 @@ def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], lea
     right = {"overlaying": "y", "side": "right", "range": [0, 108], "ticksuffix": "%", "showgrid": False, "tickvals": [0, 50, 100]}
     return {
         "data": [bars, cumulative],
-        "layout": _layout(yaxis={"rangemode": "tozero"}, xaxis={"type": "category", "tickangle": -35 if len(names) > 4 else 0}, height=340)
+        "layout": _layout(yaxis={"rangemode": "tozero"}, xaxis={"type": "category", "tickangle": -35 if len(names) > 4 else 0}, height=HEIGHT)
         | {"yaxis2": {**right, "fixedrange": True}},
     }
 
 
-def answer_times(names: Sequence[str], medians: Sequence[float], p95s: Sequence[float], says: Sequence[str], leads_to: Sequence[Address]) -> Figure:
+def answer_times(names: Sequence[str], medians: Sequence[float], p95s: Sequence[float], says: Sequence[str]) -> Figure:
     """Two bars for each biller, in seconds, and the target."""
-    common = {"type": "bar", "orientation": "h", "y": list(names), "customdata": [dict(one) for one in leads_to], "hovertext": list(says)}
-    shown = {"hovertemplate": "%{y}<br>%{hovertext}<extra></extra>", "textposition": "auto", "texttemplate": "%{x:.1f} s"}
+    common = {"type": "bar", "orientation": "h", "y": list(names), "hovertext": list(says)}
+    shown = {"hovertemplate": "%{y}<br>%{hovertext}<extra></extra>", "textposition": "outside", "cliponaxis": False, "texttemplate": "%{x:.1f} s"}
     figure = {
         "data": [
-            {**common, **shown, "name": "95 of 100 within", "x": list(p95s), "marker": {"color": AMBER, "cornerradius": 3}, "textfont": {"color": BACKGROUND}},
-            {**common, **shown, "name": "Half within", "x": list(medians), "marker": {"color": BLUE, "cornerradius": 3}, "textfont": {"color": BACKGROUND}},
+            {**common, **shown, "name": "95 of 100 within", "x": list(p95s), "marker": {"color": AMBER, "cornerradius": 3}},
+            {**common, **shown, "name": "Half within", "x": list(medians), "marker": {"color": BLUE, "cornerradius": 3}},
         ],
         "layout": _layout(
             xaxis={"rangemode": "tozero", "ticksuffix": " s", "showgrid": True},
             yaxis=_names_axis(),
-            height=_tall(2 * len(names)),
+            height=_tall(1.5 * len(names)),
             showlegend=True,
-            legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "reversed"},
+            legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0, "traceorder": "reversed"},
         ),
     }
     _target(figure, TARGET_ANSWER_SECONDS, f"target {TARGET_ANSWER_SECONDS} s")
@@ -206,7 +200,6 @@ def _trace(one: Series, steps: Sequence[str]) -> Figure:
         "y": list(one.values),
         "hovertext": list(one.says),
         "hovertemplate": f"{one.name}: %{{hovertext}}<extra></extra>",
-        **({"customdata": [dict(address) for address in one.leads_to]} if one.leads_to else {}),
     }
 
 
@@ -237,8 +230,8 @@ def _names_axis() -> Figure:
     return {"autorange": "reversed", "ticklabelstandoff": 6, "showgrid": False}
 
 
-def _tall(bars: int) -> int:
-    return max(160, 70 + BAR_PIXELS * bars)
+def _tall(bars: float) -> int:
+    return max(HEIGHT, 70 + round(BAR_PIXELS * bars))
 
 
 def _least(series: Sequence[Series]) -> float:

@@ -1,0 +1,27 @@
+"""A tile: a figure, what it is compared with, its course, and the way to the list it was counted from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.services.periods import Period
+from core.ui.attention import PAYMENT_TYPES
+from core.ui.filters import Asked
+from core.ui.pieces import TRANSACTIONS
+
+
+def tile(label: str, value: str, delta: Any, against: str, link: str, address: Mapping[str, Any], **more: Any) -> None:
+    """`delta` is None where there is nothing to compare with; `against` is empty where nobody asked. `more` goes to `st.metric`."""
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        told = {"delta_description": against} if delta is not None and against else {}
+        st.metric(label, value, delta if against else None, **told, **more)
+        if against and delta is None:
+            st.caption(f"Nothing to compare, {against}.")
+        st.space("stretch")
+        st.page_link(TRANSACTIONS, label=link, icon=":material/arrow_forward:", icon_position="right", query_params=dict(address))
+
+
+def payments_of(period: Period, *statuses: str, billers: tuple[str, ...] = (), types: tuple[str, ...] = PAYMENT_TYPES) -> dict[str, Any]:
+    """The address of the list of payments behind a figure."""
+    return Asked(billers=billers, statuses=statuses, types=types, first_day=period.first_day, last_day=period.last_day).address()
