@@ -2,10 +2,10 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint clean lock
+.PHONY: help run test setup lint screenshots clean lock
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 # `exec`: Ctrl-C and the exit code are the launcher's own, with no shell in between.
 run: ## Start the console in sandbox mode; Ctrl-C stops all of it
@@ -19,6 +19,9 @@ lint: ## Check style, types and layers
 
 setup: ## Make the Python environment
 	@exec $(PYTHON) .ci/setup.py
+
+screenshots: ## Take a picture of every page, light and dark, wide and narrow
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv --browser)" && exec "$$venv/bin/python" .ci/screenshots.py $(ONLY:%=--only %)
 
 clean: ## Remove the environment and caches; the data stays
 	@rm -rf .venv .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -106,7 +106,7 @@ def _bill(least: int, most: int) -> Pricing:
         owed = least * 100 + (customer.owed - 500_000) * (most - least) // 15_000
         chance = random.random()
         if chance < 0.006:
-            return Price(owed * random.randint(12, 40))
+            return Price(owed * random.randint(5, 11))
         if chance < 0.35:
             return Price(max(owed // 50_000, 1) * 50_000)
         return Price(owed + random.randrange(-owed // 5, owed // 5))
@@ -256,8 +256,8 @@ CONFIRMED_AFTER_DOUBT = 0.010
 CONFIRMED_LATER = 0.006
 REFUSED = 0.024
 EXPIRED = 0.004
-CANCELLED = 0.006
-REVERSED = 0.004
+CANCELLED = 0.008
+REVERSED = 0.006
 
 # How many ask first: for an account's name, an invoice, the bundles on offer.
 ASKS_FIRST = 0.34

@@ -1,0 +1,1 @@
+"""The demonstration: ninety days of business that never was."""
