@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Console, SignIn
 from tests.browser.test_payment import PAID, field, pay_button
@@ -57,20 +57,26 @@ def test_a_medical_aid_member_is_paid_for_as_the_kind_of_account_that_was_chosen
     assert console.query("SELECT account_type FROM transactions WHERE account_number = '70000502' AND amount IS NOT NULL") == [("MEMBER",)]
 
 
-def test_a_registration_fee_is_fetched_reviewed_and_confirmed_and_only_once(console: Console, sign_in: SignIn) -> None:
-    page = sign_in("operator")
-    label = _label(console, "REGISTER_GENERAL")
+def test_a_registration_fee_is_fetched_reviewed_and_confirmed_and_only_once(console: Console, context: BrowserContext, sign_in: SignIn) -> None:
+    page, label = sign_in("operator"), _label(console, "REGISTER_GENERAL")
     start(page, console, "REGISTER_GENERAL", label, "70000503")
     # The invoice comes by itself; nobody types its amount.
     expect(page.get_by_text("Invoice", exact=True).first).to_be_visible()
+    expect(pay_button(page)).to_be_visible()
+    # A second window on the same invoice, not yet paid.
+    second = context.new_page()
+    start(second, console, "REGISTER_GENERAL", label, "70000503")
+    expect(pay_button(second)).to_be_visible()
     pay(page, console, "REGISTER_GENERAL", "70000503")
     (number, amount) = console.query("SELECT invoice_number, amount FROM transactions WHERE account_number = '70000503' AND amount IS NOT NULL")[0]
     assert number
     assert str(amount) in ("1000.00", "10000.00", "50000.00")
     assert console.ledger("70000503", "REGISTER_GENERAL")[0]["amount"] == str(amount)
-    start(page, console, "REGISTER_GENERAL", label, "70000503")
-    expect(page.get_by_text("This invoice is paid already", exact=False).first).to_be_visible()
-    expect(pay_button(page)).to_have_count(0)
+    expect(second.get_by_text(str(number)).first).to_be_visible()
+    pay_button(second).click()
+    expect(second.get_by_text("This invoice is paid already", exact=False).first).to_be_visible()
+    expect(pay_button(second)).to_be_disabled()
+    assert len(console.ledger("70000503", "REGISTER_GENERAL")) == 1
 
 
 def test_prepaid_water_is_invoiced_confirmed_and_its_token_shown_to_the_operator_who_paid(console: Console, sign_in: SignIn) -> None:
