@@ -14,6 +14,7 @@ from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import ASKABLE, Action, DuplicateSuspected
 from core.states import TERMINAL, LegKind, Stage, TransactionType, status_of
+from core.ui import receipt_view
 from core.ui.payload import readable
 from core.ui.pieces import FORM_WIDTH, code, complain, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_dialog, guarded_fragment
@@ -126,7 +127,7 @@ def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     _mark(one)
     show_telling(tell(one, plain))
     _actions(actor, story)
-    _offer_receipt(actor, one)
+    receipt_view.offer(actor, one)
     show_facts(_key_facts(story), alt="Key facts of this transaction")
     _timeline(story, SHORT_TIMELINE)
     if st.button("Open the full page", icon=":material/open_in_full:", width="stretch", help="Every fact, both legs, every message."):
@@ -142,16 +143,6 @@ def _mark(one: Transaction) -> None:
         st.badge("Demonstration", icon=":material/theater_comedy:", color="violet", help="Made up to show how the console looks. Nothing can be done about it.")
 
 
-def _offer_receipt(actor: Actor, one: Transaction) -> None:
-    """The receipt, and the token where there is one."""
-    # A console without receipts is a console all the same.
-    try:
-        from core.ui import receipt_view
-    except ImportError:
-        return
-    receipt_view.offer(actor, one)
-
-
 def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     story = transactions.story(actor, transaction_id)
     transaction = story.transaction
@@ -160,7 +151,7 @@ def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     _mark(transaction)
     show_telling(tell(transaction, plain))
     _actions(actor, story)
-    _offer_receipt(actor, transaction)
+    receipt_view.offer(actor, transaction)
     _relatives(story)
     left, right = st.columns([3, 2], gap="large")
     with left:

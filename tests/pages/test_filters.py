@@ -2,11 +2,15 @@
 
 import uuid
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 
 from core.clock import BUSINESS_ZONE
+from core.errors import BadInput
 from core.repositories.transactions import Cursor
+from core.services.asked import TYPE_WORDS, conditions, contradiction, in_words, read_and_tell, searchable
+from core.states import TransactionType
 from core.ui.filters import Asked, cursor, cursor_text, read
 
 BILLERS = ("LWB_POSTPAID", "TNM_BUNDLES")
@@ -21,7 +25,16 @@ FULL = Asked(
     size=50,
     pace=15,
     older=PLACE,
+    amount_min=Decimal("5000.00"),
+    amount_max=Decimal("250000.50"),
+    account="0001",
+    reference="LWB-77",
+    mine=True,
+    in_doubt=True,
 )
+
+
+ME = uuid.UUID(int=5)
 
 
 def listed(address: dict[str, str | list[str]]) -> dict[str, list[str]]:
@@ -52,17 +65,109 @@ def test_the_plain_list_has_a_plain_address() -> None:
         ("every", "0.1"),
         ("older", "x~y"),
         ("newer", "20251123T120510.123456Z~"),
+        ("min", "-5"),
+        ("min", "1e3"),
+        ("min", "0.001"),
+        ("max", "٥٠٠"),
+        ("max", "99999999999999999999"),
+        ("mine", "yes"),
+        ("doubt", "0"),
+        ("q", "\0"),
     ],
 )
 def test_what_an_address_cannot_mean_is_left_out(name: str, value: str) -> None:
-    assert read({name: [value]}, BILLERS) == Asked()
+    assert read_and_tell({name: [value]}, BILLERS) == (Asked(), (name,))
 
 
 def test_a_place_in_the_list_survives_the_address() -> None:
     assert cursor(cursor_text(PLACE)) == PLACE
 
 
+@pytest.mark.parametrize(
+    ("address", "left_out"),
+    [
+        ({"status": ["FAILED", "DONE"]}, ("status",)),
+        ({"q": ["x" * 61]}, ("q",)),
+        ({"from": ["2025-11-01", "2025-11-02"]}, ("from",)),
+        ({"min": ["5,000"]}, ()),
+        ({"q": ["  two   words "]}, ()),
+        ({"from": [""]}, ()),
+        ({"id": ["anything"]}, ()),
+    ],
+)
+def test_it_is_told_which_part_was_left_out(address: dict[str, list[str]], left_out: tuple[str, ...]) -> None:
+    assert read_and_tell(address, BILLERS)[1] == left_out
+
+
 def test_days_are_business_days_and_the_last_one_is_included() -> None:
-    wanted = FULL.wanted(BUSINESS_ZONE)
+    wanted = FULL.wanted(BUSINESS_ZONE, ME)
     assert wanted.since == datetime(2025, 10, 31, 22, tzinfo=UTC)
     assert wanted.until == datetime(2025, 11, 30, 22, tzinfo=UTC)
+
+
+def test_every_field_reaches_the_filter() -> None:
+    wanted = FULL.wanted(BUSINESS_ZONE, ME)
+    assert (wanted.account, wanted.reference, wanted.search) == ("0001", "LWB-77", "100001")
+    assert (wanted.amount_min, wanted.amount_max) == (Decimal("5000.00"), Decimal("250000.50"))
+    assert (wanted.initiated_by, wanted.in_doubt) == (ME, True)
+    assert Asked().wanted(BUSINESS_ZONE, ME).initiated_by is None
+
+
+def test_mine_only_never_becomes_everybodys() -> None:
+    with pytest.raises(BadInput):
+        Asked(mine=True).wanted(BUSINESS_ZONE)
+
+
+def test_an_export_has_no_place_and_no_pace() -> None:
+    assert not {"older", "newer", "size", "every"} & set(FULL.filter_only.address())
+    assert FULL.filter_only.wanted(BUSINESS_ZONE, ME) == FULL.wanted(BUSINESS_ZONE, ME)
+
+
+# ---- In words
+
+NAMES = {"LWB_POSTPAID": "Lilongwe Water Board"}
+
+
+def test_a_filter_is_told_in_words() -> None:
+    assert in_words(FULL, NAMES) == (
+        "“100001”, failed or completed, payments, Lilongwe Water Board, from 1 Nov 2025, until 30 Nov 2025,"
+        " 5,000.00 or more, 250,000.50 or less, account with “0001”, reference “LWB-77”, mine only, in doubt"
+    )
+    assert in_words(Asked(account="12"), NAMES) == "account “12”"
+    assert in_words(Asked(size=100), NAMES) == "every transaction"
+
+
+def test_what_a_person_typed_is_escaped_and_nothing_else() -> None:
+    assert in_words(Asked(search="*x*", account="*y*"), NAMES, lambda text: str(text).replace("*", "#")) == "“#x#”, account with “#y#”"
+
+
+def test_taking_out_every_condition_leaves_the_plain_list() -> None:
+    asked, steps = FULL.filter_only, 0
+    while found := conditions(asked, NAMES):
+        without = found[-1][-1].without
+        assert len(conditions(without, NAMES)) <= len(found)
+        asked, steps = without, steps + 1
+    assert asked == Asked()
+    assert steps == 13
+
+
+def test_every_type_has_its_word() -> None:
+    assert set(TYPE_WORDS) == set(TransactionType)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Asked(first_day=date(2025, 11, 2), last_day=date(2025, 11, 1)), "first day is after"),
+        (Asked(amount_min=Decimal(2), amount_max=Decimal(1)), "least amount is above"),
+        (Asked(first_day=date(2025, 11, 1), last_day=date(2025, 11, 1), amount_min=Decimal(1), amount_max=Decimal(1)), ""),
+    ],
+)
+def test_a_filter_that_cannot_match_is_told_so(asked: Asked, told: str) -> None:
+    assert told in (contradiction(asked) or "")
+    assert bool(contradiction(asked)) == bool(told)
+
+
+def test_a_search_is_one_printable_line_of_bounded_length() -> None:
+    assert searchable(" a\n\tb\0\u200bc ") == "a bc"
+    assert len(searchable("x " * 100)) <= 60

@@ -9,7 +9,7 @@ import pytest
 from core.ids import new_id
 from core.models import Transaction
 from core.states import ASKING_PLACES, PAYMENT_PLACES, Stage, Status, TransactionType, status_of
-from core.ui.tellings import ALIASES, OUTCOMES, PAYMENTS, QUESTIONS, REFUSALS, VERBS, tell
+from core.ui.tellings import ALIASES, DEMONSTRATION, OF_ITS_TYPE, OUTCOMES, PAYMENTS, QUESTIONS, REFUSALS, VERBS, tell
 from core.wire.contract import Outcome, Verb
 
 MOMENT = datetime(2025, 11, 23, 12, 5, 10, tzinfo=UTC)
@@ -135,7 +135,62 @@ def test_every_outcome_and_verb_has_its_words() -> None:
 
 def test_every_placeholder_of_the_tables_is_filled() -> None:
     known = {"biller", "amount", "account", "of_name", "reference", "references", "why", "advice", "next", "answer_until", "until"}
-    for table in (PAYMENTS, QUESTIONS):
+    known |= {"invoice", "due", "bundle", "bundles"}
+    for table in (PAYMENTS, QUESTIONS, OF_ITS_TYPE):
         for row in table.values():
             for part in (row.happened, row.means, row.next):
                 assert {name for _, name, _, _ in string.Formatter().parse(part) if name} <= known
+
+
+# ---- Invoices, bundles, demonstrations
+
+INVOICE = {"invoice_number": "INV-7", "amount_due": "5475.50", "amount_currency": "MWK", "due_date": "2025-11-30"}
+BUNDLES = {"bundles": [{"id": "D30", "name": "Daily 30 MB", "price": "350.00", "currency": "MWK"}, {"id": "W1", "name": "Weekly", "price": "900.00"}]}
+
+ANSWERS: list[tuple[TransactionType, dict[str, object] | None, str]] = [
+    (TransactionType.GET_INVOICE, INVOICE, "Lilongwe Water Board answered: invoice INV-7 of account 100001 of Grace Banda."),
+    (TransactionType.GET_INVOICE, None, "Lilongwe Water Board answered: the invoice of account 100001 of Grace Banda."),
+    (TransactionType.BUNDLE_DETAILS, BUNDLES, "Lilongwe Water Board answered: it offers 2 bundles to 100001."),
+    (TransactionType.BUNDLE_DETAILS, {"bundles": []}, "Lilongwe Water Board answered: it offers no bundle to 100001."),
+]
+
+
+@pytest.mark.parametrize(("kind", "extra", "words"), ANSWERS)
+def test_a_question_is_answered_in_the_words_of_its_kind(kind: TransactionType, extra: dict[str, object] | None, words: str) -> None:
+    told = tell(payment(transaction_type=kind.value, amount=None, extra=extra))
+    assert told.happened == words
+    assert told.means.endswith("No money moved.")
+
+
+def test_an_invoice_says_what_is_due_and_when() -> None:
+    told = tell(payment(transaction_type=TransactionType.GET_INVOICE.value, amount=None, extra=INVOICE))
+    assert told.means == "MWK 5,475.50 is due by 30 Nov 2025. No money moved."
+
+
+@pytest.mark.parametrize("kind", [TransactionType.GET_INVOICE, TransactionType.BUNDLE_DETAILS])
+@pytest.mark.parametrize("stage", ASKING_PLACES)
+def test_every_stage_of_every_question_is_told_in_whole_sentences(kind: TransactionType, stage: Stage) -> None:
+    told = tell(payment(stage, transaction_type=kind.value, amount=None))
+    for part in (told.happened, told.means, told.next):
+        assert "{" not in part
+        assert not part or part[-1] in ".”"
+    assert told.tone == ("good" if stage is Stage.COMPLETED else "bad" if stage is Stage.FAILED else "waiting")
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "words"),
+    [
+        (TransactionType.CONFIRM_INVOICE, {"invoice_number": "INV-7"}, "confirmed invoice INV-7 of account 100001 of Grace Banda."),
+        (TransactionType.CONFIRM_BUNDLE, {"bundle_id": "D30", "extra": {"bundle_name": "Daily 30 MB"}}, "confirmed the bundle Daily 30 MB for 100001"),
+        (TransactionType.CONFIRM_BUNDLE, {"bundle_id": "D30"}, "confirmed the bundle D30 for 100001"),
+    ],
+)
+def test_a_payment_says_what_was_bought(kind: TransactionType, more: dict[str, object], words: str) -> None:
+    told = tell(payment(transaction_type=kind.value, **more))
+    assert told.happened == "Paid: MWK 5,475.50 to Lilongwe Water Board."
+    assert words in told.means
+
+
+def test_nobody_is_told_of_a_made_up_payment_as_if_it_were_one() -> None:
+    assert tell(payment(demo=True)).means.startswith(DEMONSTRATION)
+    assert DEMONSTRATION not in tell(payment(demo=False)).means
