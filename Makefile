@@ -2,14 +2,17 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint screenshots clean lock
+.PHONY: help run demo test setup lint screenshots clean lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 # `exec`: Ctrl-C and the exit code are the launcher's own, with no shell in between.
-run: ## Start the console in sandbox mode; Ctrl-C stops all of it
+run: ## Start the console in sandbox mode, demonstration data included; Ctrl-C stops all of it
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/billers" up
+
+demo: ## Load more demonstration data into the sandbox (N=50000)
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && BILLERS_SANDBOX=true exec "$$venv/bin/billers" seed --demo $(or $(N),50000) --more
 
 test: ## Check everything: style, types, layers, tests in a real browser too
 	@exec $(PYTHON) .ci/gate.py test
@@ -20,8 +23,8 @@ lint: ## Check style, types and layers
 setup: ## Make the Python environment
 	@exec $(PYTHON) .ci/setup.py
 
-screenshots: ## Take a picture of every page, light and dark, wide and narrow
-	@venv="$$($(PYTHON) .ci/setup.py --print-venv --browser)" && exec "$$venv/bin/python" .ci/screenshots.py $(ONLY:%=--only %)
+screenshots: ## Take a picture of every page, light and dark, wide and narrow (ONLY="dashboard sign-in")
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv --browser)" && exec "$$venv/bin/python" .ci/screenshots.py $(if $(ONLY),--only $(ONLY))
 
 clean: ## Remove the environment and caches; the data stays
 	@rm -rf .venv .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
