@@ -166,15 +166,16 @@ def _one_of(options: Callable[[Content], Collection[str]]) -> Check:
 def _currencies(value: Any, content: Content) -> str | None:
     if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value) or not set(map(str, value)) <= set(MINOR_UNITS):
         return f"List the currencies this biller takes, each once, out of {', '.join(MINOR_UNITS)}."
-    if content.get("default_currency", "MWK") not in value:
+    usual = content.get("default_currency", "MWK")
+    if isinstance(usual, str) and usual in MINOR_UNITS and usual not in value:
         return "The usual currency must be one of those supported. Add it here, or choose another one above."
     return None
 
 
 def _topology(value: Any, _content: Content) -> str | None:
-    if value in (Topology.NONE, Topology.NONE.value):
+    if value == Topology.NONE.value:
         return None
-    if value in {one.value for one in Topology}:
+    if value in [one.value for one in Topology]:
         return "Core banking is not connected to this console, so nobody can be debited by it: choose NONE."
     return "Choose NONE: the biller is paid, and core banking is not asked."
 
@@ -232,7 +233,7 @@ def _endpoints(content: Content) -> Iterator[tuple[str, str]]:
     if not isinstance(endpoints, Mapping):
         yield "endpoints", 'Endpoints are an object of names and paths: {"payment": "/soap"}; {} where the usual ones serve.'
         return
-    known = expected(adapter.code, str(content.get("dialect", adapter.dialects[0]))).endpoints if adapter else ()
+    known = expected(adapter.code, dialect_of(content)).endpoints if adapter else ()
     for name, path in endpoints.items():
         if adapter and name not in known:
             yield f"endpoints.{name}", f"{adapter.title} has no endpoint {str(name)[:40]!r}. It has {_listed(known)}."
@@ -324,7 +325,8 @@ def _amount(value: Any, content: Content) -> Decimal | None:
     """The amount as the biller's currency has it; None for what is none."""
     currency = content.get("default_currency", "MWK")
     try:
-        return Money.from_text(f"{value}", currency if currency in MINOR_UNITS else "MWK").amount if isinstance(value, str | int | Decimal) else None
+        known = currency if isinstance(currency, str) and currency in MINOR_UNITS else "MWK"
+        return Money.from_text(f"{value}", known).amount if isinstance(value, str | int | Decimal) else None
     except BadInput:
         return None
 
@@ -444,7 +446,7 @@ def codes_of(content: Content) -> tuple[str, ...]:
     adapter = _adapter(content)
     if adapter is None:
         return ()
-    return tuple(adapter(Terms(base_url="", endpoints={}, dialect=str(content.get("dialect", adapter.dialects[0])))).listed)
+    return tuple(adapter(Terms(base_url="", endpoints={}, dialect=dialect_of(content))).listed)
 
 
 def credential_complaints(content: Content, credentials: Mapping[str, str]) -> dict[str, str]:
@@ -452,7 +454,7 @@ def credential_complaints(content: Content, credentials: Mapping[str, str]) -> d
     adapter = _adapter(content)
     if adapter is None:
         return {}
-    known = expected(adapter.code, str(content.get("dialect", adapter.dialects[0]))).credentials
+    known = expected(adapter.code, dialect_of(content)).credentials
     found = {}
     for name, value in credentials.items():
         if name not in known:
@@ -460,6 +462,13 @@ def credential_complaints(content: Content, credentials: Mapping[str, str]) -> d
         elif not value or len(value) > LONGEST_CREDENTIAL or not value.isprintable():
             found[f"credentials.{name}"] = "This credential is empty, too long or has a line break in it. Enter it again."
     return found
+
+
+def dialect_of(content: Content) -> str:
+    """The dialect that is configured; where that is none of the biller's, its usual one, so that the other fields can still be told of."""
+    adapter, said = _adapter(content), content.get("dialect")
+    offered = adapter.dialects if adapter else ("soap",)
+    return said if isinstance(said, str) and said in offered else offered[0]
 
 
 def origin_of(base_url: str) -> str:

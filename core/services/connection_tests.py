@@ -28,7 +28,7 @@ from core.services.billers import verbs_of
 from core.services.configuration_rules import QUESTIONS, Content, Invalid, origin_of
 from core.services.deployment import line_policy
 from core.services.errands import terms_of
-from core.wire.accidents import ACCIDENTS, accident
+from core.wire.accidents import OutcomeClass, accident
 from core.wire.contract import Account, Bundles, Exchange, Invoice, Outcome, Query, Terms, Told, Verb
 from core.wire.destination import LinePolicy, Refused, checked_addresses, destination, networks
 from core.wire.line import Answer, Line
@@ -49,7 +49,7 @@ class Stage(StrEnum):
     LOOKUP = "lookup"
 
 
-# Which stage an accident of the line ends. One that is not listed happened to the look-up: the biller was reached, and let us in.
+# Which stage an accident of the line ends. One that is not listed ends the look-up, or the connection where nothing was sent.
 FAILS_AT: Mapping[str, Stage] = {
     "base_url_refused": Stage.ADDRESS,
     "host_not_allowed": Stage.ADDRESS,
@@ -257,7 +257,7 @@ async def _address(terms: Terms, exchange: Exchange[Told], policy: LinePolicy) -
 
 def _told(trial: Trial, answer: Answer[Told], began: datetime) -> list[StageResult]:
     """The line's one answer, taken apart: up to the first byte it was the connection, after it the biller."""
-    failing = FAILS_AT.get(answer.failure, Stage.LOOKUP) if answer.failure else None
+    failing = _stage_of(answer.failure) if answer.failure else None
     if failing in (Stage.ADDRESS, Stage.CONNECTION):
         return [StageResult(failing, passed=False, milliseconds=answer.duration_ms, told=_advice(answer.failure or ""))]
     connecting = min(answer.duration_ms, max(0, round((answer.sent_at - began).total_seconds() * 1000)))
@@ -274,6 +274,11 @@ def _told(trial: Trial, answer: Answer[Told], began: datetime) -> list[StageResu
     authentication = StageResult(Stage.AUTHENTICATION, passed=True, milliseconds=None, told=f"Credentials were {sent} (HTTP {answer.http_status}).")
     passed, told = _understood(answer)
     return [connection, authentication, StageResult(Stage.LOOKUP, passed, answering, _without(trial.credentials, told))]
+
+
+def _stage_of(failure: str) -> Stage:
+    unsent = accident(failure).outcome_class is OutcomeClass.NOT_SENT
+    return FAILS_AT.get(failure, Stage.CONNECTION if unsent else Stage.LOOKUP)
 
 
 def _understood(answer: Answer[Told]) -> tuple[bool, str]:
@@ -306,8 +311,7 @@ def _advice(failure: str) -> str:
     """A question moves no money, so the line's remark that the biller may have acted would only frighten."""
     if failure in ADVICE:
         return ADVICE[failure]
-    known = ACCIDENTS.get(failure) or accident(failure)
-    return re.sub(r" (?:It|The biller) may have acted(?:\.|; tell an administrator\.)", "", known.sentence)
+    return re.sub(r" (?:It|The biller) may have acted(?:\.|; tell an administrator\.)", "", accident(failure).sentence)
 
 
 def _without(credentials: Mapping[str, Any], told: str) -> str:

@@ -19,9 +19,8 @@ from core.ids import new_id
 from core.models import Draft, Transaction
 from core.models.snapshot import Snapshot
 from core.money import Money
-from core.repositories.billers import Billers
 from core.repositories.transactions import Transactions
-from core.services.billers import chosen, verbs_of
+from core.services.billers import chosen, verbs_of, version_of
 from core.states import Stage, TransactionType
 from core.wire.contract import Flow, Verb, flow_of
 
@@ -242,10 +241,10 @@ def _answered(session: Session, asked: object, stand: Stand) -> Transaction | No
 
 def _review(session: Session, draft: Draft) -> Review:
     payload = draft.payload or {}
-    version = Billers(session).version(uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    version = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
     if version is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
-    snapshot = Snapshot.model_validate(version.snapshot)
+    snapshot, _ = version
     view = _view(session, draft)
     return Review(
         draft=view,

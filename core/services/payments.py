@@ -18,11 +18,10 @@ from core.ids import new_id, new_reference
 from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
 from core.money import Money
-from core.repositories.billers import Billers
 from core.repositories.transactions import Transactions
 from core.security import audit
 from core.services import wake
-from core.services.billers import chosen, verbs_of
+from core.services.billers import chosen, verbs_of, version_of
 from core.services.drafts import Earlier, earlier, hash_of, invoice_taken, same_lately
 from core.services.errands import VERBS
 from core.services.moves import Move, Stand, move, tell_created
@@ -123,10 +122,10 @@ def _submit(session: Session, actor: Actor, draft_id: uuid.UUID, duplicate_reaso
         raise BadInput("This review is more than an hour old. Go back, and look it through again before you pay.")
     payload = draft.payload
     chosen(session, payload["biller_type"])
-    version = Billers(session).version(uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    version = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
     if version is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
-    snapshot = Snapshot.model_validate(version.snapshot)
+    snapshot, _ = version
     _refuse_second_payments(session, payload, snapshot, duplicate_reason)
     made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason)
     audit.record(session, actor, "transaction.submitted", "transaction", made_id, draft=draft_id, **_said(payload), reason=duplicate_reason)

@@ -212,7 +212,7 @@ def _field(draft: Draft, field: Field) -> None:
 
 def _endpoints(draft: Draft, found: Mapping[str, str]) -> None:
     """A row for each operation that the biller's class has; and for one that is stored and unknown, so that it can be taken away."""
-    known = rules.expected(draft.content["biller_type"], str(draft.content["dialect"])).endpoints
+    known = rules.expected(draft.content["biller_type"], rules.dialect_of(draft.content)).endpoints
     stored = draft.content.get("endpoints", {})
     st.markdown("**Endpoints**", help="Where each operation is sent to, below the base URL.")
     for name in dict.fromkeys([*known, *stored]):
@@ -357,7 +357,7 @@ def _credentials(draft: Draft, found: Mapping[str, str], configuration: Configur
                 f"Set where the console is started (BILLERS_CREDENTIALS_{configuration.snapshot.biller_type}): those go before what is stored here.",
                 icon=":material/terminal:",
             )
-        names = rules.expected(draft.content["biller_type"], str(draft.content["dialect"])).credentials
+        names = rules.expected(draft.content["biller_type"], rules.dialect_of(draft.content)).credentials
         columns = st.columns(2)
         for place, name in enumerate(names):
             with columns[place % 2]:

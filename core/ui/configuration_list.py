@@ -8,7 +8,6 @@ import streamlit as st
 from core.access import Actor
 from core.services import configurations
 from core.services.configurations import Configuration
-from core.ui.configuration_fields import type_names
 from core.ui.configuration_looks import STATE_SIGNS, STATES, result_text
 from core.ui.pieces import turn_to
 from core.ui.tables import ROW_PIXELS, short_moment
@@ -43,13 +42,12 @@ def _summary(rows: Sequence[Configuration]) -> None:
 
 
 def _grid(rows: Sequence[Configuration]) -> None:
-    names = type_names()
     text, button = st.column_config.TextColumn, st.column_config.ButtonColumn
     st.dataframe(
         pd.DataFrame(
             {
                 "Name": [row.snapshot.display_name for row in rows],
-                "Type": [names.get(row.snapshot.biller_type, row.snapshot.biller_type) for row in rows],
+                "Type": [row.snapshot.biller_type for row in rows],
                 "State": [[STATE_SIGNS[row.state]] for row in rows],
                 "Base URL": [row.snapshot.base_url for row in rows],
                 "Last test": [result_text(row.last_test, row.version) for row in rows],
@@ -60,19 +58,19 @@ def _grid(rows: Sequence[Configuration]) -> None:
             dtype=object,
         ),
         column_config={
-            "Name": button(width=150, type="tertiary", alignment="left", key=OPENED, help="The short name. A click opens the configuration."),
-            "Type": text(width=220, help="Which biller this is: it decides the messages that are sent."),
+            "Name": button(width=132, type="tertiary", alignment="left", key=OPENED, help="The short name. A click opens the configuration."),
+            "Type": text(width=142, help="Which biller this is: it decides the messages that are sent."),
             "State": st.column_config.MultiselectColumn(
-                width=100,
+                width=92,
                 options=list(STATE_SIGNS.values()),
                 color=[STATES[state].colour for state in STATE_SIGNS],
                 help="; ".join(f"{look.label}: {look.meaning}" for look in STATES.values()),
             ),
-            "Base URL": text(width=240, help="Where the biller is reached."),
-            "Last test": text(width=150, help="How the last connection test of saved values went; and of which version, if it was changed since."),
-            "Changed": text(width=130, help="When its last version was written, in the bank's time zone."),
-            "Test": button(width=70, key=TESTED, help="Opens the connection test. It asks about a test account and pays nothing."),
-            "Switch": button(width=90, key=SWITCHED, help="Opens what can be done next. Nothing happens before you confirm it there."),
+            "Base URL": text(width=236, help="Where the biller is reached."),
+            "Last test": text(width=136, help="How the last connection test of saved values went; and of which version, if it was changed since."),
+            "Changed": text(width=122, help="When its last version was written, in the bank's time zone."),
+            "Test": button(width=62, key=TESTED, help="Opens the connection test. It asks about a test account and pays nothing."),
+            "Switch": button(width=82, key=SWITCHED, help="Opens what can be done next. Nothing happens before you confirm it there."),
         },
         hide_index=True,
         row_height=ROW_PIXELS,

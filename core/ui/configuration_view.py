@@ -94,8 +94,8 @@ def _head(one: Configuration) -> None:
     look = STATES[one.state]
     st.title(plain(one.snapshot.display_name), anchor=False)
     by = f" by {plain(one.updated_by)}" if one.updated_by else ""
-    tested = plain(result_text(one.last_test, one.version))
-    st.markdown(f"{look.badge} {plain(one.snapshot.biller_name)} · version {one.version}, {moment_text(one.updated_at)}{by} · test: {tested}")
+    tested = plain(result_text(one.last_test, one.version)) if one.last_test is None else f"test {plain(result_text(one.last_test, one.version))}"
+    st.markdown(f"{look.badge} {plain(one.snapshot.biller_name)} · version {one.version}, {moment_text(one.updated_at)}{by} · {tested}")
     if one.paused_because and one.paused_at:
         st.warning(f"Paused {ago(one.paused_at)}: {plain(one.paused_because)}", icon=":material/pause_circle:")
     with st.container(horizontal=True):
