@@ -33,7 +33,7 @@ STATUSES: Mapping[type[BillersError], int] = {
     Unavailable: 503,
 }
 
-NOT_FROM_US = "This is printed from the console itself: open the payment there, and press the button."
+NOT_FROM_US = "This is printed from the console itself: open it there, and press the button."
 
 
 def receipt(request: Request) -> Response:

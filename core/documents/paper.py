@@ -153,7 +153,7 @@ Cell = tuple[str, float, Align, str, Color]
 
 def row(cells: Sequence[Cell], size: float = 8, *, after: float = 0, head: Block | None = None) -> Block:
     """Cells side by side, each as tall as its text needs."""
-    gap = size * 0.5
+    gap = size * 0.8
     sizes = [_whole(said, font, size, width - gap) for said, width, _, font, _ in cells]
     lines = [wrapped(said, font, fitting, width - gap) for (said, width, _, font, _), fitting in zip(cells, sizes, strict=True)]
 
@@ -204,7 +204,8 @@ def wrapped(said: str, font: str, size: float, width: float) -> list[str]:
 def _whole(said: str, font: str, size: float, width: float) -> float:
     """The size at which a reference or an amount stays in one piece: who reads it out reads it whole."""
     widest = max((_width(word, font, size) for word in _known(printable(said), font).split(" ")), default=0.0)
-    return size if widest <= width else max(size * SMALLEST, size * width / widest)
+    # A hair less than would fit exactly: rounding must not break what was just made to fit.
+    return size if widest <= width else max(size * SMALLEST, 0.999 * size * width / widest)
 
 
 def _pieces(word: str, font: str, size: float, width: float) -> list[str]:

@@ -1,5 +1,6 @@
 """My day: what one person paid on a business day. The till is balanced from it, so every figure is of one moment and of that person alone."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -68,8 +69,11 @@ class Day:
 
     @property
     def billers(self) -> Mapping[str, str]:
-        """The billers that were paid, by name."""
-        return dict(sorted({one.biller_type: one.biller_name for one in self.tallies}.items(), key=lambda pair: pair[1]))
+        """The billers that were paid, by name. One company may be two of them, postpaid and prepaid: then the code tells which."""
+        names = {one.biller_type: one.biller_name for one in self.tallies}
+        shared = {name for name, count in Counter(names.values()).items() if count > 1}
+        told = {code: f"{name} ({code.replace('_', ' ')})" if name in shared else name for code, name in names.items()}
+        return dict(sorted(told.items(), key=lambda pair: pair[1]))
 
     def of_biller(self, biller_type: str, *statuses: Status) -> Sum:
         return _sum(one for one in self.tallies if one.biller_type == biller_type and (not statuses or one.status in statuses))

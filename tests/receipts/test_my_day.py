@@ -131,6 +131,17 @@ def test_a_biller_is_told_with_what_it_confirmed_and_with_all(counter: Counter) 
     assert mine.of_biller("LWB_POSTPAID") == Sum(2, {"MWK": Decimal("1000.00")})
 
 
+def test_a_company_that_is_two_billers_is_told_apart_by_their_codes(counter: Counter) -> None:
+    for code in ("SRWB_POSTPAID", "SRWB_PREPAID"):
+        counter.rewrite(counter.sell(token=None), "biller_type = %s, biller_name = 'Southern Region Water Board'", code)
+    counter.sell(token=None)
+    assert list(my_day.of_day(counter.grace).billers.values()) == [
+        "Lilongwe Water Board",
+        "Southern Region Water Board (SRWB POSTPAID)",
+        "Southern Region Water Board (SRWB PREPAID)",
+    ]
+
+
 def test_where_rows_are_left_out_the_sums_are_of_all_and_it_is_said(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(my_day, "MOST_ROWS", 2)
     for _ in range(3):

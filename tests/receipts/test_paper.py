@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.documents.paper import A5, MOST_LINES, PLAIN, ROLL, draw, printable, text, wrapped
+from core.documents.paper import A5, INK, MOST_LINES, PLAIN, ROLL, draw, printable, row, text, wrapped
 from tests.receipts.reading import drawn, words_of
 
 
@@ -56,3 +56,9 @@ def test_what_does_not_fit_a_page_goes_on_the_next_and_pages_are_numbered() -> N
     made = drawn(draw(A5, [text(A5, f"line {number}") for number in range(100)], "Many", "Foot"))
     assert [line for line in made if line.startswith("line")] == [f"line {number}" for number in range(100)]
     assert [line for line in made if "Page" in line] == [f"Foot Page {number} of 3".replace("Foot ", "Foot   ") for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("letters", ["0123456789ABCDEF", "MWMWMWMWMWMWMWMW", "1111111111111111"])
+def test_a_reference_stays_in_one_piece_beside_others(letters: str) -> None:
+    for width in range(86, 110):
+        assert drawn(draw(A5, [row([(letters, width, "left", PLAIN, INK)], 7.5)], "Row")) == [letters]

@@ -87,7 +87,7 @@ def test_only_a_page_of_ours_can_have_a_receipt_printed(
 ) -> None:
     one = counter.sell()
     answer = browser(counter.grace).ask(f"/receipt/{one}.pdf", headers=headers)
-    refused_in_words(answer, 403, "open the payment there, and press the button")
+    refused_in_words(answer, 403, "open it there, and press the button")
     assert counter.audited(one, "receipt.printed") == []
 
 
