@@ -260,7 +260,7 @@ OUTCOMES: Mapping[str, str] = {
 }
 QUESTION_OUTCOMES: Mapping[str, str] = {
     **OUTCOMES,
-    "CONFIRMED": "The biller knows the account.",
+    "CONFIRMED": "The biller answered what it was asked.",
     "REJECTED": "The biller refuses the question.",
     "UNKNOWN": "No answer that can be used. No money moves by asking.",
 }

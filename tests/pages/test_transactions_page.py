@@ -2,8 +2,11 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
+from streamlit.testing.v1 import AppTest
 
 from core.errors import Unavailable
 from core.services import lookups, payments, transactions
@@ -248,3 +251,233 @@ def test_a_database_that_is_down_is_a_sentence(till: Till, monkeypatch: pytest.M
 
     monkeypatch.setattr(transactions, "list_page", down)
     assert "The database cannot be reached." in said(till.open("transactions"))
+
+
+# ---- Filters, counts and the way out
+
+
+def rows_of(window: AppTest) -> int:
+    return sum(len(frame.value) for frame in window.dataframe if "ID" in frame.value)
+
+
+def chip(window: AppTest, words: str) -> Any:
+    """The chip of this condition: it is a button with a cross."""
+    return next(one for one in window.button if one.label.replace("\\", "") == words)
+
+
+@pytest.mark.parametrize(
+    ("address", "count"),
+    [
+        ({"account": "0000"}, 2),
+        ({"account": "70"}, 0),
+        ({"q": "BANDA"}, 2),
+        ({"min": "5475.50", "max": "5475.50"}, 1),
+        ({"min": "5475.51"}, 0),
+        ({"max": "5475.49"}, 0),
+        ({"mine": "1"}, 2),
+        ({"doubt": "1"}, 0),
+        ({"from": "2020-01-01"}, 2),
+    ],
+)
+def test_every_condition_of_the_address_is_kept(till: Till, address: dict[str, str], count: int) -> None:
+    failed(till)
+    window = till.open("transactions", **address)
+    assert rows_of(window) == count
+    assert f"{count} transaction{'' if count == 1 else 's'}" in said(window)
+
+
+def test_a_reference_finds_its_one_row(till: Till) -> None:
+    one = failed(till)
+    window = till.open("transactions", ref=reference(till, one))
+    assert list(window.dataframe[0].value["ID"]) == [reference(till, one)]
+
+
+def test_mine_only_hides_everybody_elses(sit_down: Callable[..., Till], till: Till) -> None:
+    failed(till)
+    assert rows_of(sit_down("manager", name="Mphatso").open("transactions", mine="1")) == 0
+
+
+def test_what_is_in_doubt_is_found_by_that(till: Till, database: Database) -> None:
+    failed(till)
+    one = doubtful(till, database)
+    assert list(till.open("transactions", doubt="1").dataframe[0].value["ID"]) == [reference(till, one)]
+
+
+def test_all_that_the_filter_holds_is_counted_and_summed_not_only_the_page(till: Till) -> None:
+    for number in range(26):
+        till.look_up(f"7000{number:04}")
+    till.pay(amount="1000", account="70009999")
+    till.answer(Outcome.CONFIRMED)
+    told = said(till.open("transactions"))
+    assert "28 transactions" in told
+    assert "1 payment, MWK 1,000.00 paid" in told
+    assert "as of" in told
+
+
+def test_a_chip_takes_its_condition_out_and_leaves_the_others(till: Till) -> None:
+    failed(till)
+    window = till.open("transactions", status=["FAILED", "COMPLETED"], type="POST_TRANSACTION", min="5,000", every="15")
+    chip(window, "Completed").click().run()
+    assert dict(window.query_params) == {"status": "FAILED", "type": "POST_TRANSACTION", "min": "5000.00", "every": "15"}
+    chip(window, "5,000.00 or more").click().run()
+    assert "min" not in window.query_params
+    button(window, "Clear all").click().run()
+    assert dict(window.query_params) == {"every": "15"}
+    assert rows_of(window) == 2
+    assert not [one for one in window.button if one.label in ("Failed", "Payments", "Clear all")]
+
+
+def test_an_amount_that_cannot_be_used_gets_a_sentence_and_changes_nothing(till: Till) -> None:
+    failed(till)
+    window = till.open("transactions", max="9000")
+    least = next(field for field in window.text_input if field.label == "Amount from")
+    least.set_value("12.345").run()
+    assert "no more than that" in said(window)
+    assert "min" not in window.query_params
+    assert rows_of(window) == 1
+    assert next(field for field in window.text_input if field.label == "Amount from").value == "12.345"
+    next(field for field in window.text_input if field.label == "Amount from").set_value("5,000").run()
+    assert "no more than that" not in said(window)
+    assert window.query_params["min"] == "5000.00"
+
+
+def test_a_filter_that_contradicts_itself_says_so(till: Till) -> None:
+    failed(till)
+    assert "first day is after the last" in said(till.open("transactions", **{"from": "2025-11-02", "to": "2025-11-01"}))
+
+
+def test_a_link_that_is_understood_in_part_says_so(till: Till) -> None:
+    failed(till)
+    assert "left out: biller, min" in said(till.open("transactions", biller="NOBODY", min="lots"))
+    assert "left out" not in said(till.open("transactions", status="FAILED"))
+
+
+def test_nothing_on_these_days_offers_the_other_days(till: Till) -> None:
+    failed(till)
+    window = till.open("transactions", status="FAILED", to="2020-01-31")
+    button(window, "1 transaction on other days").click().run()
+    assert dict(window.query_params) == {"status": "FAILED"}
+    assert rows_of(window) == 1
+
+
+def links(window: AppTest) -> dict[str, str]:
+    return {one.proto.label: one.proto.url for one in window.get("link_button")}
+
+
+def test_the_way_out_takes_the_filter_along_and_says_what_it_will_hold(sit_down: Callable[..., Till], till: Till) -> None:
+    failed(till)
+    window = sit_down("analyst").open("transactions", status=["FAILED", "COMPLETED"], size="50", every="15", type="POST_TRANSACTION")
+    assert "1 row, MWK 0.00 paid" in said(window).replace("*", "")
+    assert "Holds: failed or completed, payments." in said(window)
+    query = "status=FAILED&status=COMPLETED&type=POST_TRANSACTION"
+    assert links(window) == {
+        "For a spreadsheet": f"/export/transactions.csv?{query}&profile=spreadsheet",
+        "For a program": f"/export/transactions.csv?{query}&profile=data",
+    }
+
+
+def test_who_may_not_export_is_not_offered_it_and_neither_is_nothing(sit_down: Callable[..., Till], till: Till) -> None:
+    failed(till)
+    assert links(till.open("transactions")) == {}
+    assert links(sit_down("analyst").open("transactions", status="REVERSED")) == {}
+
+
+# ---- Beside the list
+
+
+def test_the_drawer_tells_the_story_in_short_beside_its_list(till: Till) -> None:
+    one = failed(till)
+    window = till.open("transactions", peek=reference(till, one), status="FAILED")
+    told = said(window)
+    for words in ("Not paid. No money moved.", "MWK 5,475.50", "Timeline", "The last 4 of", "Refused by the biller"):
+        assert words in told
+    assert rows_of(window) == 1
+    assert not button(window, "Retry").disabled
+    # Messages are read on the full page only.
+    assert not window.code
+    button(window, "Open the full page").click().run()
+    assert dict(window.query_params) == {"status": "FAILED", "id": reference(till, one)}
+
+
+def test_a_drawer_of_nothing_says_so_and_the_list_is_there(till: Till) -> None:
+    failed(till)
+    window = till.open("transactions", peek="0000000000000000")
+    assert "There is no transaction under this reference." in said(window)
+    assert rows_of(window) == 2
+
+
+# ---- What other billers tell
+
+
+def tell_more(database: Database, one: uuid.UUID, **columns: object) -> None:
+    """As a biller of another kind would have left it."""
+    assignments = ", ".join(f"{name} = %s" for name in columns)
+    with database.connect() as connection:
+        connection.execute("ALTER TABLE transactions DISABLE TRIGGER USER")
+        connection.execute(
+            f"UPDATE transactions SET {assignments} WHERE id = %s", [*(Jsonb(value) if isinstance(value, dict) else value for value in columns.values()), one]
+        )
+
+
+def test_an_invoice_look_up_tells_number_due_and_day(till: Till, database: Database) -> None:
+    one = till.look_up()
+    invoice = {
+        "invoice_number": "INV-7",
+        "amount_due": "5475.50",
+        "amount_currency": "MWK",
+        "due_date": "2025-11-30",
+        "charges": "50.00",
+        "asked_amount": "5000.00",
+    }
+    tell_more(database, one, transaction_type="GET_INVOICE", metadata=invoice)
+    told = said(till.open("transactions", id=str(one)))
+    for words in (
+        "Invoice look-up",
+        "Invoice `INV-7`",
+        "Amount due MWK 5,475.50",
+        "Due by 30 Nov 2025",
+        "Charges MWK 50.00, part of the amount",
+        "Asked for MWK 5,000.00",
+    ):
+        assert words in told
+
+
+def test_a_bundle_list_tells_every_bundle_as_text(till: Till, database: Database) -> None:
+    one = till.look_up()
+    bundles = [{"id": "D30", "name": "*Daily*", "price": "350.00", "currency": "MWK", "data": "30 MB", "validity": "1 day"}, {"id": "W", "name": "Weekly"}]
+    tell_more(database, one, transaction_type="BUNDLE_DETAILS", metadata={"bundles": bundles})
+    tables = [table.value for table in till.open("transactions", id=str(one)).table]
+    table = next(table for table in tables if "Bundle" in table)
+    assert table.to_dict("records") == [
+        {"Bundle": "\\*Daily\\*", "Data": "30 MB", "Valid for": "1 day", "Price": "MWK 350.00"},
+        {"Bundle": "Weekly", "Data": "–", "Valid for": "–", "Price": "–"},
+    ]
+
+
+def test_a_prepaid_purchase_tells_meter_units_and_that_there_is_a_token_but_nothing_of_it(till: Till, database: Database) -> None:
+    one = till.pay()
+    till.answer(Outcome.CONFIRMED)
+    tell_more(
+        database,
+        one,
+        meter_number="04123456789",
+        account_type="PREPAID",
+        metadata={"charges": "12.50", "units": "31.4 kWh", "has_token": True, "token": "12345678901234567890"},
+    )
+    window = till.open("transactions", id=str(one))
+    told = said(window)
+    for words in ("Meter `04123456789`", "Account type Prepaid", "Charges MWK 12.50", "Units 31.4 kWh", "Prepaid token there is one"):
+        assert words in told
+    assert "7890" not in told.replace("04123456789", "")
+
+
+def test_a_demonstration_is_marked_and_nothing_can_be_done_to_it(till: Till, database: Database) -> None:
+    one = failed(till)
+    tell_more(database, one, demo=True)
+    listed = till.open("transactions").dataframe[0].value
+    assert list(listed["Mark"]) == ["Demonstration", ""]
+    for address in ({"id": str(one)}, {"id": str(one), "retry": "1"}, {"id": str(one), "cancel": "1"}, {"peek": reference(till, one)}):
+        window = till.open("transactions", **address)
+        assert "Demonstration" in said(window)
+        assert "no money moved" in said(window)
+        assert not [label for label in labels(window) if label.startswith(("Retry", "Cancel", "Check", "Pay "))]
