@@ -10,7 +10,7 @@ repositories  questions, one class an aggregate; every select
 documents     paper: receipts and the till's day as PDF
 adapters      the billers and nothing else
 security      vault, audit chain, passwords, sessions
-wire          contract, SOAP, transcript, and the line: the only socket
+wire          contract, dialects (SOAP, ESB, REST), what is believed, transcript, and the line: the only socket
 models        the tables, and a configuration's version as values
 db            engine and unit of work
 settings      the environment

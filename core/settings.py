@@ -64,6 +64,7 @@ class Settings(BaseSettings):
         "", description="Key ring as JSON {id: base64 of 32 bytes}, newest last. Unset: vault-keys.json in the data directory.", repr=False
     )
     billers_secure_cookies: bool = Field(True, description="false: cookies travel over plain HTTP too. Sandbox mode on loopback only.")
+    billers_bank_name: str = Field("Billers", description="Whose console this is: at the head of receipts and day sheets.")
     billers_timezone: str = Field("Africa/Blantyre", description="Business days and times on the screen.")
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.documents.paper import A4, BOLD, FAINT, INK, PLAIN, Align, Block, draw, row, rule, space, text
+from core.settings import settings
 
 # Name, share of the width, alignment.
 Column = tuple[str, float, Align]
@@ -42,7 +43,7 @@ class DaySheet:
 def draw_day(sheet: DaySheet) -> bytes:
     """The PDF, on as many pages as it needs."""
     blocks = [
-        text(A4, "Billers", 9, ink=FAINT),
+        text(A4, settings().billers_bank_name, 9, ink=FAINT),
         text(A4, f"The day of {sheet.person}", 16, font=BOLD),
         text(A4, f"{sheet.day}, a business day in {sheet.zone}. As of {sheet.as_of}.", 9, ink=FAINT),
         space(6),

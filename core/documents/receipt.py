@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.documents.paper import A5, BOLD, FAINT, ROLL, Block, Paper, banner, draw, pair, rule, space, text
+from core.settings import settings
 
 PAPERS = {"a5": A5, "roll": ROLL}
 
@@ -32,7 +33,7 @@ def draw_receipt(slip: Slip, paper: str = "a5") -> bytes:
     """The PDF. `paper` is one of PAPERS."""
     sheet = PAPERS[paper]
     blocks = [
-        text(sheet, "Billers", 15, font=BOLD, align="centre"),
+        text(sheet, settings().billers_bank_name, 15, font=BOLD, align="centre"),
         text(sheet, "Receipt for a bill payment", 9, align="centre", ink=FAINT),
         space(6),
         *(banner(sheet, mark) for mark in slip.marks),

@@ -89,8 +89,11 @@ class Billers:
         return {breaker.biller_type: breaker for breaker in self._session.scalars(select(Breaker))}
 
     def names(self) -> Mapping[str, str]:
-        """Every biller's name by its code, active or not: what a filter offers."""
-        return dict(self._session.execute(select(BillerType.code, BillerType.name).order_by(BillerType.name)).all())
+        """Every biller's name by its code, active or not: what a filter offers. A company with two kinds of bills is told apart by what each is called."""
+        called = select(BillerConfig.display_name).where(BillerConfig.biller_type == BillerType.code).order_by(BillerConfig.is_active.desc()).limit(1)
+        alike = func.count().over(partition_by=BillerType.name)
+        rows = self._session.execute(select(BillerType.code, BillerType.name, alike, called.scalar_subquery()).order_by(BillerType.name, BillerType.code))
+        return {code: f"{name} · {kind}" if count > 1 and kind else name for code, name, count, kind in rows}
 
     def sendable(self) -> Mapping[str, int]:
         """Calls at once per biller that may be sent to now: active, not paused; one at a time where the circuit is to be probed."""

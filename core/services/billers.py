@@ -72,7 +72,7 @@ class SandboxAccount:
 
 def verbs_of(biller_type: str, snapshot: Snapshot) -> frozenset[Verb]:
     """What may be asked of this biller: what its class can do, less what its configuration switches off."""
-    return frozenset(verb for verb in adapter_for(biller_type).verbs() if snapshot.features.get(verb.value) is not False)
+    return frozenset(verb for verb in adapter_for(biller_type).verbs(snapshot.dialect) if snapshot.features.get(verb.value) is not False)
 
 
 def _card(config: BillerConfig, breaker: Breaker | None) -> BillerCard:

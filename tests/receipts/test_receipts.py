@@ -12,6 +12,7 @@ from core.access import Actor
 from core.errors import BadInput, NotAllowed, NotFound, NotLegalNow
 from core.services import receipts
 from core.states import Stage
+from tests.conftest import SetEnvironment
 from tests.receipts.conftest import GROUPED, Counter
 from tests.receipts.reading import words_of
 
@@ -35,6 +36,13 @@ def test_a_receipt_says_everything_a_customer_may_ask(counter: Counter, paper: s
         assert words in said
     assert "COPY" not in said
     assert "REVERSED" not in said
+
+
+def test_it_is_headed_by_the_bank_whose_console_it_is(counter: Counter, set_environment: SetEnvironment) -> None:
+    set_environment(billers_bank_name="Lake Shore Bank <plc>")
+    said = printed(counter.grace, counter.sell())
+    assert "Lake Shore Bank <plc>" in said
+    assert "Billers" not in said
 
 
 def test_its_times_are_the_banks_and_say_so(counter: Counter) -> None:

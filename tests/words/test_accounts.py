@@ -22,7 +22,9 @@ def test_a_number_is_taken_in_any_usual_spelling_and_sent_in_one(typed: str) -> 
     assert PHONE.check_account(typed) == "0881234567"
 
 
-@pytest.mark.parametrize("typed", ["0991234567", "+27 88 123 4567", "088123456", "08812345678", "٠٨٨١٢٣٤٥٦٧", "0881234567 ext. 3", "call me", "088\u200b1234567"])
+@pytest.mark.parametrize(
+    "typed", ["0991234567", "+27 88 123 4567", "088123456", "08812345678", "٠٨٨١٢٣٤٥٦٧", "0881234567 ext. 3", "call me", "088\u200b1234567"]
+)
 def test_another_networks_or_countrys_number_is_none_of_this_biller(typed: str) -> None:
     with pytest.raises(BadInput, match="This is not a mobile number of TNM. It has 10 digits, for example 0881234567."):
         PHONE.check_account(typed)
