@@ -132,7 +132,9 @@ def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     _timeline(story, SHORT_TIMELINE)
     if st.button("Open the full page", icon=":material/open_in_full:", width="stretch", help="Every fact, both legs, every message."):
         _elsewhere(id=one.our_transaction_id)
-    st.caption(as_of(story.as_of) + (". This follows by itself until it is settled." if open_still else "."))
+    # Once it has settled the list behind is left as it was: it says by itself that something changed.
+    follows = open_still and Stage(one.stage) not in AT_REST
+    st.caption(as_of(story.as_of) + (". This follows by itself until it is settled." if follows else "."))
 
 
 # ---- The story
