@@ -134,6 +134,74 @@ def test_a_reload_at_each_step_of_a_purchase_loses_nothing(console: Console, sig
     expect(page.get_by_text(PAID)).to_be_visible()
 
 
+def test_a_water_board_that_speaks_through_the_banks_esb_is_paid_there(console: Console, sign_in: SignIn) -> None:
+    """By configuration alone: the same adapter, the same page, another dialect on the wire."""
+    console.query("UPDATE biller_configs SET dialect = 'esb', version = version + 1 WHERE biller_type = 'SRWB_POSTPAID'")
+    console.query(
+        "INSERT INTO biller_config_versions (config_id, version, snapshot, authentication)"
+        ' SELECT c.id, c.version, v.snapshot || \'{"dialect": "esb"}\', c.authentication'
+        " FROM biller_configs c JOIN biller_config_versions v ON v.config_id = c.id AND v.version = c.version - 1 WHERE c.biller_type = 'SRWB_POSTPAID'"
+    )
+    console.query("NOTIFY billers_config")
+    page = sign_in("operator")
+    start(page, console, "SRWB_POSTPAID", "Account number", "70000506")
+    field(page, "Amount in MWK").fill("900")
+    field(page, "Amount in MWK").press("Enter")
+    pay(page, console, "SRWB_POSTPAID", "70000506")
+    said = console.query("SELECT request FROM answers a JOIN transactions t ON t.id = a.transaction_id WHERE t.account_number = '70000506' ORDER BY a.at")
+    assert "GET " in str(said[0][0])
+    assert "<post-payment-request>" in str(said[1][0])
+
+
+def test_a_bill_is_paid_by_keyboard_alone(console: Console, sign_in: SignIn) -> None:
+    """From the form to "Paid" without a pointer: beyond the data itself, ten keys are enough."""
+    page, keys = sign_in("operator"), 0
+
+    def press(key: str) -> None:
+        nonlocal keys
+        keys += 1
+        page.keyboard.press(key)
+
+    page.goto(f"{console.url}/payment?biller=TNM_BUNDLES")
+    field(page, _label(console, "TNM_BUNDLES")).focus()
+    page.keyboard.type("0881000508")
+    press("Enter")
+    choose = page.get_by_role("button", name="Choose")
+    expect(choose.first).to_be_visible()
+    choose.first.focus()
+    press("Enter")
+    expect(pay_button(page)).to_be_visible()
+    press("Control+Enter")
+    expect(page.get_by_text(PAID)).to_be_visible()
+    press("Alt+n")
+    expect(page.get_by_text("1 Account").first).to_be_visible()
+    page.goto(f"{console.url}/payment?biller=BWB_POSTPAID")
+    field(page, "Account number").focus()
+    page.keyboard.type("70000508")
+    press("Enter")
+    expect(field(page, "Amount in MWK")).to_be_visible()
+    # The balance the biller told, without typing it.
+    press("Alt+b")
+    expect(pay_button(page)).to_be_visible()
+    press("Control+Enter")
+    expect(page.get_by_text(PAID)).to_be_visible()
+    assert keys <= 10
+    assert len(console.ledger("70000508", "BWB_POSTPAID")) == len(console.ledger("0881000508", "TNM_BUNDLES")) == 1
+
+
+def test_every_look_up_is_logged_and_found_under_transactions(console: Console, sign_in: SignIn) -> None:
+    page = sign_in("operator")
+    page.goto(f"{console.url}/lookup?biller=LWB_POSTPAID")
+    for account, answer in (("10020001", "does not know this account"), ("70000509", "Active")):
+        field(page, "Account number").fill(account)
+        field(page, "Account number").press("Enter")
+        expect(page.get_by_text(answer).first).to_be_visible()
+    for account, status in (("10020001", "FAILED"), ("70000509", "COMPLETED")):
+        assert console.query("SELECT transaction_type, status FROM transactions WHERE account_number = %s", account) == [("ACCOUNT_DETAILS", status)]
+        page.goto(f"{console.url}/transactions?q={account}")
+        expect(page.get_by_text("1 transaction", exact=True).first).to_be_visible()
+
+
 def test_in_the_end_the_billers_ledgers_are_the_completed_payments(console: Console) -> None:
     """The oracle's word over everything that was paid by hand: each effect is one completed row, each completed row one effect."""
     rows = console.query(
