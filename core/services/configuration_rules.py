@@ -382,10 +382,17 @@ RULE_CHECKS: Mapping[str, Check] = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Which endpoints and which credentials a biller's class asks its configuration for, in the order it asks."""
+    """Which endpoints and which credentials a biller's class asks its configuration for, in the order it asks.
+
+    Each of the `alternatives` is a set of credentials that serves by itself: user name and password, or a token, or a key.
+    """
 
     endpoints: tuple[str, ...]
-    credentials: tuple[str, ...]
+    alternatives: tuple[tuple[str, ...], ...]
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        return tuple(name for alternative in self.alternatives for name in alternative)
 
 
 class _Listener(Mapping[str, str]):
@@ -413,15 +420,26 @@ def expected(biller_type: str, dialect: str) -> Expected:
     """Found by asking the class for each of its requests: a biller states nothing twice, and a ninth one is known like the eight."""
     adapter = adapter_for(biller_type)
     endpoints: dict[str, None] = {}
-    credentials: dict[str, None] = {}
+    alternatives: list[tuple[str, ...]] = []
     while True:
-        # What was asked for is missing next time, so that a class that takes a key or a password is asked for both.
-        paths, secrets = _Listener("/x"), _Listener("x", frozenset(credentials))
+        # What was asked for is missing next time, so that a class that takes a password or a key is asked for both.
+        known = frozenset(name for alternative in alternatives for name in alternative)
+        paths, secrets = _Listener("/x"), _Listener("x", known)
         _say_everything(adapter(Terms(base_url="https://biller.example", endpoints=paths, credentials=secrets, dialect=dialect)))
         endpoints.update(dict.fromkeys(paths.asked))
-        if set(secrets.asked) <= set(credentials):
-            return Expected(tuple(endpoints), tuple(credentials))
-        credentials.update(dict.fromkeys(secrets.asked))
+        fresh = tuple(name for name in dict.fromkeys(secrets.asked) if name not in known)
+        if not fresh:
+            return Expected(tuple(endpoints), tuple(alternatives))
+        alternatives.append(fresh)
+
+
+def merged(content: Content, stored: Mapping[str, str], entered: Mapping[str, str]) -> dict[str, str]:
+    """The stored credentials with those entered over them. A token that is entered ends a stored password: it would be asked for first."""
+    adapter = _adapter(content)
+    if not entered or adapter is None:
+        return dict(stored)
+    touched = [alternative for alternative in expected(adapter.code, dialect_of(content)).alternatives if set(alternative) & set(entered)]
+    return {name: value for name, value in stored.items() if any(name in alternative for alternative in touched)} | dict(entered)
 
 
 def _say_everything(biller: Biller) -> None:

@@ -143,7 +143,9 @@ def versions(actor: Actor, /, config_id: uuid.UUID) -> list[Version]:
 def acts(actor: Actor, /, config_id: uuid.UUID) -> list[Act]:
     """Who did what to this configuration, newest first."""
     with db.unit_of_work() as session:
-        return [_act(entry) for entry in Billers(session).acts(config_id)]
+        entries = Billers(session).acts(config_id)
+        people = Billers(session).people([entry.actor_id for entry in entries])
+    return [_act(entry, people) for entry in entries]
 
 
 # ---- Changing
@@ -178,7 +180,8 @@ def edit(actor: Actor, /, config_id: uuid.UUID, shown: int, content: Content, cr
     entered = credentials or {}
     with db.unit_of_work() as session:
         config = _held(session, config_id, shown)
-        snapshot = _valid({**content, "biller_type": config.biller_type}, entered)
+        content = {**content, "biller_type": config.biller_type}
+        snapshot = _valid(content, entered)
         before = Snapshot.of(config)
         changes: dict[str, Any] = differences(before.model_dump(mode="json"), snapshot.model_dump(mode="json"))
         moved = origin_of(before.base_url) != origin_of(snapshot.base_url)
@@ -187,7 +190,7 @@ def edit(actor: Actor, /, config_id: uuid.UUID, shown: int, content: Content, cr
             config.authentication = None
             changes["authentication"] = "removed, since the host changed"
         if entered:
-            config.authentication = _sealed(config.id, {**_kept(config), **entered})
+            config.authentication = _sealed(config.id, rules.merged(content, _kept(config), entered))
             changes["authentication"] = CHANGED
         if not changes:
             raise BadInput("Nothing was changed, so there is nothing to save.")
@@ -370,11 +373,11 @@ def _changes(before: BillerConfigVersion | None, row: BillerConfigVersion) -> di
     return changes
 
 
-def _act(entry: AuditEntry) -> Act:
+def _act(entry: AuditEntry, people: Mapping[uuid.UUID, str]) -> Act:
     details = dict(entry.details)
     return Act(
         at=entry.at,
-        by=entry.actor_name,
+        by=(people.get(entry.actor_id) if entry.actor_id else None) or entry.actor_name,
         action=entry.action,
         version=details.pop("version", None),
         reason=details.pop("reason", None),

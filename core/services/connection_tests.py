@@ -199,7 +199,7 @@ def _trial(config: BillerConfig, account: str, account_type: str | None, typed: 
         config_id=config.id,
         version=config.version,
         snapshot=snapshot,
-        credentials=dict(entered) if moved else {**_stored(config), **entered},
+        credentials=dict(entered) if moved else rules.merged(snapshot.model_dump(mode="json"), _stored(config), entered),
         question=question,
         query=_query(config.biller_type, snapshot, question, account, account_type),
         remark=remark,
@@ -236,8 +236,9 @@ async def _stages(trial: Trial, policy: LinePolicy) -> list[StageResult]:
     address = await _address(terms, exchange, policy)
     if not address.passed:
         return [address]
+    line = Line(policy)
     began = clock.now()
-    answer = await Line(policy).perform(terms, exchange, adapter.masked)
+    answer = await line.perform(terms, exchange, adapter.masked)
     return [address, *_told(trial, answer, began)]
 
 

@@ -357,7 +357,8 @@ def _credentials(draft: Draft, found: Mapping[str, str], configuration: Configur
                 f"Set where the console is started (BILLERS_CREDENTIALS_{configuration.snapshot.biller_type}): those go before what is stored here.",
                 icon=":material/terminal:",
             )
-        names = rules.expected(draft.content["biller_type"], rules.dialect_of(draft.content)).credentials
+        expected = rules.expected(draft.content["biller_type"], rules.dialect_of(draft.content))
+        names = expected.credentials
         columns = st.columns(2)
         for place, name in enumerate(names):
             with columns[place % 2]:
@@ -375,8 +376,9 @@ def _credentials(draft: Draft, found: Mapping[str, str], configuration: Configur
                 complain(found.get(f"credentials.{name}"))
         if not names:
             st.caption("This biller asks for none.")
-        elif len(names) > 2:
-            st.caption("Fill in those the biller gave you: some of them are alternatives.")
+        elif len(expected.alternatives) > 1:
+            ways = "; or ".join(" and ".join(_credential_label(name) for name in alternative) for alternative in expected.alternatives)
+            st.caption(f"Whichever the biller gave you: {ways}. Entering one kind replaces a stored one of another kind.")
         if stored and configuration:
             st.button(
                 "Remove the stored credentials",

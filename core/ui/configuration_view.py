@@ -81,7 +81,9 @@ def show(actor: Actor, config_id: uuid.UUID) -> None:
         turn_to()
     one = configurations.find(actor, config_id)
     _head(one)
-    if notice := st.session_state.pop(NOTICE, None):
+    # Kept for the run after the test, where it is still news.
+    notice = st.session_state.get(NOTICE) if st.session_state.get(TEST_NEXT) == one.id else st.session_state.pop(NOTICE, None)
+    if notice:
         st.success(plain(notice), icon=":material/check_circle:")
     if (asked := st.query_params.get("do")) in SWITCHES:
         _confirm(actor, one, str(asked))
@@ -189,13 +191,12 @@ def _settings(_actor: Actor, one: Configuration, draft: Draft) -> None:
 
 
 def _test(actor: Actor, one: Configuration, draft: Draft) -> None:
-    saved_one = _ask_test(actor, one, draft)
+    _ask_test(actor, one, draft)
     history = connection_tests.history(actor, one.id)
     if not history:
         st.info("Never tested. A test asks the biller about an account it knows; it pays nothing.", icon=":material/network_check:")
         return
-    shown = saved_one or history[0]
-    _stages(shown)
+    _stages(history[0])
     st.subheader("Earlier tests", anchor=False)
     st.dataframe(
         pd.DataFrame(
@@ -222,7 +223,7 @@ def _test(actor: Actor, one: Configuration, draft: Draft) -> None:
     )
 
 
-def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> Tried | None:
+def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
     """The question, and the test itself where it was asked for: what it says of a bad account stands beside the field."""
     kinds, account_rules = one.snapshot.validation_rules.account_types, one.snapshot.validation_rules
     typed = draft.is_changed
@@ -257,22 +258,25 @@ def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> Tried | None:
     if st.session_state.pop(TEST_NEXT, None) == one.id:
         asked = True
     if not asked and not asked_typed:
-        return None
+        return
     with below:
         try:
             with st.spinner("Asking the biller…", show_time=True):
-                return _run(actor, one, draft if asked_typed else None)
+                _run(actor, one, draft if asked_typed else None)
         except BillersError as error:
             complain(error.sentence)
-    return None
+        else:
+            # What stands above tells of the last test, too.
+            st.rerun()
 
 
-def _run(actor: Actor, one: Configuration, draft: Draft | None) -> Tried:
+def _run(actor: Actor, one: Configuration, draft: Draft | None) -> None:
     account = st.session_state.get(f"test-account-{one.id}") or ""
     kind = st.session_state.get(f"test-kind-{one.id}")
     if draft is None:
-        return connection_tests.run(actor, one.id, account, kind)
-    return connection_tests.run(actor, one.id, account, kind, typed=draft.written, credentials=draft.credentials)
+        connection_tests.run(actor, one.id, account, kind)
+    else:
+        connection_tests.run(actor, one.id, account, kind, typed=draft.written, credentials=draft.credentials)
 
 
 def _stages(test: Tried) -> None:

@@ -196,6 +196,13 @@ def test_what_a_biller_asks_its_configuration_for_is_found_by_asking_it() -> Non
     assert set(expected("TNM_BUNDLES", "erecharge").credentials) >= {"username", "password", "pin", "sender_msisdn"}
 
 
+def test_a_token_that_is_entered_ends_a_stored_password_and_a_password_ends_none(content: dict[str, Any]) -> None:
+    esb, stored = {**content, "dialect": "esb"}, {"username": "a", "password": "b"}
+    assert rules.merged(esb, stored, {"token": "t"}) == {"token": "t"}
+    assert rules.merged(esb, stored, {"password": "c"}) == {"username": "a", "password": "c"}
+    assert rules.merged(esb, stored, {}) == stored
+
+
 @pytest.mark.parametrize("code", list(adapters()))
 def test_every_biller_names_an_endpoint_and_a_credential_in_each_of_its_dialects(code: str) -> None:
     for dialect in adapters()[code].dialects:
