@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, DateTime, and_, cast, func, literal, select, text, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerConfig, Breaker, Event, Transaction
@@ -291,7 +292,7 @@ class Statistics:
             select(config.biller_type, config.biller_name, config.display_name, config.is_active, config.paused_reason)
             .add_columns(Breaker.reason, Breaker.opened_at, last)
             .outerjoin(Breaker, Breaker.biller_type == config.biller_type)
-            .distinct(config.biller_type)
+            .ext(distinct_on(config.biller_type))
             .order_by(config.biller_type, config.is_active.desc(), config.updated_at.desc())
         )
         states = [BillerState(*row) for row in self._session.execute(found)]

@@ -454,7 +454,7 @@ def _success(told: Told) -> None:
         if not codes:
             st.caption("Nothing has ended in this range, so there is no rate yet.")
             return
-        texts = [f"{percent(apart[code].success_rate)} · {count(apart[code].completed)} of {count(apart[code].ended)}" for code in codes]
+        texts = [f"{percent(apart[code].success_rate)} · {count(apart[code].completed)}/{count(apart[code].ended)}" for code in codes]
         bars = figures.rates([told.title(code) for code in codes], [apart[code].success_rate or 0 for code in codes], texts)
         leads = [[told.list_of_all(*(status.value for status in ENDED), billers=(code,)) for code in codes]]
         _plot(
@@ -505,7 +505,7 @@ def _failures(reasons: Sequence[FailureReason], told: Told) -> None:
             groups.append((counted(len(ordered) - MOST_REASONS, "other"), others))
         says = [_reason_text(told, code, found) for code, found in groups]
         leads = [told.list_of_all(Status.FAILED.value, billers=sorted({reason.biller for reason in found})) for _, found in groups]
-        picture = figures.pareto([code for code, _ in groups], [_sum(found) for _, found in groups], says)
+        picture = figures.pareto([code for code, _ in groups], [_sum(found) for _, found in groups], says, figures.tall(1.5 * len(told.times.by_biller)))
         _plot(picture, f"failures-{told.wish.address()}", f"Failure reasons, most often {ordered[0]}.", [leads, leads])
 
 

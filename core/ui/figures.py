@@ -37,6 +37,9 @@ HEIGHT = 320
 TALL = 380
 BAR_PIXELS = 34
 
+# As many names of steps as a telephone has room for.
+MOST_TICKS = 7
+
 # Neither zoom nor tool bar: the range is chosen above, and a swipe on a telephone scrolls the page.
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
@@ -91,24 +94,20 @@ def bars_over_time(steps: Sequence[str], series: Sequence[Series], unit: str) ->
 
 def rates(names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> Figure:
     """A bar for each biller from nothing to 100 %, the target as a line, the counts beside it."""
-    colours = [GREEN if value >= TARGET_SUCCESS_RATE else RED for value in values]
     bars = {
         "type": "bar",
         "orientation": "h",
         "y": list(names),
         "x": [100 * value for value in values],
-        "text": list(texts),
-        # Beside the bar and not on it: readable in both themes.
-        "textposition": "outside",
-        "marker": {"color": colours, "cornerradius": 3},
-        "hovertemplate": "%{y}<br>%{text}<extra></extra>",
+        "marker": {"color": [GREEN if value >= TARGET_SUCCESS_RATE else RED for value in values], "cornerradius": 3},
+        "hovertext": list(texts),
+        "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
     }
-    figure = {
-        "data": [bars],
-        "layout": _layout(
-            xaxis={"range": [0, 165], "ticksuffix": "%", "tickvals": [0, 25, 50, 75, 100], "showgrid": True}, yaxis=_names_axis(), height=_tall(len(names))
-        ),
-    }
+    # In a column of their own: on the bars they would be unreadable in one theme, and at their ends the target would cross them out.
+    column = {"type": "scatter", "mode": "text", "y": list(names), "x": [103] * len(names), "text": list(texts), "textposition": "middle right"}
+    ticks = [0, 25, 50, 75, 100]
+    axis = {"range": [0, 185], "tickvals": ticks, "ticktext": [f"{tick}%" for tick in ticks], "showgrid": True}
+    figure = {"data": [bars, {**column, "hoverinfo": "skip"}], "layout": _layout(xaxis=axis, yaxis=_names_axis(), height=tall(len(names)))}
     _target(figure, 100 * TARGET_SUCCESS_RATE, f"target {TARGET_SUCCESS_RATE:.0%}")
     return figure
 
@@ -132,7 +131,7 @@ def shares(names: Sequence[str], values: Sequence[int], colours: Sequence[str], 
     return {"data": [ring], "layout": _layout(showlegend=True, legend=legend, annotations=[note], margin={"l": 10, "r": 10, "t": 24, "b": 10}, height=TALL)}
 
 
-def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str]) -> Figure:
+def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], height: int = HEIGHT) -> Figure:
     """Reasons by how often, and the line of what they come to together: the few that make the most of it stand on the left."""
     whole, together, line = sum(counts), 0, []
     for one in counts:
@@ -161,10 +160,10 @@ def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str]) -> 
         "marker": {"size": 5, "color": SLATE},
         "hovertemplate": "%{y:.0f}% with those before it<extra></extra>",
     }
-    right = {"overlaying": "y", "side": "right", "range": [0, 108], "ticksuffix": "%", "showgrid": False, "tickvals": [0, 50, 100]}
+    right = {"overlaying": "y", "side": "right", "range": [0, 108], "showgrid": False, "tickvals": [0, 50, 100], "ticktext": ["0%", "50%", "100%"]}
     return {
         "data": [bars, cumulative],
-        "layout": _layout(yaxis={"rangemode": "tozero"}, xaxis={"type": "category", "tickangle": -35 if len(names) > 4 else 0}, height=HEIGHT)
+        "layout": _layout(yaxis={"rangemode": "tozero"}, xaxis={"type": "category", "tickangle": -35 if len(names) > 4 else 0}, height=height)
         | {"yaxis2": {**right, "fixedrange": True}},
     }
 
@@ -181,7 +180,7 @@ def answer_times(names: Sequence[str], medians: Sequence[float], p95s: Sequence[
         "layout": _layout(
             xaxis={"rangemode": "tozero", "ticksuffix": " s", "showgrid": True},
             yaxis=_names_axis(),
-            height=_tall(1.5 * len(names)),
+            height=tall(1.5 * len(names)),
             showlegend=True,
             legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0, "traceorder": "reversed"},
         ),
@@ -222,15 +221,16 @@ def _layout(**more: Any) -> Figure:
 
 def _time_axis(steps: Sequence[str]) -> Figure:
     # Text and no dates: Plotly would put ticks between the steps, and think in its own zone.
-    few = max(1, len(steps) // 10)
-    return {"type": "category", "tickvals": list(steps)[:: few if len(steps) > 12 else 1], "tickangle": 0}
+    every = -(-len(steps) // MOST_TICKS)
+    return {"type": "category", "tickvals": list(steps)[::every], "tickangle": 0}
 
 
 def _names_axis() -> Figure:
     return {"autorange": "reversed", "ticklabelstandoff": 6, "showgrid": False}
 
 
-def _tall(bars: float) -> int:
+def tall(bars: float) -> int:
+    """High enough for so many bars one below the other."""
     return max(HEIGHT, 70 + round(BAR_PIXELS * bars))
 
 

@@ -1,26 +1,41 @@
 """What a set of transactions comes to, against plain SQL written anew here."""
 
-from datetime import UTC, datetime
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+import pytest
+from sqlalchemy import text
+
+import core.db
+from core import clock
 from core.access import Actor
+from core.errors import NotAllowed, Unavailable
 from core.repositories.filters import TransactionFilter
-from core.services import statistics
-from core.states import Status
-from tests.statistics.conftest import Book
+from core.repositories.statistics import Grain, Waiting
+from core.services import periods, statistics
+from core.services.asked import Asked
+from core.services.statistics import DOUBT_AGES, LONG_QUEUED
+from core.states import MONEY_TYPES, Status, TransactionType
+from tests.statistics.conftest import LWB, Book
 
+ZONE = clock.BUSINESS_ZONE
 NOON = datetime(2025, 11, 20, 10, tzinfo=UTC)
+ENDINGS = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.REVERSED)
+BILLERS = (LWB, "BWB_POSTPAID", "MASM")
+
+
+# ---- Definitions
 
 
 def test_figures_count_payments_and_look_ups_apart_and_sum_what_was_paid(book: Book, analyst: Actor) -> None:
-    for status, amount in (
-        (Status.COMPLETED, "100.10"),
-        (Status.COMPLETED, "0.20"),
-        (Status.FAILED, "5.00"),
-        (Status.REVERSED, "7.00"),
-        (Status.CANCELLED, "9.00"),
-    ):
-        book.row(NOON, status, amount)
+    book.row(NOON, Status.COMPLETED, "100.10")
+    book.row(NOON, Status.COMPLETED, "0.20")
+    book.row(NOON, Status.FAILED, "5.00")
+    book.row(NOON, Status.REVERSED, "7.00")
+    book.row(NOON, Status.CANCELLED, "9.00")
     book.row(NOON, Status.COMPLETED, None)
     told = statistics.totals(analyst, TransactionFilter())
     assert (told.rows, told.payments, told.lookups) == (6, 5, 1)
@@ -41,3 +56,229 @@ def test_amounts_of_another_currency_are_never_added_up(book: Book, analyst: Act
     told = statistics.totals(analyst, TransactionFilter())
     assert told.values == {"MWK": Decimal("10.00"), "USD": Decimal("3.00")}
     assert told.value == Decimal("10.00")
+
+
+def test_figures_are_not_for_somebody_without_the_right(database: object) -> None:
+    nobody = Actor(None, "x", "X", "guest", frozenset({"people:sign_in"}))
+    services: list[Callable[[], Any]] = [
+        lambda: statistics.totals(nobody, TransactionFilter()),
+        lambda: statistics.over_time(nobody, TransactionFilter(), Grain.DAY),
+        lambda: statistics.answer_times(nobody, TransactionFilter()),
+        lambda: statistics.failure_reasons(nobody, TransactionFilter()),
+        lambda: statistics.attention(nobody),
+        lambda: statistics.overview(nobody, 7),
+        lambda: statistics.mark(nobody),
+        lambda: statistics.biller_titles(nobody),
+    ]
+    for service in services:
+        with pytest.raises(NotAllowed, match="see dashboard and analytics"):
+            service()
+
+
+def test_figures_of_a_database_that_is_away_are_a_sentence(analyst: Actor, set_environment: Callable[..., None]) -> None:
+    set_environment(database_url="postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        statistics.totals(analyst, TransactionFilter())
+
+
+# ---- Against SQL
+
+
+def _fill(book: Book, chance: random.Random, count: int) -> None:
+    """Rows around midnights and ends of months, where a zone that was forgotten shows."""
+    for code in BILLERS:
+        book.biller(code)
+    edges = [clock.day_bounds(date(2025, month, day), ZONE)[0] for month, day in ((10, 1), (10, 31), (11, 1), (11, 24), (12, 1))]
+    for _ in range(count):
+        at = chance.choice(edges) + timedelta(seconds=chance.choice([-1, 0, 1, chance.randint(-40 * 86_400, 40 * 86_400)]))
+        kind = chance.choice(list(TransactionType))
+        amount = Decimal(chance.randint(1, 10**8)) / 100 if kind in MONEY_TYPES else None
+        made = book.row(
+            at,
+            chance.choice(ENDINGS) if kind in MONEY_TYPES else chance.choice((Status.COMPLETED, Status.FAILED)),
+            amount,
+            kind,
+            biller=chance.choice(BILLERS),
+            account=f"7{chance.randint(0, 20):04}",
+            error_code=chance.choice([None, "BLOCKED", "LIMIT"]),
+        )
+        paying = {TransactionType.CONFIRM_INVOICE: "confirm_invoice", TransactionType.CONFIRM_BUNDLE: "purchase_bundle"}.get(kind, "pay")
+        calls = ((paying if kind in MONEY_TYPES else "lookup", "CONFIRMED"), ("status", "UNKNOWN"), (paying, "NOT_SENT"))
+        for verb, outcome in calls[: chance.randint(0, 3)]:
+            book.answer(made, at + timedelta(seconds=2), chance.randint(1, 40_000), verb=verb, outcome=outcome)
+
+
+def _any_filter(chance: random.Random) -> TransactionFilter:
+    def some(of: list[str]) -> tuple[str, ...]:
+        return tuple(chance.sample(of, chance.randint(0, 2)))
+
+    first = date(2025, 9, 15) + timedelta(days=chance.randint(0, 90))
+    return Asked(
+        billers=some(list(BILLERS)),
+        statuses=some([status.value for status in ENDINGS]),
+        types=some([kind.value for kind in TransactionType]),
+        first_day=chance.choice([None, first]),
+        last_day=chance.choice([None, first + timedelta(days=chance.randint(0, 60))]),
+        search=chance.choice(["", "", "7000"]),
+        amount_min=chance.choice([None, None, Decimal("250000.00")]),
+    ).wanted(ZONE)
+
+
+PLAIN = """
+    SELECT count(*),
+        count(*) FILTER (WHERE amount IS NOT NULL),
+        count(*) FILTER (WHERE amount IS NOT NULL AND status = 'COMPLETED'),
+        count(*) FILTER (WHERE amount IS NOT NULL AND status IN ('COMPLETED', 'FAILED', 'REVERSED')),
+        coalesce(sum(amount) FILTER (WHERE status = 'COMPLETED'), 0)
+    FROM transactions
+    WHERE (%(billers)s::text[] = '{}' OR biller_type = ANY (%(billers)s)) AND (%(statuses)s::text[] = '{}' OR status = ANY (%(statuses)s))
+        AND (%(types)s::text[] = '{}' OR transaction_type = ANY (%(types)s))
+        AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+        AND (%(search)s = '' OR account_number LIKE '%%' || %(search)s || '%%')
+        AND (%(amount_min)s::numeric IS NULL OR amount >= %(amount_min)s)
+    """
+
+
+def _parameters(wanted: TransactionFilter) -> dict[str, Any]:
+    lists = {name: list(getattr(wanted, name)) for name in ("billers", "statuses", "types")}
+    return {**lists, **{name: getattr(wanted, name) for name in ("since", "until", "search", "amount_min")}}
+
+
+def test_for_two_hundred_filters_the_totals_are_those_of_plain_sql(book: Book, analyst: Actor) -> None:
+    chance = random.Random(20251124)
+    _fill(book, chance, 400)
+    met = 0
+    for _ in range(200):
+        wanted = _any_filter(chance)
+        expected = book.connection.execute(PLAIN, _parameters(wanted)).fetchone()
+        told = statistics.totals(analyst, wanted)
+        assert (told.rows, told.payments, told.completed, told.ended, told.value) == expected, wanted
+        met += told.rows > 0
+    assert met > 100, "most filters find something, or this compares nothing with nothing"
+
+
+@pytest.mark.parametrize("grain", list(Grain))
+def test_a_step_of_time_is_one_of_the_banks_zone(book: Book, analyst: Actor, grain: Grain) -> None:
+    _fill(book, random.Random(7), 300)
+    expected = book.connection.execute(
+        f"SELECT date_trunc('{grain.value}', created_at AT TIME ZONE 'Africa/Blantyre') AT TIME ZONE 'Africa/Blantyre', count(*), sum(amount)"
+        " FROM transactions WHERE amount IS NOT NULL AND status = 'COMPLETED' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    told = statistics.over_time(analyst, TransactionFilter(), grain).by_step()
+    assert [(step, figures.completed, figures.value) for step, figures in told.items() if figures.completed] == expected
+
+
+def test_the_last_second_of_a_month_in_blantyre_is_in_that_month(book: Book, analyst: Actor) -> None:
+    # 22:00 UTC is midnight in Blantyre.
+    book.row(datetime(2025, 10, 31, 21, 59, 59, tzinfo=UTC))
+    book.row(datetime(2025, 10, 31, 22, 0, 0, tzinfo=UTC))
+    told = statistics.over_time(analyst, TransactionFilter(), Grain.MONTH).by_step()
+    assert [(clock.business_day(step), figures.payments) for step, figures in told.items()] == [(date(2025, 10, 1), 1), (date(2025, 11, 1), 1)]
+    for day in (date(2025, 10, 31), date(2025, 11, 1)):
+        assert statistics.totals(analyst, statistics.of_days(day, day)).payments == 1
+
+
+def test_billers_and_steps_add_up_to_the_whole(book: Book, analyst: Actor) -> None:
+    _fill(book, random.Random(3), 300)
+    whole = statistics.over_time(analyst, TransactionFilter(), Grain.WEEK)
+    for parts in (whole.by_biller().values(), whole.by_step().values()):
+        assert sum(part.rows for part in parts) == whole.rows == 300
+        assert sum(part.ended for part in parts) == whole.ended
+        assert sum((part.value for part in parts), Decimal(0)) == whole.value
+
+
+# ---- Answer times, reasons
+
+
+def test_answer_times_are_those_of_calls_that_pay(book: Book, analyst: Actor) -> None:
+    _fill(book, random.Random(11), 300)
+    calls = """
+        SELECT count(*), avg(duration_ms), percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms), percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)
+        FROM answers n JOIN attempts a ON a.id = n.attempt_id JOIN transactions t ON t.id = n.transaction_id
+        WHERE a.verb IN ('pay', 'confirm_invoice', 'purchase_bundle') AND n.outcome <> 'NOT_SENT'
+        """
+    count, average, median, p95 = book.connection.execute(calls).fetchone() or ()
+    told = statistics.answer_times(analyst, TransactionFilter(), Grain.MONTH)
+    assert told.altogether is not None
+    assert (told.altogether.calls, told.altogether.median_ms, told.altogether.p95_ms) == (count, median, p95)
+    assert told.altogether.average_ms == pytest.approx(float(average))
+    assert sum(one.calls for one in told.by_biller.values()) == sum(one.calls for one in told.by_step.values()) == count
+    lwb = book.connection.execute(calls + "AND t.biller_type = %s", [LWB]).fetchone() or ()
+    assert (told.by_biller[LWB].calls, told.by_biller[LWB].p95_ms) == (lwb[0], lwb[3])
+
+
+def test_an_inquiry_and_a_call_that_never_left_say_nothing_of_how_fast_a_biller_answers(book: Book, analyst: Actor) -> None:
+    one = book.row(NOON)
+    book.answer(one, NOON, 9_000, verb="status")
+    book.answer(one, NOON, 3, outcome="NOT_SENT")
+    assert statistics.answer_times(analyst, TransactionFilter()).altogether is None
+    book.answer(one, NOON, 30_000, outcome="UNKNOWN")
+    told = statistics.answer_times(analyst, TransactionFilter(since=NOON)).altogether
+    assert told is not None
+    assert (told.calls, told.average_ms) == (1, 30_000.0)
+
+
+def test_reasons_are_those_of_failed_payments_most_frequent_first(book: Book, analyst: Actor) -> None:
+    for code in ("LIMIT", "BLOCKED", "BLOCKED", None):
+        book.row(NOON, Status.FAILED, error_code=code, error_message="Told.")
+    book.row(NOON, Status.FAILED, None, error_code="NO_SUCH_ACCOUNT")
+    book.row(NOON, Status.REVERSED, error_code="BLOCKED")
+    told = statistics.failure_reasons(analyst, TransactionFilter())
+    assert [(reason.code, reason.count) for reason in told] == [("BLOCKED", 2), ("LIMIT", 1), (None, 1)]
+
+
+# ---- How things stand
+
+
+def test_what_needs_somebody_is_counted_by_age(book: Book, analyst: Actor) -> None:
+    assert statistics.attention(analyst).in_doubt == Waiting()
+    now = clock.now()
+    doubts = [book.unsettled(now - age, "PAY_UNKNOWN", "PROCESSING") for age in (timedelta(hours=30), timedelta(hours=2), timedelta(seconds=5))]
+    book.unsettled(now, "REVIEW", "PROCESSING")
+    book.unsettled(now - 2 * LONG_QUEUED, "QUEUED", "PENDING")
+    book.unsettled(now, "QUEUED", "PENDING")
+    seen = statistics.attention(analyst)
+    assert [seen.in_doubt.older_than[age] for age in DOUBT_AGES] == [2, 2, 1]
+    assert seen.in_doubt.references == tuple(doubts)
+    assert (seen.in_doubt.count, seen.under_review.count, seen.queued.count, seen.queued_long) == (3, 1, 2, 1)
+    assert not seen.worker_seen
+
+
+def test_a_biller_stands_as_its_active_configuration_and_its_last_success_say(book: Book, analyst: Actor) -> None:
+    book.row(NOON, Status.COMPLETED, None)
+    book.row(NOON + timedelta(hours=1), Status.FAILED)
+    before = next(biller for biller in statistics.attention(analyst).billers if biller.code == LWB)
+    assert (before.is_active, before.last_success_at) == (False, NOON)
+    with core.db.unit_of_work() as unit:
+        unit.execute(text("UPDATE biller_configs SET is_active = true, paused_at = now(), paused_reason = 'Holiday.' WHERE biller_type = :code"), {"code": LWB})
+        unit.execute(text("INSERT INTO breakers (biller_type, probe_at, reason) VALUES (:code, now(), 'It does not answer.')"), {"code": LWB})
+    now = next(biller for biller in statistics.attention(analyst).billers if biller.code == LWB)
+    assert (now.is_active, now.paused_because, now.breaker_reason) == (True, "Holiday.", "It does not answer.")
+
+
+def test_the_mark_changes_with_a_new_row_and_only_then(book: Book, analyst: Actor) -> None:
+    book.row(NOON)
+    mark = statistics.mark(analyst)
+    assert statistics.mark(analyst) == mark
+    book.row(NOON + timedelta(seconds=1))
+    assert statistics.mark(analyst) != mark
+
+
+def test_the_overview_compares_today_with_yesterday_up_to_the_same_hour(book: Book, analyst: Actor) -> None:
+    now = clock.now()
+    start = clock.day_bounds(clock.business_day(now), ZONE)[0]
+    yesterday = timedelta(days=1)
+    book.row(now)
+    book.row(now - yesterday - timedelta(seconds=1))
+    # After this hour, yesterday: not to be compared with a day that has not come so far. Close to midnight there is none.
+    later = min(now - yesterday + timedelta(minutes=30), start - timedelta(seconds=1))
+    book.row(later)
+    told = statistics.overview(analyst, 1)
+    (_, today, before), *_ = told.so_far
+    assert (today.payments, told.chosen.payments) == (1, 1)
+    # Of yesterday's rows: the one before this hour, unless it fell on the day before.
+    since, until = told.so_far[0][0].before
+    expected = book.connection.execute("SELECT count(*) FROM transactions WHERE created_at >= %s AND created_at < %s", [since, until]).fetchone()
+    assert (before.payments,) == expected
+    assert until - since == told.as_of - start
+    assert periods.today(told.as_of, ZONE) == told.so_far[0][0]

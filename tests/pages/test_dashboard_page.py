@@ -1,0 +1,209 @@
+"""The dashboard in each of its states: every tile is the list behind it, and what needs somebody stands first."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
+
+import core.db
+from core.access import Actor
+from core.repositories.statistics import BillerState, Waiting
+from core.services import billers, statistics
+from core.services.asked import read
+from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
+from core.ui import attention, session
+from core.ui.figure_words import change, counted, percent, points, seconds, short_amount
+from core.ui.words import zone
+from core.wire.contract import Outcome
+from tests.pages.conftest import HOME, LWB, PATIENCE_SECONDS, Till, labels, said
+from tests.world import SetEnvironment
+
+
+def metric(window: Any, label: str) -> Any:
+    return next(one for one in window.metric if one.label == label)
+
+
+def rows_behind(till: Till, link: Any) -> int:
+    """How many rows the list shows that this link leads to."""
+    asked = read(parse_qs(link.proto.query_string), billers.biller_names(till.actor))
+    return statistics.totals(till.actor, asked.wanted(zone())).rows
+
+
+def links(window: Any) -> dict[str, Any]:
+    return {one.label.replace("\\", ""): one for one in window.page_link}
+
+
+# ---- States
+
+
+def test_an_empty_dashboard_says_how_figures_come(till: Till) -> None:
+    window = till.open("dashboard")
+    assert "No transactions in the last 30 days" in said(window)
+    assert {"Look an account up", "Pay a bill"} <= set(links(window))
+    assert metric(window, "Payments today").value == "0"
+    assert metric(window, "Success rate").value == "–"
+
+
+@pytest.mark.parametrize(
+    ("role", "actions"),
+    [
+        ("operator", ["New payment", "Look up", "Transactions"]),
+        ("manager", ["New payment", "Look up", "Transactions"]),
+        ("analyst", ["Transactions"]),
+        ("administrator", ["Transactions"]),
+    ],
+)
+def test_quick_actions_are_those_of_the_role(sit_down: Callable[..., Till], role: str, actions: list[str]) -> None:
+    assert [label for label in labels(sit_down(role).open("dashboard")) if label != "Sign out"] == actions
+
+
+def test_every_tile_leads_to_as_many_rows_as_it_says(till: Till) -> None:
+    for account, outcome in (("70000001", Outcome.CONFIRMED), ("70000002", Outcome.CONFIRMED), ("70000003", Outcome.REJECTED)):
+        till.pay(account=account)
+        till.answer(outcome, "NO" if outcome is Outcome.REJECTED else None)
+    till.pay(account="70000004")
+    till.look_up("70000005")
+    window = till.open("dashboard", range="today")
+    found = links(window)
+    for label, link in (("Payments today", "5 look-ups beside them"), ("Success rate", "2 of 3 ended"), ("Failed", "0 reversed, 0 cancelled beside")):
+        value = metric(window, label).value
+        rows = rows_behind(till, found[link])
+        assert (value, rows) == {"Payments today": ("4", 4), "Success rate": ("66.6%", 3), "Failed": ("1", 1)}[label]
+    assert metric(window, "Revenue (value paid)").value == "MWK 10,951.00"
+    assert rows_behind(till, found["MWK 10,951.00"]) == 2
+    everyone = len(statistics.attention(till.actor).billers)
+    assert metric(window, "Active billers").value == f"{everyone} of {everyone}"
+    assert "as of" in said(window)
+    assert "CAT" in said(window)
+
+
+def test_billers_and_the_last_ten_stand_in_grids(till: Till) -> None:
+    till.pay()
+    till.answer(Outcome.CONFIRMED)
+    for number in range(12):
+        till.look_up(f"7100{number:04}")
+    window = till.open("dashboard", range="today")
+    by_biller, latest = (one.value for one in window.dataframe)
+    row = next(row for _, row in by_biller.iterrows() if row["Payments"] == "1")
+    assert (row["Value"], row["Ended"], list(row["State"])) == ("MWK 5,475.50", "1 of 1", ["✓ Active"])
+    assert row["Success rate"] == 100
+    assert len(latest) == 10
+    assert latest.iloc[0]["Account"] == "71000011"
+
+
+def test_somebody_without_the_right_is_told_so(till: Till) -> None:
+    till.actor = replace(till.actor, permissions=till.actor.permissions - {"statistics:read"})
+    till.patch.setattr(session, "current", lambda *, touch=True: till.actor)
+    # The first page, as one arrives at it.
+    window = AppTest.from_string(f"import runpy\nrunpy.run_path({str(HOME)!r}, run_name='__main__')", default_timeout=PATIENCE_SECONDS).run()
+    assert "does not include the right to see dashboard and analytics" in said(window)
+    assert not window.metric
+
+
+def test_a_database_that_is_away_is_a_sentence_and_no_figure(till: Till, set_environment: SetEnvironment) -> None:
+    window = till.open("dashboard")
+    set_environment(database_url="postgresql://nobody@127.0.0.1:1/none")
+    window.run()
+    assert not window.exception
+    assert "The database cannot be reached. Nothing was lost" in said(window)
+    assert not window.metric
+
+
+def test_the_range_is_in_the_address_and_nonsense_in_it_is_the_usual_one(till: Till) -> None:
+    window = till.open("dashboard", range="fortnight")
+    chosen = next(one for one in window.button_group if one.label == "Range")
+    assert chosen.value == "7d"
+    chosen.set_value("30d").run()
+    assert window.query_params["range"] == "30d"
+
+
+# ---- What needs somebody
+
+
+def test_trouble_stands_first_with_its_reason_as_text_and_its_next_step(till: Till) -> None:
+    with core.db.unit_of_work() as unit:
+        reason = {"code": LWB, "why": "Until **Monday** :red[x]."}
+        unit.execute(text("UPDATE biller_configs SET paused_at = now(), paused_reason = :why WHERE biller_type = :code"), reason)
+        unit.execute(text("INSERT INTO breakers (biller_type, probe_at, reason) VALUES (:code, now(), 'It does not answer.')"), {"code": LWB})
+    window = till.open("dashboard")
+    told = said(window)
+    assert "Nobody sends payments: no worker has been heard of for 15 seconds." in told
+    assert "is paused: Until **Monday** :red[x]." in told
+    assert any(r"\*\*Monday\*\* \:red\[x\]" in one.value for one in window.markdown), "a reason is text, not markdown"
+    assert "It does not answer." in told
+
+
+def test_each_concern_says_how_old_whose_it_is_and_what_comes_next(till: Till) -> None:
+    now = statistics.attention(till.actor).as_of
+    doubt = Waiting(3, now - timedelta(hours=2), dict(zip(DOUBT_AGES, (2, 2, 0), strict=True)), ("AAA", "BBB"))
+    review, queued = Waiting(1, now - timedelta(days=2)), Waiting(4, now - timedelta(minutes=9), {LONG_QUEUED: 2})
+    biller = BillerState(LWB, "LWB", "LWB postpaid", True, None, None, None, None)
+    seen = Attention(doubt, review, queued, True, True, [biller], now)
+    told = attention.concerns(seen)
+    assert [one.what for one in told] == [
+        "1 payment under review, the oldest submitted 2 days ago.",
+        "3 payments in doubt (2 for more than an hour), the oldest submitted 2 hours ago.",
+        "2 payments not sent after 2 minutes, the oldest submitted 9 minutes ago.",
+    ]
+    assert [one.owner for one in told] == ["Manager", "Operator", "Operator"]
+    assert told[1].references == ("AAA", "BBB")
+    assert all(one.next_step and one.address for one in told)
+    nothing = replace(seen, in_doubt=Waiting(), under_review=Waiting(), queued=Waiting())
+    assert attention.concerns(nothing) == []
+
+
+def test_a_biller_that_is_switched_off_is_nobodys_concern(till: Till) -> None:
+    off = BillerState(LWB, "LWB", "LWB postpaid", False, "Paused.", "Broken.", None, None)
+    seen = Attention(Waiting(), Waiting(), Waiting(), True, True, [off], statistics.attention(till.actor).as_of)
+    assert attention.concerns(seen) == []
+
+
+def test_the_list_of_doubt_has_as_many_rows_as_the_concern_says(till: Till) -> None:
+    till.pay()
+    till.answer(Outcome.UNKNOWN)
+    assert statistics.attention(till.actor).in_doubt.count == 1
+    asked = read({name: [str(value)] for name, value in attention.IN_DOUBT.items()}, [])
+    assert statistics.totals(till.actor, asked.wanted(zone())).rows == 1
+
+
+# ---- Words
+
+
+def test_a_rate_is_never_shown_better_than_it_is() -> None:
+    assert [percent(rate) for rate in (0.94999, 0.95, 0.99999, 1.0, 0.29, 0.0, None)] == ["94.9%", "95.0%", "99.9%", "100.0%", "29.0%", "0.0%", "–"]
+    assert points(0.9512, 0.9499) == 0.2
+    assert points(None, 0.5) is None
+
+
+def test_a_change_is_told_against_something_or_not_at_all() -> None:
+    assert [change(*pair) for pair in ((12, 10), (5, 10), (7, 7), (3, 0), (0, 0))] == ["+20.0%", "-50.0%", 0, "+3", None]
+
+
+def test_short_forms_are_cut_and_not_rounded_up() -> None:
+    assert short_amount(Decimal("1999999.99")) == "MWK 1.9 M"
+    assert short_amount(Decimal("999999.99")) == "MWK 999,999.99"
+    assert short_amount(Decimal("2500000000.00")) == "MWK 2.5 B"
+    assert [seconds(one) for one in (380, 1500, None)] == ["0.38 s", "1.5 s", "–"]
+    assert (counted(1, "payment"), counted(1204, "payment")) == ("1 payment", "1,204 payments")
+
+
+def test_figures_are_counted_once_for_all_who_look_and_anew_when_something_moved(till: Till) -> None:
+    window = till.open("dashboard", range="today")
+    assert metric(window, "Payments today").value == "0"
+    till.pay()
+    window.run()
+    assert metric(window, "Payments today").value == "1"
+
+
+def test_nobody_is_shown_figures_that_were_counted_for_somebody_else(till: Till) -> None:
+    window = till.open("dashboard")
+    assert window.metric
+    till.actor = Actor(None, "x", "X", "guest", frozenset({"people:sign_in"}))
+    window.run()
+    assert not window.metric
