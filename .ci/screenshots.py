@@ -71,7 +71,7 @@ class View:
 STATES: Mapping[str, Sequence[tuple[str, str]]] = {
     "transactions": (
         ("failed", "/transactions?status=FAILED"),
-        ("nothing", "/transactions?search=nobody-has-this"),
+        ("nothing", "/transactions?q=nobody-has-this"),
         ("one-paid", "/transactions?id={paid}"),
         ("one-refused", "/transactions?id={refused}"),
         ("one-in-doubt", "/transactions?id={doubtful}"),
