@@ -1,4 +1,7 @@
-"""Taking transactions away: exactly the rows of a filter, from one snapshot, written down before the first byte leaves and again when it is over."""
+"""Taking transactions away: exactly the rows of a filter, from one snapshot, written down before the first byte leaves and again when it is over.
+
+A beginning in the audit without an end is an export whose process was stopped under it.
+"""
 
 import hashlib
 import threading
