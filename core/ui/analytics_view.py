@@ -19,7 +19,7 @@ from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE
 from core.states import Status, TransactionType
 from core.ui import figure_tables, figures
 from core.ui.analytics_asked import GRAINS, LONGEST_DAYS, MEASURES, RANGES, SPLITS, Wish, read_wish, with_days
-from core.ui.attention import PAYMENT_TYPES
+from core.ui.attention import LOOKUP_TYPES, PAYMENT_TYPES
 from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.figures import BLUE, SLATE, STATUSES, Figure, Series
 from core.ui.filters import Asked
@@ -41,8 +41,6 @@ STATUS_TILES = (
     ("In doubt", Status.PROCESSING, ":material/sync_problem:", "inverse", "Payments sent or perhaps sent, and not settled; by the day they were submitted."),
     ("Reversed", Status.REVERSED, ":material/undo:", "off", "Payments taken back. They count as ended, not as paid."),
 )
-
-LOOKUP_TYPES = tuple(kind.value for kind in TransactionType if kind.value not in PAYMENT_TYPES)
 
 # Where a clicked row of a table is kept.
 PERFORMANCE_OPENED, REPORT_OPENED = "analytics-biller", "analytics-report-biller"
@@ -255,8 +253,7 @@ def _tiles(told: Told) -> None:
             count(now.payments),
             change(now.payments, before.payments if before else 0),
             against,
-            f"{count(now.ended)} ended",
-            told.list_of_all(),
+            {"Open": told.list_of_all()},
             icon=":material/bar_chart:",
             chart_data=[one.payments if one else 0 for one in course],
             chart_type="bar",
@@ -267,8 +264,7 @@ def _tiles(told: Told) -> None:
             percent(now.success_rate),
             None if difference is None else f"{difference:+.1f} pp" if difference else 0,
             against,
-            f"{count(now.completed)} of {count(now.ended)} ended",
-            told.list_of_all(*(status.value for status in ENDED)),
+            {f"{count(now.completed)} of {count(now.ended)} ended": told.list_of_all(*(status.value for status in ENDED))},
             icon=":material/verified:" if reached else ":material/flag:",
             chart_data=[tenths(one.success_rate) for one in course if one and one.success_rate is not None],
             help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}. What is in doubt or was cancelled is in neither.",
@@ -278,8 +274,7 @@ def _tiles(told: Told) -> None:
             short_amount(now.value),
             change(now.value, before.value if before else 0),
             against,
-            amount(now.value),
-            told.list_of_all(Status.COMPLETED.value),
+            {amount(now.value): told.list_of_all(Status.COMPLETED.value)},
             icon=":material/payments:",
             chart_data=[float(one.value) if one else 0.0 for one in course],
             chart_type="area",
@@ -293,8 +288,7 @@ def _tiles(told: Told) -> None:
                 count(number),
                 change(number, earlier),
                 against,
-                "open the list",
-                told.list_of_all(status.value),
+                {"Open": told.list_of_all(status.value)},
                 icon=icon,
                 delta_color=colour,
                 chart_data=[one.payments_by_status.get(status, 0) if one else 0 for one in course],
@@ -308,8 +302,7 @@ def _tiles(told: Told) -> None:
                 count(now.lookups),
                 change(now.lookups, before.lookups if before else 0),
                 against,
-                "open the list",
-                lookups.address(),
+                {"Open": lookups.address()},
                 icon=":material/person_search:",
                 chart_data=[one.lookups if one else 0 for one in course],
                 chart_type="bar",
@@ -325,8 +318,7 @@ def _answer_tile(told: Told, against: str) -> None:
         seconds(fast.average_ms if fast else None),
         None if slower is None else f"{slower:+.2f} s" if slower else 0,
         against,
-        f"half in {seconds(fast.median_ms)}, 95% in {seconds(fast.p95_ms)}" if fast else "no call yet",
-        told.list_of_all(),
+        {f"half in {seconds(fast.median_ms)}, 95% in {seconds(fast.p95_ms)}" if fast else "no call yet": told.list_of_all()},
         icon=":material/timer:",
         delta_color="inverse",
         chart_data=[told.times.by_step[step].average_ms / 1000 for step in told.steps if step in told.times.by_step],

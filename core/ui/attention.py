@@ -14,6 +14,7 @@ from core.ui.words import Colour, ago, plain
 
 # In the order in which a filter shows them.
 PAYMENT_TYPES = tuple(kind.value for kind in TransactionType if kind in MONEY_TYPES)
+LOOKUP_TYPES = tuple(kind.value for kind in TransactionType if kind not in MONEY_TYPES)
 
 IN_DOUBT = Asked(in_doubt=True).address()
 

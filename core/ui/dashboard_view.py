@@ -10,14 +10,13 @@ import streamlit as st
 from core.access import Actor
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import ENDED, BillerState, Figures, Grain
-from core.services import periods, statistics, transactions
+from core.services import billers, periods, statistics, transactions
 from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Attention, Overview
 from core.settings import settings
 from core.states import Status
 from core.ui import tables
-from core.ui.attention import PAYMENT_TYPES, Concern, concerns
+from core.ui.attention import LOOKUP_TYPES, Concern, concerns
 from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
-from core.ui.filters import Asked
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.session import guarded_fragment
 from core.ui.tiles import payments_of, tile
@@ -159,8 +158,7 @@ def _so_far(told: Overview, seen: Attention) -> None:
                 count(now.payments),
                 change(now.payments, before.payments),
                 f"vs {earlier} until {hour:%H:%M}",
-                f"{counted(now.lookups, 'look-up')} beside them",
-                payments_of(period),
+                {"Open": payments_of(period), counted(now.lookups, "look-up"): payments_of(period, types=LOOKUP_TYPES)},
                 icon=icon,
                 chart_data=trend,
                 chart_type="bar",
@@ -178,8 +176,7 @@ def _active(told: Overview, seen: Attention, days: Sequence[datetime]) -> None:
         f"{len(able)} of {len(seen.billers)}",
         paid[-1] - paid[-2],
         "paid today, vs yesterday",
-        f"{counted(paid[-1], 'biller')} paid today",
-        Asked(first_day=told.so_far[0][0].first_day, last_day=told.so_far[0][0].last_day, types=PAYMENT_TYPES).address(),
+        {f"{counted(paid[-1], 'biller')} paid today": payments_of(told.so_far[0][0])},
         icon=":material/storefront:",
         chart_data=paid,
         chart_type="bar",
@@ -195,8 +192,9 @@ def _rates(told: Overview, chosen: str) -> None:
     by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
     reached = now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE
-    doubt = f", {count(now.in_doubt)} in doubt" if now.in_doubt else ""
+    doubt = {f"{count(now.in_doubt)} in doubt": payments_of(period, Status.PROCESSING.value)} if now.in_doubt else {}
     failed, failed_before = (one.payments_by_status.get(Status.FAILED, 0) for one in (now, before))
+    reversed_ = now.payments_by_status.get(Status.REVERSED, 0)
     with st.grid(4, min_column_width=150, gap="small"):
         difference = points(now.success_rate, before.success_rate)
         tile(
@@ -204,8 +202,7 @@ def _rates(told: Overview, chosen: str) -> None:
             percent(now.success_rate),
             0 if difference == 0 else None if difference is None else f"{difference:+.1f} pp",
             against,
-            f"{count(now.completed)} of {count(now.ended)} ended{doubt}",
-            payments_of(period, *(status.value for status in ENDED)),
+            {f"{count(now.completed)} of {count(now.ended)} ended": payments_of(period, *(status.value for status in ENDED)), **doubt},
             icon=":material/verified:" if reached else ":material/flag:",
             chart_data=[100 * one.success_rate for one in over_time if one and one.success_rate is not None],
             help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}."
@@ -216,8 +213,7 @@ def _rates(told: Overview, chosen: str) -> None:
             short_amount(now.value),
             change(now.value, before.value),
             against,
-            amount(now.value),
-            payments_of(period, Status.COMPLETED.value),
+            {amount(now.value): payments_of(period, Status.COMPLETED.value)},
             icon=":material/payments:",
             chart_data=[float(one.value) if one else 0.0 for one in over_time],
             chart_type="area",
@@ -229,13 +225,12 @@ def _rates(told: Overview, chosen: str) -> None:
             count(failed),
             change(failed, failed_before),
             against,
-            f"{count(now.payments_by_status.get(Status.REVERSED, 0))} reversed, {count(now.payments_by_status.get(Status.CANCELLED, 0))} cancelled beside",
-            payments_of(period, Status.FAILED.value),
+            {"Open": payments_of(period, Status.FAILED.value), f"{count(reversed_)} reversed": payments_of(period, Status.REVERSED.value)},
             icon=":material/cancel:",
             delta_color="inverse",
             chart_data=[one.payments_by_status.get(Status.FAILED, 0) if one else 0 for one in over_time],
             chart_type="bar",
-            help="Payments proven not to have moved money. Those reversed or cancelled are counted apart.",
+            help="Payments proven not to have moved money. Those that were taken back are counted apart.",
         )
         _answer_time(told, against, steps)
 
@@ -248,8 +243,7 @@ def _answer_time(told: Overview, against: str, steps: Sequence[datetime]) -> Non
         seconds(now.average_ms if now else None),
         None if slower is None else f"{slower:+.2f} s" if slower else 0,
         against,
-        f"half in {seconds(now.median_ms)}, 95% in {seconds(now.p95_ms)}" if now else "no call yet",
-        payments_of(told.period),
+        {f"half in {seconds(now.median_ms)}, 95% in {seconds(now.p95_ms)}" if now else "no call yet": payments_of(told.period)},
         icon=":material/timer:",
         delta_color="inverse",
         chart_data=[told.times.by_step[step].average_ms / 1000 for step in steps if step in told.times.by_step],
@@ -341,7 +335,7 @@ def _latest(actor: Actor) -> None:
     if not rows:
         st.caption("None yet.")
         return
-    clicked = tables.grid(rows, "dashboard-latest", on_pick=_pick)
+    clicked = tables.grid(rows, billers.short_names(actor), "dashboard-latest", on_pick=_pick)
     if reference := clicked.our_transaction_id if clicked else st.session_state.pop(PICKED, None):
         st.switch_page(TRANSACTIONS, query_params={"id": reference})
 

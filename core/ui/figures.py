@@ -71,7 +71,7 @@ def over_time(steps: Sequence[str], series: Sequence[Series], *, stacked: bool =
     axis: Figure = {"rangemode": "tozero", "title": {"text": unit}}
     if rate:
         axis = {"ticksuffix": "%", "range": [max(0.0, _least(series) - 2), 100.5]}
-    figure = {"data": traces, "layout": _layout(xaxis=_time_axis(steps), yaxis=axis, hovermode="x unified", showlegend=len(series) > 1, height=height)}
+    figure = {"data": traces, "layout": _layout(xaxis=_time_axis(steps), yaxis=axis, showlegend=len(series) > 1, height=height)}
     if rate:
         _target(figure, 100 * TARGET_SUCCESS_RATE, f"target {TARGET_SUCCESS_RATE:.0%}", across=True)
     return figure
@@ -86,9 +86,7 @@ def bars_over_time(steps: Sequence[str], series: Sequence[Series], unit: str) ->
             traces.append({"type": "bar", "marker": {"color": one.colour, "cornerradius": 3}, **_trace(one, steps)})
     return {
         "data": traces,
-        "layout": _layout(
-            xaxis=_time_axis(steps), yaxis={"rangemode": "tozero", "title": {"text": unit}}, hovermode="x unified", bargap=0.25, showlegend=len(series) > 1
-        ),
+        "layout": _layout(xaxis=_time_axis(steps), yaxis={"rangemode": "tozero", "title": {"text": unit}}, bargap=0.25, showlegend=len(series) > 1),
     }
 
 
@@ -198,7 +196,7 @@ def _trace(one: Series, steps: Sequence[str]) -> Figure:
         "x": list(steps),
         "y": list(one.values),
         "hovertext": list(one.says),
-        "hovertemplate": f"{one.name}: %{{hovertext}}<extra></extra>",
+        "hovertemplate": f"%{{x}}<br>{one.name}: %{{hovertext}}<extra></extra>",
     }
 
 
@@ -210,6 +208,9 @@ def _layout(**more: Any) -> Figure:
         "plot_bgcolor": CLEAR,
         "dragmode": False,
         "clickmode": "event+select",
+        # One point and not all of its moment: a click that meets several selects none.
+        "hovermode": "closest",
+        "hoverdistance": 40,
         "showlegend": False,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "separators": ".,",

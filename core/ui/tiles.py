@@ -11,15 +11,20 @@ from core.ui.filters import Asked
 from core.ui.pieces import TRANSACTIONS
 
 
-def tile(label: str, value: str, delta: Any, against: str, link: str, address: Mapping[str, Any], **more: Any) -> None:
-    """`delta` is None where there is nothing to compare with; `against` is empty where nobody asked. `more` goes to `st.metric`."""
+def tile(label: str, value: str, delta: Any, against: str, links: Mapping[str, Mapping[str, Any]], **more: Any) -> None:
+    """`delta` is None where there is nothing to compare with; `against` is empty where nobody asked. `links` are the lists behind the numbers
+    by what they are called, the tile's own first. `more` goes to `st.metric`.
+    """
     with st.container(border=True, gap="xsmall", height="stretch"):
         told = {"delta_description": against} if delta is not None and against else {}
         st.metric(label, value, delta if against else None, **told, **more)
         if against and delta is None:
             st.caption(f"Nothing to compare, {against}.")
         st.space("stretch")
-        st.page_link(TRANSACTIONS, label=link, icon=":material/arrow_forward:", icon_position="right", query_params=dict(address))
+        with st.container(horizontal=True, gap=None):
+            for place, (name, address) in enumerate(links.items()):
+                arrow = {"icon": ":material/arrow_forward:", "icon_position": "right"} if place == 0 else {}
+                st.page_link(TRANSACTIONS, label=name, query_params=dict(address), **arrow)
 
 
 def payments_of(period: Period, *statuses: str, billers: tuple[str, ...] = (), types: tuple[str, ...] = PAYMENT_TYPES) -> dict[str, Any]:
