@@ -95,6 +95,11 @@ class Billers:
         rows = self._session.execute(select(BillerType.code, BillerType.name, alike, called.scalar_subquery()).order_by(BillerType.name, BillerType.code))
         return {code: f"{name} · {kind}" if count > 1 and kind else name for code, name, count, kind in rows}
 
+    def short_names(self) -> Mapping[str, str]:
+        """What each biller is called where there is little room, and two kinds of bills of one company must be told apart."""
+        rows = select(BillerConfig.biller_type, BillerConfig.display_name).order_by(BillerConfig.is_active, BillerConfig.updated_at)
+        return dict(self._session.execute(rows).all())
+
     def sendable(self) -> Mapping[str, int]:
         """Calls at once per biller that may be sent to now: active, not paused; one at a time where the circuit is to be probed."""
         rows = self._session.execute(

@@ -106,6 +106,17 @@ def biller_names(actor: Actor, /) -> dict[str, str]:
     return dict(CACHE.answer("names", _names))
 
 
+@needs("billers:read")
+def short_names(actor: Actor, /) -> Mapping[str, str]:
+    """What each biller is called in a table: "SRWB prepaid"."""
+    return CACHE.answer("short names", _short_names)
+
+
+def _short_names() -> Mapping[str, str]:
+    with db.unit_of_work() as session:
+        return Billers(session).short_names()
+
+
 def _names() -> Mapping[str, str]:
     with db.unit_of_work() as session:
         return Billers(session).names()

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,7 +26,7 @@ from core.services.moves import Move, Stand, move_many
 from core.services.policy import LegFacts, Promise, Reason, Verdict, after_doubt, after_inquiry, after_late_yes, after_send
 from core.settings import settings
 from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage, TransactionType
-from core.wire.contract import Bundles, Outcome, Payment, Query, Verb
+from core.wire.contract import Account, Bundles, Outcome, Payment, Query, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -256,6 +257,9 @@ def _conclude_lookups(session: Session, results: Sequence[Result]) -> set[uuid.U
 
 def _lookup_move(stand: Stand, biller: str, result: Result) -> Move:
     told = result.told
+    if isinstance(told, Account) and result.errand.snapshot.features.get("balance_check") is False:
+        # This bank does not show what is owed at this biller: then it is not kept either. The masked answer stays in the story.
+        told = replace(told, balance=None)
     if result.outcome is Outcome.CONFIRMED and told is not None:
         name = None if isinstance(told, Bundles) else told.name
         return Move(stand, Stage.COMPLETED, Reason.LOOKUP_ANSWERED.format(biller=biller), customer_name=name, extra=told_in(told), error_code=None)

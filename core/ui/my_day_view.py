@@ -1,12 +1,13 @@
 """One person's day at the till: what should be in it, what is still open, and the payments. Each figure leads to the list behind it."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import streamlit as st
 
 from core.access import Actor
 from core.models import Transaction
-from core.services import my_day
+from core.services import billers, my_day
 from core.services.asked import Asked
 from core.services.my_day import FIRST_YEAR, LAST_YEAR, Day, Sum
 from core.states import MONEY_TYPES, Status
@@ -33,7 +34,7 @@ def day_in_address() -> date | None:
 
 
 def show(actor: Actor, day: date | None) -> None:
-    mine = my_day.of_day(actor, day)
+    mine, names = my_day.of_day(actor, day), billers.short_names(actor)
     _choice(mine)
     _figures(mine)
     if not mine.rows:
@@ -44,8 +45,8 @@ def show(actor: Actor, day: date | None) -> None:
     with left:
         _by_status(mine)
     with right:
-        _by_biller(mine)
-    _payments(mine)
+        _by_biller(mine, names)
+    _payments(mine, names)
 
 
 def behind(mine: Day, *, billers: tuple[str, ...] = (), statuses: tuple[Status, ...] = (), in_doubt: bool = False) -> dict[str, str | list[str]]:
@@ -141,33 +142,35 @@ def _by_status(mine: Day) -> None:
         _line(look(status).badge, figure, behind(mine, statuses=(status,)))
 
 
-def _by_biller(mine: Day) -> None:
+def _by_biller(mine: Day, names: Mapping[str, str]) -> None:
     st.subheader("By biller, completed", anchor=False, help="What each biller confirmed. Other payments to it are told beside it.")
     for biller, name in mine.billers.items():
         everything, paid = mine.of_biller(biller), mine.of_biller(biller, Status.COMPLETED)
-        others = everything.count - paid.count
-        _line(plain(name), paid, behind(mine, billers=(biller,), statuses=(Status.COMPLETED,)))
-        if others:
-            with st.container(horizontal_alignment="right"):
-                st.page_link(TRANSACTIONS, label=f"{everything.count:,} in all", query_params=behind(mine, billers=(biller,)))
+        others = everything if everything.count > paid.count else None
+        _line(plain(names.get(biller, name)), paid, behind(mine, billers=(biller,), statuses=(Status.COMPLETED,)), others, behind(mine, billers=(biller,)))
 
 
-def _line(name: str, figure: Sum, address: dict[str, str | list[str]]) -> None:
+def _line(
+    name: str, figure: Sum, address: dict[str, str | list[str]], everything: Sum | None = None, all_of_it: dict[str, str | list[str]] | None = None
+) -> None:
+    """`everything` is what there is beside the figure, and `all_of_it` leads there."""
     with st.container(border=True):
         words, count, value = st.columns([3, 2, 3], vertical_alignment="center")
         words.markdown(name)
         with count:
             st.page_link(TRANSACTIONS, label=f"{figure.count:,} payment{'' if figure.count == 1 else 's'}", query_params=address)
+            if everything:
+                st.page_link(TRANSACTIONS, label=f"{everything.count:,} in all", query_params=all_of_it)
         value.markdown(f"**{figure}**", text_alignment="right")
 
 
-def _payments(mine: Day) -> None:
+def _payments(mine: Day, names: Mapping[str, str]) -> None:
     st.subheader("Payments", anchor=False, help="Newest first. A click on a reference opens its story.")
     if not mine.is_whole:
         st.warning(f"The newest {len(mine.rows):,} of {mine.everything.count:,} are shown; the sums above are of all of them.", icon=":material/info:")
     st.dataframe(
-        tables.frame(mine.rows),
-        column_config=tables.columns(),
+        tables.frame(mine.rows, names),
+        column_config=tables.columns(marked=any(row.demo for row in mine.rows)),
         hide_index=True,
         height=tables.ROW_PIXELS * (min(len(mine.rows), MOST_ROWS_HIGH) + 1) + 3,
         row_height=tables.ROW_PIXELS,

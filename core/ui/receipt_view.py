@@ -39,7 +39,8 @@ def _address(transaction: Transaction, **more: str) -> str:
 
 def _next_print(standing: Standing) -> str:
     """What the buttons will do, before anybody presses one."""
-    before = {0: "Not printed yet", 1: "Printed once", 2: "Printed twice"}.get(standing.printed, f"Printed {standing.printed} times")
+    unprinted = "Not printed yet by whoever took the payment" if standing.copy else "Not printed yet"
+    before = {0: unprinted, 1: "Printed once", 2: "Printed twice"}.get(standing.printed, f"Printed {standing.printed} times")
     what = f"the next print is marked COPY {standing.copy}" if standing.copy else "the first print is the original"
     if standing.has_token:
         what += ", with the token on it" if standing.shows_token else ", without the token unless a reason is given"

@@ -39,13 +39,13 @@ def short_moment(moment: datetime) -> str:
     return f"{local.day} {local:%b}{year}, {local:%H:%M %Z}"
 
 
-def frame(rows: Sequence[Transaction]) -> pd.DataFrame:
-    """A column that says which rows are made up stands only where some are."""
-    made_up = {"Mark": ["Demonstration" if row.demo else "" for row in rows]} if _any_made_up(rows) else {}
+def frame(rows: Sequence[Transaction], names: Mapping[str, str]) -> pd.DataFrame:
+    """`names` are the billers' short ones, by code. A column that says which rows are made up stands only where some are."""
+    made_up = {"Mark": ["Demo" if row.demo else "" for row in rows]} if _any_made_up(rows) else {}
     return pd.DataFrame(
         {
             "ID": [row.our_transaction_id for row in rows],
-            "Biller": [row.biller_name for row in rows],
+            "Biller": [names.get(row.biller_type, row.biller_name) for row in rows],
             "Account": [row.account_number for row in rows],
             "Name": [row.customer_account_name or "–" for row in rows],
             "Type": [TYPE_LABELS[TransactionType(row.transaction_type)] for row in rows],
@@ -65,19 +65,19 @@ def _any_made_up(rows: Sequence[Transaction]) -> bool:
 def columns(*, marked: bool = False) -> dict[str, object]:
     """`marked`: room is needed for the column that says which rows are made up."""
     text = st.column_config.TextColumn
-    biller, name = (116, 96) if marked else (150, 162)
+    biller, name = (104, 108) if marked else (112, 200)
     return {
         "ID": st.column_config.ButtonColumn(
-            width=140,
+            width=152,
             type="tertiary",
             alignment="left",
             key=OPENED,
             help="Our reference: what the biller and the bank know this transaction by. A click opens its whole story.",
         ),
         "Biller": text(width=biller, help="The company that is paid or asked."),
-        "Account": text(width=92, help="The customer's account number at the biller."),
+        "Account": text(width=96, help="The customer's account number at the biller."),
         "Name": text(width=name, help="The customer's name, as the biller gave it."),
-        "Type": text(width=100, help="A look-up asks and moves no money; a payment pays."),
+        "Type": text(width=104, help="A look-up asks and moves no money; a payment pays."),
         "Amount": text(width=112, alignment="right", help="With its currency. A dash: no money moves."),
         "Status": st.column_config.MultiselectColumn(
             width=100,
@@ -85,12 +85,12 @@ def columns(*, marked: bool = False) -> dict[str, object]:
             color=[look.colour for look in STATUS_LOOKS.values()],
             help="; ".join(f"{look.label}: {look.meaning}" for look in STATUS_LOOKS.values()),
         ),
-        "Mark": text(width=100, help="Demonstration: made up to show how the console looks. No money moved, and no biller was asked."),
+        "Mark": text(width=92, help="Demonstration: made up to show how the console looks. No money moved, and no biller was asked."),
         "Date": text(width=118, help="When it was submitted, in the bank's time zone."),
     }
 
 
-def grid(rows: Sequence[Transaction], key: str, on_pick: Callable[[str], object]) -> Transaction | None:
+def grid(rows: Sequence[Transaction], names: Mapping[str, str], key: str, on_pick: Callable[[str], object]) -> Transaction | None:
     """Draws the rows. A click anywhere in one hands its reference to `on_pick`; answers the one whose reference itself was clicked."""
 
     def picked() -> None:
@@ -99,7 +99,7 @@ def grid(rows: Sequence[Transaction], key: str, on_pick: Callable[[str], object]
             on_pick(rows[place].our_transaction_id)
 
     st.dataframe(
-        frame(rows),
+        frame(rows, names),
         column_config=columns(marked=_any_made_up(rows)),
         hide_index=True,
         height=ROW_PIXELS * (len(rows) + 1) + 3,

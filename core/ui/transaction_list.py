@@ -49,7 +49,8 @@ def show(actor: Actor) -> None:
         _totals(totals, page)
         _export(actor, asked, totals, in_words(asked, names, plain))
     if page.rows:
-        picked = tables.grid(page.rows, f"list-{asked.address()}-{st.session_state.get(transaction_view.PEEKS, 0)}", transaction_view.peek)
+        key = f"list-{asked.address()}-{st.session_state.get(transaction_view.PEEKS, 0)}"
+        picked = tables.grid(page.rows, billers.short_names(actor), key, transaction_view.peek)
         if picked is not None:
             # The filter stays in the address, so that the way back leads to this same list.
             turn_to(**asked.address(), id=picked.our_transaction_id)

@@ -18,7 +18,7 @@ from core.ui import lookup_card, receipt_view
 from core.ui.amount_words import in_words
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
-from core.ui.tellings import tell
+from core.ui.tellings import lost_on_the_way, tell
 from core.ui.wizard_draft import back
 from core.ui.words import ago, as_of, date_text, look, plain
 
@@ -176,7 +176,7 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
             "Status": look(paid.status).badge,
             "Our reference": code(paid.our_transaction_id),
             "Biller's reference": code(paid.external_transaction_id) if paid.external_transaction_id else "",
-            "Biller's code": code(paid.error_code) if paid.error_code else "",
+            "Biller's code": code(paid.error_code) if paid.error_code and not lost_on_the_way(paid) else "",
         },
         alt="The payment and where it stands",
     )

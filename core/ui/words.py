@@ -57,6 +57,10 @@ STAGE_LABELS: Mapping[Stage, str] = {
     Stage.REVERSAL_UNKNOWN: "Refund being confirmed",
     Stage.REVIEW: "Under review",
     Stage.REVERSAL_REQUESTED: "Reversal requested",
+    Stage.PAY_REVERSAL_SENDING: "Biller is giving it back",
+    Stage.PAY_REVERSAL_UNKNOWN: "Giving back being confirmed",
+    Stage.REFUND_SENDING: "Crediting the customer",
+    Stage.REFUND_UNKNOWN: "Credit being confirmed",
     Stage.REVIEW_REVERSAL: "Reversal under review",
 }
 

@@ -475,7 +475,7 @@ def test_a_demonstration_is_marked_and_nothing_can_be_done_to_it(till: Till, dat
     one = failed(till)
     tell_more(database, one, demo=True)
     listed = till.open("transactions").dataframe[0].value
-    assert list(listed["Mark"]) == ["Demonstration", ""]
+    assert list(listed["Mark"]) == ["Demo", ""]
     for address in ({"id": str(one)}, {"id": str(one), "retry": "1"}, {"id": str(one), "cancel": "1"}, {"peek": reference(till, one)}):
         window = till.open("transactions", **address)
         assert "Demonstration" in said(window)

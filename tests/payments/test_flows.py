@@ -320,6 +320,23 @@ def test_a_configuration_may_switch_a_verb_off_and_never_one_on(bench: Bench) ->
         lookups.ask_bundles(bench.operator, REGISTRAR, account)
 
 
+@pytest.mark.parametrize(("check", "kept"), [("true", "150.00"), ("false", None)])
+def test_a_bank_may_choose_not_to_show_what_is_owed(bench: Bench, check: str, kept: str | None) -> None:
+    code = "BWB_POSTPAID"
+    bench.sql("UPDATE biller_configs SET version = version + 1 WHERE biller_type = %s", code)
+    bench.sql(
+        "INSERT INTO biller_config_versions (config_id, version, snapshot)"
+        " SELECT c.id, c.version, jsonb_set(v.snapshot, '{features,balance_check}', %s::jsonb) FROM biller_configs c"
+        " JOIN biller_config_versions v ON v.config_id = c.id AND v.version = c.version - 1 WHERE c.biller_type = %s",
+        check,
+        code,
+    )
+    account = bench.account()
+    asked = lookups.ask(bench.operator, code, account)
+    answered(code, Account(Outcome.CONFIRMED, account, "Grace Banda", Money.from_text("150.00"), "ACTIVE"))
+    assert (bench.find(asked).extra or {}).get("balance") == kept
+
+
 def test_a_code_that_a_bank_does_not_believe_is_taken_off_for_the_call(bench: Bench) -> None:
     rules = {"removed_codes": ["COMPLETED"]}
     snapshot = Snapshot(biller_type=PREPAID, biller_name="S", display_name="S", base_url="https://x.test", endpoints={}, validation_rules=rules)

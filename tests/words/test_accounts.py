@@ -26,12 +26,12 @@ def test_a_number_is_taken_in_any_usual_spelling_and_sent_in_one(typed: str) -> 
     "typed", ["0991234567", "+27 88 123 4567", "088123456", "08812345678", "٠٨٨١٢٣٤٥٦٧", "0881234567 ext. 3", "call me", "088\u200b1234567"]
 )
 def test_another_networks_or_countrys_number_is_none_of_this_biller(typed: str) -> None:
-    with pytest.raises(BadInput, match="This is not a mobile number of TNM. It has 10 digits, for example 0881234567."):
+    with pytest.raises(BadInput, match=r"This is not a mobile number of TNM\. It has 10 digits, for example 0881234567\."):
         PHONE.check_account(typed)
 
 
 def test_an_empty_field_is_told_what_belongs_there() -> None:
-    with pytest.raises(BadInput, match="Enter the mobile number: 10 digits."):
+    with pytest.raises(BadInput, match=r"Enter the mobile number: 10 digits\."):
         PHONE.check_account("  ")
 
 
@@ -57,7 +57,7 @@ def test_a_kind_of_account_must_be_chosen_where_there_are_kinds() -> None:
     kinds = snapshot(account_types=TYPES)
     assert kinds.check_account_type("MEMBER") == TYPES[1]
     for wrong in (None, "", "m", "GROUP"):
-        with pytest.raises(BadInput, match="Choose the kind of account: Meter, Member."):
+        with pytest.raises(BadInput, match=r"Choose the kind of account: Meter, Member\."):
             kinds.check_account_type(wrong)
     assert PHONE.check_account_type("MEMBER") is None, "where there are none, nothing is sent"
 
