@@ -48,6 +48,9 @@ PERFORMANCE_OPENED, REPORT_OPENED = "analytics-biller", "analytics-report-biller
 # Reasons beyond these are one bar: their order says nothing any more.
 MOST_REASONS = 9
 
+# A row that holds a heading and a choice.
+ROW_PIXELS = 40
+
 # Without a choice, so many of the largest billers are compared.
 COMPARED = 2
 
@@ -359,6 +362,12 @@ def _plot(figure: Figure, key: str, alt: str, leads_to: Sequence[Sequence[Addres
             st.switch_page(TRANSACTIONS, query_params=dict(leads_to[curve][place]))
 
 
+def _heading(title: str, meaning: str) -> None:
+    # In a row of its own, as where a choice stands beside it: so that headings of one row of figures are level.
+    with st.container(horizontal=True, vertical_alignment="center", height=ROW_PIXELS, border=False):
+        st.subheader(title, anchor=False, width="content", help=meaning)
+
+
 def _volume(told: Told) -> None:
     split = told.wish.split
     with st.container(border=True, height="stretch"):
@@ -421,9 +430,7 @@ def _says(told: Told, texts: Sequence[str]) -> list[str]:
 
 def _share(told: Told) -> None:
     with st.container(border=True, height="stretch"):
-        st.subheader(
-            "Share of volume", anchor=False, help="Which part of all payments each biller has. Success rates are beside it: they do not add up to a whole."
-        )
+        _heading("Share of volume", "Which part of all payments each biller has. Success rates are below, as bars: they do not add up to a whole.")
         codes, apart = told.largest_first, told.now.by_biller()
         if not codes:
             st.caption("No payment in this range.")
@@ -435,10 +442,9 @@ def _share(told: Told) -> None:
 
 def _success(told: Told) -> None:
     with st.container(border=True, height="stretch"):
-        st.subheader(
+        _heading(
             "Success rate by biller",
-            anchor=False,
-            help=f"Completed of completed, failed and reversed payments, with the counts; the line is the target of {TARGET_SUCCESS_RATE:.0%}."
+            f"Completed of completed, failed and reversed payments, with the counts; the line is the target of {TARGET_SUCCESS_RATE:.0%}."
             " Green reaches it, red does not. A click on a bar opens its payments.",
         )
         apart = told.now.by_biller()
@@ -459,7 +465,7 @@ def _success(told: Told) -> None:
 
 def _value(told: Told) -> None:
     with st.container(border=True, height="stretch"):
-        st.subheader("Revenue (value paid)", anchor=False, help="The sum of completed payments in each step, in kwacha. A click on a bar opens them.")
+        _heading("Revenue (value paid)", "The sum of completed payments in each step, in kwacha. A click on a bar opens them.")
         by_step = told.now.by_step()
         sums = [by_step[step].value if step in by_step else None for step in told.steps]
         shown = [
@@ -479,10 +485,9 @@ def _value(told: Told) -> None:
 
 def _failures(reasons: Sequence[FailureReason], told: Told) -> None:
     with st.container(border=True, height="stretch"):
-        st.subheader(
+        _heading(
             "Why payments failed",
-            anchor=False,
-            help="The billers' own codes, and our names for what went wrong on the way, the most frequent first; the line is what they come to together."
+            "The billers' own codes, and our names for what went wrong on the way, the most frequent first; the line is what they come to together."
             " A click on a bar opens the failed payments of the billers that gave it.",
         )
         if not reasons:
@@ -497,7 +502,9 @@ def _failures(reasons: Sequence[FailureReason], told: Told) -> None:
             groups.append((counted(len(ordered) - MOST_REASONS, "other"), others))
         says = [_reason_text(told, code, found) for code, found in groups]
         leads = [told.list_of_all(Status.FAILED.value, billers=sorted({reason.biller for reason in found})) for _, found in groups]
-        picture = figures.pareto([code for code, _ in groups], [_sum(found) for _, found in groups], says, figures.tall(1.5 * len(told.times.by_biller)))
+        picture = figures.pareto(
+            [_spoken(code) for code, _ in groups], [_sum(found) for _, found in groups], says, figures.tall(1.5 * len(told.times.by_biller))
+        )
         _plot(picture, f"failures-{told.wish.address()}", f"Failure reasons, most often {ordered[0]}.", [leads, leads])
 
 
@@ -505,18 +512,22 @@ def _sum(found: Sequence[FailureReason]) -> int:
     return sum(reason.count for reason in found)
 
 
+def _spoken(code: str) -> str:
+    """Our own names in words; a biller's code as the biller has it."""
+    return code.replace("_", " ") if code.islower() else code
+
+
 def _reason_text(told: Told, code: str, found: Sequence[FailureReason]) -> str:
     lines = [f"{told.title(reason.biller)}: {count(reason.count)}" for reason in found[:MOST_REASONS]]
     said = next((reason.message for reason in found if reason.message), "")
-    return "<br>".join([f"<b>{html.escape(code)}</b> {html.escape(said)}", counted(_sum(found), "payment"), *map(html.escape, lines)])
+    return "<br>".join([f"<b>{html.escape(_spoken(code))}</b> {html.escape(said)}", counted(_sum(found), "payment"), *map(html.escape, lines)])
 
 
 def _answers(told: Told) -> None:
     with st.container(border=True, height="stretch"):
-        st.subheader(
+        _heading(
             "Answer time by biller",
-            anchor=False,
-            help=f"Within which time half, and 95 of 100, of the calls that pay were answered. The target is {TARGET_ANSWER_SECONDS} s on average."
+            f"Within which time half, and 95 of 100, of the calls that pay were answered. The target is {TARGET_ANSWER_SECONDS} s on average."
             " A call without an answer counts with the time that was waited.",
         )
         codes = [code for code in told.largest_first if code in told.times.by_biller]

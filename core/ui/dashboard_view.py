@@ -28,17 +28,17 @@ KEPT_SECONDS = 15
 
 LATEST = 10
 
-# Wide enough for the longest owner, so that the sentences stand in a column.
-OWNER_PIXELS = 132
-
 # The ranges of the rates, by their name in the address.
 RANGES: Mapping[str, tuple[str, int]] = {"today": ("Today", 1), "7d": ("7 days", 7), "30d": ("30 days", 30)}
 USUAL_RANGE = "7d"
-RANGE, OPENED, PICKED = "dashboard-range", "dashboard-biller", "dashboard-picked"
+RANGE, OPENED, PICKED, WAITING = "dashboard-range", "dashboard-biller", "dashboard-picked", "dashboard-waiting"
+
+FIRST_SIGHT_PIXELS = 640
 
 
 def show(actor: Actor) -> None:
     chosen = _header(actor)
+    st.session_state[WAITING] = True
     _live(chosen)
 
 
@@ -83,9 +83,14 @@ def _remember_range() -> None:
 
 @guarded_fragment("statistics:read", run_every=EVERY_SECONDS)
 def _live(actor: Actor, chosen: str) -> None:
-    seen = statistics.attention(actor)
-    slot = int(seen.as_of.timestamp()) // KEPT_SECONDS
-    told = _overview(actor, settings().dsn, statistics.mark(actor), slot, RANGES[chosen][1])
+    # Only before the first figures: what looks again leaves what is there until it knows better.
+    waiting = st.skeleton(height=FIRST_SIGHT_PIXELS) if st.session_state.pop(WAITING, False) else st.empty()
+    try:
+        seen = statistics.attention(actor)
+        slot = int(seen.as_of.timestamp()) // KEPT_SECONDS
+        told = _overview(actor, settings().dsn, statistics.mark(actor), slot, RANGES[chosen][1])
+    finally:
+        waiting.empty()
     _attention(seen)
     if not told.by_day.rows:
         _nothing(actor)
@@ -118,9 +123,9 @@ def _attention(seen: Attention) -> None:
 
 def _concern(one: Concern) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":{one.colour}-badge[{one.icon} {one.owner}]", width=OWNER_PIXELS)
+        st.markdown(f":{one.colour}[{one.icon}]", width="content")
         with st.container(gap=None, width="stretch"):
-            st.markdown(f"**{one.what}**  \n:gray[{one.next_step}]")
+            st.markdown(f"**{one.what}**  \n:gray[{one.next_step}] :{one.colour}-badge[{one.owner}]")
             if one.references:
                 with st.container(horizontal=True, gap=None):
                     for reference in one.references:

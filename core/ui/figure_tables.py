@@ -76,7 +76,7 @@ def _shown(row: Row, whole: int) -> dict[str, Any]:
         "Ended": f"{count(now.completed)} of {count(now.ended)}" if now.ended else NONE_YET,
         "Failed": count(now.payments_by_status.get(Status.FAILED, 0)),
         "In doubt": count(now.in_doubt),
-        "Value": amount(now.value),
+        "Value": amount(now.value if now.payments else None),
         "Average answer": seconds(row.times.average_ms if row.times else None),
         "95% within": seconds(row.times.p95_ms if row.times else None),
         "Share": 100 * now.payments / whole if whole else None,

@@ -216,7 +216,7 @@ def _layout(**more: Any) -> Figure:
         "separators": ".,",
     }
     for name, value in more.items():
-        layout[name] = {"fixedrange": True, "automargin": True, **value} if name in ("xaxis", "yaxis") else value
+        layout[name] = {"fixedrange": True, "automargin": True, "separatethousands": True, **value} if name in ("xaxis", "yaxis") else value
     return layout
 
 
