@@ -168,6 +168,9 @@ PAYMENT_PLACES: Mapping[Stage, Place] = {
 
 TERMINAL = frozenset({S.FAILED, S.CANCELLED, S.REVERSED})
 
+# Nothing moves by itself any more: settled, or left to people. What an open page need not look at again and again.
+AT_REST = TERMINAL | {S.COMPLETED, S.REVIEW}
+
 # Where a payment holds its biller's account: at most one at a time, from the queue until it is settled or under review.
 IN_FLIGHT = tuple(
     stage

@@ -14,6 +14,9 @@ from core.ui.words import plain
 # How often the banners look again by themselves.
 BANNERS_EVERY_SECONDS = 15
 
+# White on the primary colour and the primary colour on the dark page cannot both reach 4.5 to 1: what is chosen is told in the links' colour there.
+CHOSEN_IN_THE_DARK = '<style>[data-testid="stBaseButton-segmented_controlActive"], [data-testid="stBaseButton-pillsActive"] {color: #a8c8ff}</style>'
+
 LEAVING = "billers.leaving"
 
 
@@ -29,6 +32,8 @@ def configure(*, signed_in: bool) -> None:
 
 def frame(actor: Actor) -> None:
     """What stands around the page."""
+    if st.context.theme.type == "dark":
+        st.html(CHOSEN_IN_THE_DARK)
     st.logo(str(LOGO), icon_image=str(LOGO_ICON), size="large")
     with st.sidebar, st.container(border=True, gap="small"):
         st.markdown(f"**{plain(actor.display_name)}**  \n:gray[{plain(actor.role.capitalize())}]")

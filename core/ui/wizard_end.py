@@ -13,7 +13,7 @@ from core.money import Money
 from core.services import drafts, payments, transactions
 from core.services.drafts import DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
-from core.states import TERMINAL, Stage
+from core.states import AT_REST, Stage
 from core.ui import lookup_card, receipt_view
 from core.ui.amount_words import in_words
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
@@ -23,9 +23,6 @@ from core.ui.wizard_draft import back
 from core.ui.words import ago, as_of, date_text, look, plain
 
 LOOK_EVERY_SECONDS = 1
-
-# Nothing moves by itself any more: settled, or left to people.
-AT_REST = TERMINAL | {Stage.COMPLETED, Stage.REVIEW}
 
 # ---- 3 Review
 
