@@ -312,7 +312,7 @@ def _biller_columns() -> dict[str, Any]:
     column = st.column_config
     right: dict[str, Any] = {"alignment": "right"}
     return {
-        "Biller": column.ButtonColumn(width=190, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
+        "Biller": column.ButtonColumn(width=160, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
         "State": column.MultiselectColumn(
             width=124,
             options=list(STATES),

@@ -19,7 +19,7 @@ def tile(label: str, value: str, delta: Any, against: str, links: Mapping[str, M
         told = {"delta_description": against} if delta is not None and against else {}
         st.metric(label, value, delta if against else None, **told, **more)
         if against and delta is None:
-            st.caption(f"Nothing to compare, {against}.")
+            st.caption("Nothing to compare with.")
         st.space("stretch")
         with st.container(horizontal=True, gap=None):
             for place, (name, address) in enumerate(links.items()):
