@@ -6,14 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.models import Transaction
-from core.states import MONEY_TYPES, Status
+from core.states import MONEY_TYPES, Stage, Status
 
 # From so many letters on, a part of a number or of a name is searched for; fewer would find everything.
 SHORTEST_PART = 3
+
+# Stands for a payment without any code, where reasons are asked for; no biller's code is in brackets.
+NO_REASON = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class TransactionFilter:
     initiated_by: uuid.UUID | None = None
     # Payments that were or may have been sent and are not settled.
     in_doubt: bool = False
+    # Of payments that two people decide about: only those, or none of them; None: both.
+    under_review: bool | None = None
+    # What the biller said last, or our name for what went wrong on the way; NO_REASON: nothing was said.
+    reasons: tuple[str, ...] = ()
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
@@ -64,6 +71,11 @@ class TransactionFilter:
             found.append(Transaction.initiated_by == self.initiated_by)
         if self.in_doubt:
             found += [Transaction.status == Status.PROCESSING.value, Transaction.transaction_type.in_([kind.value for kind in MONEY_TYPES])]
+        if self.under_review is not None:
+            is_review = Transaction.stage == Stage.REVIEW.value
+            found.append(is_review if self.under_review else ~is_review)
+        if self.reasons:
+            found.append(func.coalesce(Transaction.error_code, NO_REASON).in_(list(self.reasons)))
         return found
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from core import clock
 from core.errors import BadInput
 from core.money import Money
-from core.repositories.filters import SHORTEST_PART, TransactionFilter
+from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter
 from core.repositories.transactions import Cursor
 from core.services.transactions import PAGE_SIZES
 from core.states import Status, TransactionType
@@ -24,6 +24,9 @@ PACES = (2, 5, 15, 0)
 LONGEST_SEARCH = 60
 
 T = TypeVar("T")
+
+# A code is short, and a chart has no more bars.
+LONGEST_REASON, MOST_REASONS = 60, 50
 
 Address = Mapping[str, Sequence[str]]
 Escape = Callable[[object], str]
@@ -59,6 +62,8 @@ class Asked:
     reference: str = ""
     mine: bool = False
     in_doubt: bool = False
+    under_review: bool | None = None
+    reasons: tuple[str, ...] = ()
 
     @property
     def filter_only(self) -> "Asked":
@@ -87,6 +92,8 @@ class Asked:
             search=self.search,
             initiated_by=me if self.mine else None,
             in_doubt=self.in_doubt,
+            under_review=self.under_review,
+            reasons=self.reasons,
         )
 
     def address(self) -> dict[str, str | list[str]]:
@@ -104,6 +111,8 @@ class Asked:
             "ref": self.reference,
             "mine": "1" if self.mine else "",
             "doubt": "1" if self.in_doubt else "",
+            "review": "" if self.under_review is None else "1" if self.under_review else "0",
+            "reason": list(self.reasons),
             "size": "" if self.size == PAGE_SIZES[0] else str(self.size),
             "every": "" if self.pace == PACES[0] else str(self.pace),
             "older": cursor_text(self.older),
@@ -136,6 +145,8 @@ def read_and_tell(address: Address, billers: Iterable[str]) -> tuple[Asked, tupl
         reference=reader.text("ref"),
         mine=reader.one("mine", _yes) or False,
         in_doubt=reader.one("doubt", _yes) or False,
+        under_review=reader.one("review", {"1": True, "0": False}.get),
+        reasons=reader.words("reason"),
         size=reader.one("size", lambda text: _number(text, PAGE_SIZES)) or PAGE_SIZES[0],
         pace=PACES[0] if (pace := reader.one("every", lambda text: _number(text, PACES))) is None else pace,
         older=reader.one("older", cursor),
@@ -164,6 +175,14 @@ class _Reader:
         if " ".join(next(iter(self._address.get(name, ())), "").split()) != found and name not in self.left_out:
             self.left_out.append(name)
         return found
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Several, each as it is: a code that billers use is in no list of ours."""
+        values = tuple(dict.fromkeys(value for value in self._address.get(name, ()) if value))
+        kept = tuple(value for value in values if len(value) <= LONGEST_REASON and value.isprintable())[:MOST_REASONS]
+        if kept != values:
+            self.left_out.append(name)
+        return kept
 
     def known(self, name: str, known: Iterable[str]) -> tuple[str, ...]:
         names, values = set(known), self._address.get(name, ())
@@ -242,6 +261,8 @@ def conditions(asked: Asked, names: Mapping[str, str], escape: Escape = str) -> 
         [Condition(f"reference “{escape(asked.reference)}”", replace(asked, reference=""))] if asked.reference else [],
         [Condition("mine only", replace(asked, mine=False))] if asked.mine else [],
         [Condition("in doubt", replace(asked, in_doubt=False))] if asked.in_doubt else [],
+        [Condition("under review" if asked.under_review else "not under review", replace(asked, under_review=None))] if asked.under_review is not None else [],
+        [Condition(_reason_text(one, escape), replace(asked, reasons=_less(asked.reasons, one))) for one in asked.reasons],
     ]
     return [group for group in groups if group]
 
@@ -262,6 +283,10 @@ def contradiction(asked: Asked) -> str | None:
 
 def _less(values: tuple[str, ...], one: str) -> tuple[str, ...]:
     return tuple(value for value in values if value != one)
+
+
+def _reason_text(reason: str, escape: Escape) -> str:
+    return "without a code" if reason == NO_REASON else f"code “{escape(reason)}”"
 
 
 def _day_text(day: date) -> str:

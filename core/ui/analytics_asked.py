@@ -70,9 +70,10 @@ class Wish:
     def before(self, period: Period) -> TransactionFilter:
         return TransactionFilter(billers=self.billers, types=self.types, since=period.before[0], until=period.before[1])
 
-    def list_address(self, first: date, last: date, *statuses: str, billers: Sequence[str] = ()) -> dict[str, str | list[str]]:
+    def list_address(self, first: date, last: date, *statuses: str, billers: Sequence[str] = (), reasons: Sequence[str] = ()) -> dict[str, str | list[str]]:
         """The list of the payments behind a figure."""
-        return Asked(billers=tuple(billers) or self.billers, statuses=statuses, types=self.types or PAYMENT_TYPES, first_day=first, last_day=last).address()
+        types, reason = self.types or PAYMENT_TYPES, tuple(reasons)
+        return Asked(billers=tuple(billers) or self.billers, statuses=statuses, types=types, first_day=first, last_day=last, reasons=reason).address()
 
     def address(self) -> dict[str, str | list[str]]:
         """What differs from the page as it opens, as the query of an address."""

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core import clock
 from core.access import Actor
-from core.repositories.filters import TransactionFilter
+from core.repositories.filters import NO_REASON, TransactionFilter
 from core.repositories.statistics import ENDED, AnswerTimesBy, FailureReason, Figures, Grain
 from core.services import periods, statistics
 from core.services.periods import Period
@@ -97,8 +97,8 @@ class Told:
         first, last = periods.days_of(step, self.wish.grain, (self.period.first_day, self.period.last_day), zone())
         return self.wish.list_address(first, last, *statuses, billers=billers)
 
-    def list_of_all(self, *statuses: str, billers: Sequence[str] = ()) -> Address:
-        return self.wish.list_address(self.period.first_day, self.period.last_day, *statuses, billers=billers)
+    def list_of_all(self, *statuses: str, billers: Sequence[str] = (), reasons: Sequence[str] = ()) -> Address:
+        return self.wish.list_address(self.period.first_day, self.period.last_day, *statuses, billers=billers, reasons=reasons)
 
 
 def show(actor: Actor) -> None:
@@ -488,7 +488,7 @@ def _failures(reasons: Sequence[FailureReason], told: Told) -> None:
         _heading(
             "Why payments failed",
             "The billers' own codes, and our names for what went wrong on the way, the most frequent first; the line is what they come to together."
-            " A click on a bar opens the failed payments of the billers that gave it.",
+            " A click on a bar opens the payments that failed so.",
         )
         if not reasons:
             st.caption(":material/check_circle: No payment failed in this range.")
@@ -501,7 +501,7 @@ def _failures(reasons: Sequence[FailureReason], told: Told) -> None:
         if others := [reason for code in ordered[MOST_REASONS:] for reason in codes[code]]:
             groups.append((counted(len(ordered) - MOST_REASONS, "other"), others))
         says = [_reason_text(told, code, found) for code, found in groups]
-        leads = [told.list_of_all(Status.FAILED.value, billers=sorted({reason.biller for reason in found})) for _, found in groups]
+        leads = [told.list_of_all(Status.FAILED.value, reasons=list(dict.fromkeys(reason.code or NO_REASON for reason in found))) for _, found in groups]
         picture = figures.pareto(
             [_spoken(code) for code, _ in groups], [_sum(found) for _, found in groups], says, figures.tall(1.5 * len(told.times.by_biller))
         )

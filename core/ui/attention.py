@@ -16,7 +16,8 @@ from core.ui.words import Colour, ago, plain
 PAYMENT_TYPES = tuple(kind.value for kind in TransactionType if kind in MONEY_TYPES)
 LOOKUP_TYPES = tuple(kind.value for kind in TransactionType if kind not in MONEY_TYPES)
 
-IN_DOUBT = Asked(in_doubt=True).address()
+IN_DOUBT = Asked(in_doubt=True, under_review=False).address()
+UNDER_REVIEW = Asked(in_doubt=True, under_review=True).address()
 
 Owner = Literal["Administrator", "Manager", "Operator"]
 
@@ -61,7 +62,7 @@ def _review(seen: Attention) -> list[Concern]:
         return []
     what = f"{counted(waiting.count, 'payment')} under review, the oldest submitted {_age(waiting, seen.as_of)}."
     step = "The biller contradicts itself or cannot be asked: ask it by telephone, then decide. Do not pay again."
-    return [Concern(":material/gavel:", "violet", what, step, "Manager", IN_DOUBT, waiting.references)]
+    return [Concern(":material/gavel:", "violet", what, step, "Manager", UNDER_REVIEW, waiting.references)]
 
 
 def _doubt(seen: Attention) -> list[Concern]:

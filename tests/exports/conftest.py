@@ -64,6 +64,8 @@ NASTY = (
         "$1",
     ),
 )
+# As billers write them, and as nobody would.
+CODES = ("ACCOUNT_BLOCKED", "13", "invoice-paid", "a%b_c'd")
 ACCOUNTS = ("000123", "00", "100001", "1E5", "12345678901234567890", "MASM-0042", "01-02", "%", "_", "a%b", "A_B", "+265888", "=7", "0,5", 'x"y', "\\N")
 
 PLACES = {**PAYMENT_PLACES, **ASKING_PLACES}
@@ -135,6 +137,7 @@ def one_row(dice: random.Random, number: int, people: Sequence[Actor]) -> dict[s
         "lease_until": moment if PLACES[stage].on_the_wire else None,
         "lease_owner": "test" if PLACES[stage].on_the_wire else None,
         "demo": dice.random() < 0.1,
+        "error_code": dice.choice((None, *CODES)),
     }
 
 

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.repositories.filters import NO_REASON
 from core.repositories.transactions import Cursor
 from core.services import statistics, transactions
 from core.services.asked import Asked, read, searchable
 from core.states import Status, TransactionType
-from tests.exports.conftest import ACCOUNTS, BILLERS, DAYS, NASTY, ZONE, Crowd, exported
+from tests.exports.conftest import ACCOUNTS, BILLERS, CODES, DAYS, NASTY, ZONE, Crowd, exported
 
 FILTERS = 200
 
@@ -49,6 +50,8 @@ def some_filter(dice: random.Random, references: tuple[str, ...]) -> Asked:
         reference=some_text(dice, references, 0.1),
         mine=dice.random() < 0.15,
         in_doubt=dice.random() < 0.1,
+        under_review=dice.choice((True, False)) if dice.random() < 0.15 else None,
+        reasons=some(dice, [*CODES, NO_REASON]),
     )
 
 
@@ -83,6 +86,10 @@ def plain_sql(asked: Asked, me: object) -> tuple[str, list[Any]]:
         also(f"{whole} OR {part('account_number')} OR {part('meter_number')} OR {part('customer_account_name')}", *[asked.search] * 15)
     if asked.mine:
         also("initiated_by = %s", me)
+    if asked.under_review is not None:
+        also("(stage = 'REVIEW') = %s", asked.under_review)
+    if asked.reasons:
+        also("error_code = ANY(%s) OR error_code IS NULL AND '(none)' = ANY(%s)", list(asked.reasons), list(asked.reasons))
     if asked.in_doubt:
         also("status = 'PROCESSING' AND amount IS NOT NULL")
     return " AND ".join(where), values

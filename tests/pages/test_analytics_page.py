@@ -14,6 +14,7 @@ from streamlit.elements.lib import streamlit_plotly_theme
 from streamlit.testing.v1 import AppTest
 
 from core import clock
+from core.repositories.filters import NO_REASON
 from core.repositories.statistics import AnswerTimesBy, Cell, Figures, Grain
 from core.services import periods, statistics
 from core.services.asked import read
@@ -210,6 +211,16 @@ def test_a_figure_and_the_list_behind_it_ask_for_the_same_rows(till: Till) -> No
     period = wish.period(clock.now(), zone())
     behind = read({name: value if isinstance(value, list) else [value] for name, value in wish.list_address(period.first_day, period.last_day).items()}, [])
     assert statistics.totals(till.actor, behind.wanted(zone())).rows == statistics.totals(till.actor, wish.wanted(period, zone())).payments == 3
+
+
+@pytest.mark.parametrize(("reason", "rows"), [("BLOCKED", 1), (NO_REASON, 0), ("OTHER", 0)])
+def test_a_reason_leads_to_the_payments_that_failed_so_and_to_no_other(till: Till, reason: str, rows: int) -> None:
+    paid_and_failed(till)
+    wish = Wish(range="7d")
+    period = wish.period(clock.now(), zone())
+    address = wish.list_address(period.first_day, period.last_day, Status.FAILED.value, reasons=[reason])
+    behind = read({name: value if isinstance(value, list) else [value] for name, value in address.items()}, [])
+    assert statistics.totals(till.actor, behind.wanted(zone())).rows == rows
 
 
 def test_steps_are_named_by_as_much_of_them_as_lies_in_the_range() -> None:

@@ -31,6 +31,8 @@ FULL = Asked(
     reference="LWB-77",
     mine=True,
     in_doubt=True,
+    under_review=False,
+    reasons=("ACCOUNT_BLOCKED", "(none)"),
 )
 
 
@@ -72,6 +74,9 @@ def test_the_plain_list_has_a_plain_address() -> None:
         ("max", "99999999999999999999"),
         ("mine", "yes"),
         ("doubt", "0"),
+        ("review", "maybe"),
+        ("reason", "x" * 61),
+        ("reason", "a\nb"),
         ("q", "\0"),
     ],
 )
@@ -110,6 +115,7 @@ def test_every_field_reaches_the_filter() -> None:
     assert (wanted.account, wanted.reference, wanted.search) == ("0001", "LWB-77", "100001")
     assert (wanted.amount_min, wanted.amount_max) == (Decimal("5000.00"), Decimal("250000.50"))
     assert (wanted.initiated_by, wanted.in_doubt) == (ME, True)
+    assert (wanted.under_review, wanted.reasons) == (False, ("ACCOUNT_BLOCKED", "(none)"))
     assert Asked().wanted(BUSINESS_ZONE, ME).initiated_by is None
 
 
@@ -131,7 +137,8 @@ NAMES = {"LWB_POSTPAID": "Lilongwe Water Board"}
 def test_a_filter_is_told_in_words() -> None:
     assert in_words(FULL, NAMES) == (
         "“100001”, failed or completed, payments, Lilongwe Water Board, from 1 Nov 2025, until 30 Nov 2025,"
-        " 5,000.00 or more, 250,000.50 or less, account with “0001”, reference “LWB-77”, mine only, in doubt"
+        " 5,000.00 or more, 250,000.50 or less, account with “0001”, reference “LWB-77”, mine only, in doubt, not under review,"
+        " code “ACCOUNT_BLOCKED” or without a code"
     )
     assert in_words(Asked(account="12"), NAMES) == "account “12”"
     assert in_words(Asked(size=100), NAMES) == "every transaction"
@@ -148,7 +155,7 @@ def test_taking_out_every_condition_leaves_the_plain_list() -> None:
         assert len(conditions(without, NAMES)) <= len(found)
         asked, steps = without, steps + 1
     assert asked == Asked()
-    assert steps == 13
+    assert steps == 16
 
 
 def test_every_type_has_its_word() -> None:
