@@ -22,7 +22,7 @@ from core.settings import CHECKOUT
 from core.states import Status
 from core.ui import figure_tables, figures, session
 from core.ui.analytics_asked import Wish, read_wish
-from core.ui.analytics_view import step_label
+from core.ui.analytics_told import step_label
 from core.ui.words import zone
 from core.wire.contract import Outcome
 from tests.pages.conftest import LWB, PATIENCE_SECONDS, Till, button, said

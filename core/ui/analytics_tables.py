@@ -1,0 +1,162 @@
+"""The range as tables: each biller in a row, billers beside each other, and the report of a day, a week or a month."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core import clock
+from core.access import Actor
+from core.repositories.filters import TransactionFilter
+from core.repositories.statistics import Figures, Grain
+from core.services import periods, statistics
+from core.ui import figure_tables, figures
+from core.ui.analytics_asked import MEASURES
+from core.ui.analytics_charts import counts, plot
+from core.ui.analytics_controls import KEYS, remember
+from core.ui.analytics_told import Told, days_text
+from core.ui.figure_words import change, count, counted, percent, seconds, tenths
+from core.ui.figures import Series
+from core.ui.pieces import TRANSACTIONS, complain
+from core.ui.words import amount, plain, zone
+
+REPORT_LABELS: Mapping[Grain, str] = {Grain.DAY: "Daily", Grain.WEEK: "Weekly", Grain.MONTH: "Monthly"}
+
+# Where a clicked row of a table is kept.
+PERFORMANCE_OPENED, REPORT_OPENED = "analytics-biller", "analytics-report-biller"
+
+# Without a choice, so many of the largest billers are compared.
+COMPARED = 2
+
+
+def show_performance(told: Told) -> None:
+    found = figure_tables.rows(told.now, told.times, told.before, told.titles)
+    first, last = told.period.first_day, told.period.last_day
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Performance", anchor=False, width="content", help="Each biller of the range in one row. A click on a name opens its payments.")
+        _download("Download CSV", figure_tables.as_csv(found, first, last), f"performance-{first}-{last}.csv")
+    _open_row(told, found, figure_tables.show(found, f"performance-{told.wish.address()}", PERFORMANCE_OPENED))
+
+
+def _download(label: str, data: bytes, name: str) -> None:
+    st.download_button(
+        label,
+        data,
+        file_name=name,
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        help="This table with exact values. No cell of it is a formula to a spreadsheet.",
+    )
+
+
+def _open_row(told: Told, found: Sequence[figure_tables.Row], clicked: int | None) -> None:
+    if clicked is not None:
+        code = found[clicked].code
+        st.switch_page(TRANSACTIONS, query_params=dict(told.list_of_all(billers=(code,) if code else ())))
+
+
+def show_comparison(told: Told) -> None:
+    offered = [code for code in told.titles if code in told.now.by_biller()]
+    chosen = [code for code in told.wish.versus if code in offered] or list(told.largest_first[:COMPARED])
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.subheader("Billers beside each other", anchor=False, width="content", help="Two or more billers by the same measure, in the same range.")
+            st.segmented_control(
+                "Measure", MEASURES, format_func=MEASURES.__getitem__, key=KEYS["measure"], required=True, label_visibility="collapsed", on_change=remember
+            )
+        st.multiselect(
+            "Billers to compare",
+            offered,
+            format_func=told.title,
+            key=KEYS["versus"],
+            placeholder=f"The {counted(len(chosen), 'largest', 'largest')}: choose others",
+            help="Two or more. Without a choice it is the two with most payments.",
+            on_change=remember,
+        )
+        if len(chosen) < COMPARED:
+            complain("Choose at least two billers that had transactions in this range.")
+            return
+        apart = told.now.by_biller()
+        with st.grid(min(len(chosen), 4), min_column_width=200, gap="small"):
+            for code in chosen:
+                _card(told, code, apart[code])
+        lines = [_measured(told, code, apart[code]) for code in chosen]
+        is_rate = told.wish.measure == "rate"
+        picture = figures.over_time(told.labels, lines, rate=is_rate, unit="MWK" if told.wish.measure == "value" else "")
+        leads = [[told.list_of_step(step, billers=(code,)) for step in told.steps] for code in chosen]
+        plot(picture, f"compared-{told.wish.address()}", f"{MEASURES[told.wish.measure]} of {', '.join(map(told.title, chosen))} over time.", leads)
+
+
+def _card(told: Told, code: str, now: Figures) -> None:
+    times = told.times.by_biller.get(code)
+    with st.container(border=True, gap="xsmall"):
+        st.page_link(
+            TRANSACTIONS,
+            label=f"**{plain(told.title(code))}**",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            query_params=dict(told.list_of_all(billers=(code,))),
+        )
+        st.table(
+            {
+                "Payments": count(now.payments),
+                "Success rate": f"{percent(now.success_rate)} ({count(now.completed)} of {count(now.ended)})",
+                "Value": amount(now.value),
+                "Average paid": amount(figure_tables.average_paid(now)),
+                "Average answer": seconds(times.average_ms if times else None),
+                "95% within": seconds(times.p95_ms if times else None),
+            },
+            border="horizontal",
+            alt=f"Figures of {told.title(code)}",
+        )
+
+
+def _measured(told: Told, code: str, apart: Figures) -> Series:
+    by_step = apart.by_step()
+    course = [by_step.get(step) for step in told.steps]
+    if told.wish.measure == "value":
+        sums = [one.value if one else None for one in course]
+        return Series(told.title(code), told.colour(code), [float(one) if one else 0.0 for one in sums], [amount(one) for one in sums])
+    if told.wish.measure == "rate":
+        rates = [one.success_rate if one else None for one in course]
+        return Series(told.title(code), told.colour(code), [None if one is None else tenths(one) for one in rates], [percent(one) for one in rates])
+    return counts(told, told.title(code), told.colour(code), apart)
+
+
+# ---- Report
+
+
+def show_report(actor: Actor, told: Told) -> None:
+    """A day, a week or a month as one table, whatever range is chosen above."""
+    wish = told.wish
+    today = clock.business_day(told.as_of, zone())
+    period = periods.whole(wish.report, wish.report_day or today, told.as_of, zone())
+    wanted = TransactionFilter(
+        billers=wish.billers, types=wish.types, since=clock.day_bounds(period.first_day, zone())[0], until=clock.day_bounds(period.last_day, zone())[1]
+    )
+    now, before = statistics.totals(actor, wanted), statistics.totals(actor, TransactionFilter(wish.billers, (), wish.types, *period.before))
+    found = figure_tables.rows(now, statistics.answer_times(actor, wanted), before, told.titles)
+    address = wish.list_address(period.first_day, period.last_day)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.subheader("Report", anchor=False, width="content", help="One business day, week or month, against the one before it.")
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                changed: dict[str, Any] = {"on_change": remember, "label_visibility": "collapsed"}
+                st.segmented_control("Report", REPORT_LABELS, format_func=REPORT_LABELS.__getitem__, key=KEYS["report"], required=True, **changed)
+                st.date_input("Any day of it", value=None, max_value=today, key=KEYS["report_day"], format="DD/MM/YYYY", width=150, **changed)
+                st.page_link(TRANSACTIONS, label="Open", icon=":material/receipt_long:", query_params=dict(address), help="Its payments as a list.")
+                _download("CSV", figure_tables.as_csv(found, period.first_day, period.last_day), f"report-{period.first_day}-{period.last_day}.csv")
+        st.markdown(f"**{days_text(period)}**{' so far' if period.last_day == today else ''}: {_sentence(now, before)}")
+        if now.rows:
+            clicked = figure_tables.show(found, f"report-{wish.address()}", REPORT_OPENED)
+            if clicked is not None:
+                billers = (found[clicked].code,) if found[clicked].code else ()
+                st.switch_page(TRANSACTIONS, query_params=dict(wish.list_address(period.first_day, period.last_day, billers=billers)))
+
+
+def _sentence(now: Figures, before: Figures) -> str:
+    difference = change(now.payments, before.payments)
+    against = f" ({difference} against the one before)" if difference else ""
+    rate = f"{percent(now.success_rate)} of those that ended were paid, " if now.ended else ""
+    return f"{counted(now.payments, 'payment')}{against}, {rate}{amount(now.value)} in all; {counted(now.lookups, 'look-up')} beside."
