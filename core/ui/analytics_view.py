@@ -7,7 +7,7 @@ import streamlit as st
 
 from core import clock
 from core.access import Actor
-from core.repositories.statistics import ENDED
+from core.repositories.statistics import ENDED, Figures
 from core.services import periods, statistics
 from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE
 from core.states import Status
@@ -59,12 +59,17 @@ def _count(actor: Actor, wish: Wish, titles: Mapping[str, str]) -> Told:
         period=period,
         titles=titles,
         now=statistics.over_time(actor, wanted, wish.grain),
-        before=statistics.over_time(actor, earlier, wish.grain) if wish.compares else None,
+        before=_if_any(statistics.over_time(actor, earlier, wish.grain)) if wish.compares else None,
         before_steps=periods.steps(first, first + timedelta(days=period.days - 1), wish.grain, zone()),
         times=statistics.answer_times(actor, wanted, wish.grain),
         times_before=statistics.answer_times(actor, earlier) if wish.compares else None,
         as_of=now,
     )
+
+
+def _if_any(figures: Figures) -> Figures | None:
+    """Against a time before the first transaction everything would have grown: that compares nothing."""
+    return figures if figures.payments or figures.lookups else None
 
 
 # ---- What it is about
@@ -73,7 +78,7 @@ def _count(actor: Actor, wish: Wish, titles: Mapping[str, str]) -> Told:
 def _head(told: Told) -> None:
     first, last = told.period.first_day, told.period.last_day
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        against = f", against {day_text(clock.business_day(told.period.before[0], zone()))} – {until_text(told.period.before[1])}" if told.wish.compares else ""
+        against = _against(told)
         st.caption(f"{day_text(first)} – {day_text(last)}{against} · {as_of(told.as_of)}", width="content")
         st.page_link(
             TRANSACTIONS,
@@ -82,6 +87,14 @@ def _head(told: Told) -> None:
             query_params=dict(told.list_of_all()),
             help="The transactions that these figures were counted from. The list has the export.",
         )
+
+
+def _against(told: Told) -> str:
+    if not told.wish.compares:
+        return ""
+    if told.before is None:
+        return ", with nothing before it to compare with"
+    return f", against {day_text(clock.business_day(told.period.before[0], zone()))} – {until_text(told.period.before[1])}"
 
 
 def _nothing(actor: Actor, told: Told) -> None:

@@ -205,6 +205,13 @@ def test_what_nobody_has_heard_of_is_left_out() -> None:
     assert read_wish(nonsense, [LWB]) == Wish()
 
 
+def test_where_nothing_lies_before_nothing_is_said_to_have_grown(till: Till) -> None:
+    paid_and_failed(till)
+    window = till.open("analytics")
+    assert "with nothing before it to compare with" in said(window)
+    assert {one.label: one.delta for one in window.metric if one.delta} == {}
+
+
 def test_a_figure_and_the_list_behind_it_ask_for_the_same_rows(till: Till) -> None:
     paid_and_failed(till)
     wish = Wish(range="7d")
