@@ -15,7 +15,7 @@ from core.ui.words import plain
 BANNERS_EVERY_SECONDS = 15
 
 # White on the primary colour and the primary colour on the dark page cannot both reach 4.5 to 1: what is chosen is told in the links' colour there.
-CHOSEN_IN_THE_DARK = '<style>[data-testid="stBaseButton-segmented_controlActive"], [data-testid="stBaseButton-pillsActive"] {color: #a8c8ff}</style>'
+CHOSEN_IN_THE_DARK = '<style>[data-testid="stButtonGroup"] button[data-variant][data-rac][data-selected] {color: #a8c8ff}</style>'
 
 LEAVING = "billers.leaving"
 
