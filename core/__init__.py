@@ -9,6 +9,7 @@ services      verbs with an actor and a permission; they own the unit of work
 repositories  questions, one class an aggregate; every select
 documents     paper: receipts and the till's day as PDF
 adapters      the billers and nothing else
+banking       core banking: the customer's account, debited before the biller is paid
 security      vault, audit chain, passwords, sessions
 wire          contract, dialects (SOAP, ESB, REST), what is believed, transcript, and the line: the only socket
 models        the tables, and a configuration's version as values

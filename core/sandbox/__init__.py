@@ -20,6 +20,7 @@
     faults          the table fault → does it act, what it says, how the bytes travel
     delivery        how bytes travel: reset, drip, bomb, silence
     chance          which call gets which fault
+    t24             the bank's core banking beside the billers: its dialect; with t24_accounts, t24_book (a ledger of its own) and t24_teller
     desk            one request to one biller, from bytes to bytes
     messages        HTTP/1.1, as little as is needed
     control         the port that sets faults and settings

@@ -11,6 +11,7 @@ from core.sandbox.delivery import Pace
 from core.sandbox.desk import Desk
 from core.sandbox.faults import BY_NAME_ONLY, DRAWN, FAULTS
 from core.sandbox.messages import Refused, Reply, Request, plain
+from core.sandbox.t24_book import CODE as CORE_BANKING
 from core.sandbox.teller import Deduplicates
 
 # A day: nobody waits longer for a test.
@@ -142,7 +143,13 @@ class Control:
         return handle_biller(request, desk)
 
     def _health(self, _: Request) -> Any:
-        return {"status": "ok", "billers": list(self._desks), "acts_to_come": sum(len(desk.late) for desk in self._desks.values())}
+        billers = [code for code in self._desks if code != CORE_BANKING]
+        return {
+            "status": "ok",
+            "billers": billers,
+            "core_banking": CORE_BANKING in self._desks,
+            "acts_to_come": sum(len(desk.late) for desk in self._desks.values()),
+        }
 
     def _faults(self, _: Request) -> Any:
         counts: dict[str, dict[str, dict[str, int]]] = {}

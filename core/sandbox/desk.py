@@ -3,19 +3,18 @@
 import asyncio
 
 from core.sandbox.behaviours import Behaviour
-from core.sandbox.book import Book
 from core.sandbox.chance import Chance
 from core.sandbox.delivery import Pace, Wire
 from core.sandbox.faults import FAITHFUL, FAULTS, Fault
 from core.sandbox.messages import Refused, Reply, Request, plain
-from core.sandbox.serving import Biller, Decides, Dialect
+from core.sandbox.serving import Biller, Decides, Dialect, Keeps
 from core.sandbox.sign_in import Credentials
 from core.sandbox.teller import Settings
 from core.sandbox.words import LEAVES_NO_TRACE, MOVES_MONEY, PAYS, Acts, Answer, Ask, Verb
 
 
 class Desk:
-    def __init__(self, biller: Biller, credentials: Credentials, teller: Decides, book: Book, settings: Settings, chance: Chance, pace: Pace) -> None:
+    def __init__(self, biller: Biller, credentials: Credentials, teller: Decides, book: Keeps, settings: Settings, chance: Chance, pace: Pace) -> None:
         self.biller = biller
         self.book = book
         self.settings = settings

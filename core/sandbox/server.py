@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from core.sandbox import accounts
+from core.sandbox import accounts, t24, t24_accounts
 from core.sandbox.billers import BILLERS
 from core.sandbox.book import Book
 from core.sandbox.chance import Chance
@@ -20,6 +20,8 @@ from core.sandbox.messages import MOST_HEAD_BYTES, Refused, Request, plain, read
 from core.sandbox.recordings import read_all
 from core.sandbox.replay import Replay, Replayer
 from core.sandbox.serving import Biller
+from core.sandbox.t24_book import T24Book
+from core.sandbox.t24_teller import T24Teller
 from core.sandbox.teller import Settings, Teller
 
 HOST = "127.0.0.1"
@@ -55,6 +57,7 @@ async def run(*, port: int, control_port: int, directory: Path, accounts_file: P
     customers = _customers(accounts_file)
     _make(directory)
     desks = {**_open_desks(directory, customers, chance, pace, stop), **_open_replays(directory, recordings, chance, pace, stop)}
+    desks |= _open_bank(directory, accounts_file, chance, pace, stop)
     control = Control(desks, chance, pace)
 
     async def serve_control(request: Request, wire: Wire) -> None:
@@ -115,6 +118,19 @@ def _open_replays(directory: Path, recordings: Path, chance: Chance, pace: Pace,
         book, settings, dialect = _open_book(directory, code, stop), Settings(), Replay(recorded)
         desks[code] = Desk(Biller(code, (), (dialect,)), {}, Replayer(dialect, book, settings, pace), book, settings, chance, pace)
     return desks
+
+
+def _open_bank(directory: Path, accounts_file: Path, chance: Chance, pace: Pace, stop: Stop) -> dict[str, Desk]:
+    """The bank's core banking, where the accounts file has one."""
+    bank = t24_accounts.read(accounts_file)
+    if bank is None:
+        return {}
+    try:
+        book = T24Book(directory, stop.failed)
+    except OSError as error:
+        raise Unusable(f"{directory} cannot be used: {error.strerror}.") from None
+    settings = Settings()
+    return {t24.BILLER.code: Desk(t24.BILLER, bank.credentials, T24Teller(bank, book, settings, pace), book, settings, chance, pace)}
 
 
 def _to_billers(desks: Mapping[str, Desk]) -> Serve:

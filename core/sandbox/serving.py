@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from core.sandbox.behaviours import Behaviour
@@ -36,6 +37,23 @@ class Decides(Protocol):
 
     def answer(self, ask: Ask, acts: Acts) -> Answer:
         """Does it, and says what came of it."""
+
+
+class Keeps(Protocol):
+    """What remembers: a biller's book, or the bank's."""
+
+    @property
+    def ledger_path(self) -> Path:
+        """The file that the oracle reads by itself."""
+
+    async def settled(self) -> None:
+        """Returns once everything it says is on the disk."""
+
+    def account_of(self, ask: Ask) -> str:
+        """The account that a message is about, be it named there or not."""
+
+    def note(self, ask: Ask | None, *, fault: str | None, behaviour: str | None, status: int | None) -> None:
+        """Notes that a message arrived, and what was answered to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,9 @@ def failure_of(error: Exception) -> str:
     return next(failure for kind, failure in EXCEPTIONS if isinstance(error, kind))
 
 
-def failure_of_status(status: int) -> str | None:
+def failure_of_status(status: int, also_read: frozenset[int] = frozenset()) -> str | None:
     """None where the adapter's reader decides; otherwise the name of what this status means for the request."""
-    if status in READ_STATUSES:
+    if status in READ_STATUSES | also_read:
         return None
     if status in (401, 403):
         return "refused_credentials"

@@ -178,10 +178,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[T]):
-    """One request and the function that reads its answer. The reader never raises: what it cannot read is UNKNOWN."""
+    """One request and the function that reads its answer. The reader never raises: what it cannot read is UNKNOWN.
+
+    `also_reads` are HTTP statuses that this reader understands beyond those that every reader is asked about.
+    """
 
     request: Request
     read: Callable[[Reply], T]
+    also_reads: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Line:
         """
         trip = _Trip(began_at=clock.now(), began_seconds=clock.monotonic_seconds(), may_leave=may_leave)
         value: T | None = None
-        failure = await self._travelled(terms, exchange.request, trip)
+        failure = await self._travelled(terms, exchange, trip)
         if failure is None and trip.status is not None:
             try:
                 value = exchange.read(Reply(trip.status, trip.headers, bytes(trip.body)))
@@ -109,9 +109,10 @@ class Line:
         """For callers without an event loop of their own."""
         return asyncio.run(self.perform(terms, exchange, masked))
 
-    async def _travelled(self, terms: Terms, request: Request, trip: _Trip) -> str | None:
+    async def _travelled(self, terms: Terms, exchange: Exchange[T], trip: _Trip) -> str | None:
         """None when a whole reply lies in `trip` for the reader, else what happened."""
         failure: str | None = None
+        request = exchange.request
         try:
             # httpx's own time-outs are per read, and a dripping biller would never meet one.
             async with asyncio.timeout(terms.deadline_seconds):
@@ -124,7 +125,7 @@ class Line:
             failure = refusal.failure
         except Exception as error:  # noqa: BLE001 - whatever it was: after the first byte, not knowing is the answer
             failure = _named(error, trip)
-        return (failure_of_status(trip.status) if trip.status is not None else None) or failure
+        return (failure_of_status(trip.status, exchange.also_reads) if trip.status is not None else None) or failure
 
     async def _send(self, place: Destination, request: Request, trip: _Trip, addresses: list[Address]) -> None:
         connect_until = clock.monotonic_seconds() + CONNECT_SECONDS
