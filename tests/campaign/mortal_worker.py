@@ -43,13 +43,13 @@ def _has_my_payment(results: Sequence[Result]) -> bool:
     return any(_is_mine(result.errand) and result.errand.verb is Verb.PAY for result in results)
 
 
-async def _mortal_perform(self: line.Line, terms: Any, exchange: Any, masked: Any = ()) -> Any:
+async def _mortal_perform(self: line.Line, terms: Any, exchange: Any, *more: Any, **named: Any) -> Any:
     mine = REFERENCE.encode() in exchange.request.body
     operation = exchange.request.headers.get("SOAPAction", "").strip('"') if mine else ""
     on_the_wire.set(operation)
     if AT == "P03" and operation == "PostTransaction":
         die()
-    answer = await perform(self, terms, exchange, masked)
+    answer = await perform(self, terms, exchange, *more, **named)
     if AT == "P05" and operation == "PostTransaction":
         die()
     return answer
