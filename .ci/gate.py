@@ -16,6 +16,10 @@ import setup
 
 PYTEST_REST = ("tests", "--ignore=tests/browser", "--ignore=tests/campaign")
 
+# Each file on one of several processes, each of which has a database server of its own. Browser tests and the campaign measure answers and have the
+# machine to themselves.
+AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
+
 # Name, then a program of the environment with its arguments. No stage is skipped: a missing directory is a failure.
 LINT: dict[str, tuple[str, ...]] = {
     "ruff check": ("ruff", "check", "."),
@@ -24,7 +28,7 @@ LINT: dict[str, tuple[str, ...]] = {
     "import-linter": ("lint-imports",),
 }
 TESTS: dict[str, tuple[str, ...]] = {
-    "tests": ("python", "-m", "pytest", *PYTEST_REST, "--cov=core", "--cov-report=term"),
+    "tests": ("python", "-m", "pytest", *PYTEST_REST, *AT_ONCE, "--cov=core", "--cov-report=term"),
     "browser tests": ("python", "-m", "pytest", "tests/browser"),
     "fault campaign": ("python", "-m", "pytest", "tests/campaign", "-s"),
 }
