@@ -24,6 +24,8 @@ class Road:
         self._listening: socket.socket | None = None
         self._waiting: list[socket.socket] = []
         self.port = 0
+        # How many came along.
+        self.travelled = 0
         self.open()
 
     def open(self) -> None:
@@ -64,6 +66,7 @@ class Road:
         with suppress(OSError):
             while True:
                 traveller, _ = listening.accept()
+                self.travelled += 1
                 threading.Thread(target=self._carry, args=(traveller,), daemon=True).start()
 
     def _carry(self, traveller: socket.socket) -> None:

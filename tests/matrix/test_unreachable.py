@@ -181,7 +181,8 @@ def seconds_to_pay(town: Town, biller: str, how_many: int) -> float:
 
 def test_w35_a_biller_that_is_down_holds_up_its_own_queue_and_nobody_elses(own_town: Town) -> None:
     town = own_town
-    drafted = town.copies_of_a_draft(500)
+    account = new_account()
+    drafted = town.copies_of(town.draft(account, town.look_up_by_hand(account)[0]), 500)
     town.sandbox.set(LWB, down=True)
     for draft in drafted:
         town.submit(draft)

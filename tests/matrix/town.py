@@ -23,7 +23,7 @@ from core.security import vault
 from core.services import drafts, lookups, payments
 from core.settings import CHECKOUT
 from core.states import Stage
-from tests.campaign.harness import QUICK_BILLER, World, until
+from tests.campaign.harness import QUICK_BILLER, WorkerProcess, World, until
 from tests.world import create_database, drop_database
 
 LWB, BWB, SRWB = "LWB_POSTPAID", "BWB_POSTPAID", "SRWB_POSTPAID"
@@ -132,17 +132,15 @@ class Town(World):
     def draft_all(self, bills: Sequence[Bill], actor: Actor | None = None) -> list[uuid.UUID]:
         return [self.freeze(form, actor) for form in self.ask_all(bills, actor)]
 
-    def copies_of_a_draft(self, how_many: int) -> list[uuid.UUID]:
-        """Drafts like one that was looked through, each for an account of its own: a queue without five hundred wizards. No worker is at work."""
-        account = new_account()
-        form = {"biller": LWB, "account": account, "amount": "5475.50", "lookup": str(self.look_up_by_hand(account)[0])}
-        shown = drafts.find(self.operator, self.freeze(form)).payload
+    def copies_of(self, draft: uuid.UUID, how_many: int) -> list[uuid.UUID]:
+        """Drafts like one that was looked through, each for an account of its own: a queue without five hundred wizards."""
+        shown = drafts.find(self.operator, draft).payload
         assert shown is not None
-        made = {new_id(): {**shown, "account_number": new_account()} for _ in range(how_many)}
+        made = {new_id(): {**shown, "account_number": new_account(shown["biller_type"])} for _ in range(how_many)}
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO drafts (id, owner_id, form, payload, payload_hash, frozen_at) VALUES (%s, %s, '{}', %s, %s, now())",
-                [(draft, self.operator.id, Jsonb(payload), drafts.hash_of(payload)) for draft, payload in made.items()],
+                [(copy, self.operator.id, Jsonb(payload), drafts.hash_of(payload)) for copy, payload in made.items()],
             )
         return list(made)
 
@@ -167,6 +165,33 @@ class Town(World):
         asked = [uuid.UUID(form[name]) for name in ("lookup", "invoice", "bundles") if name in form]
         ends = [self.wait_for(one, Stage.COMPLETED, Stage.FAILED).stage for one in asked]
         return set(ends) == {Stage.COMPLETED.value}
+
+    # ---- Accidents
+
+    @contextmanager
+    def held_back(self, biller: str) -> Iterator[None]:
+        """Payments to this biller wait in the queue, as while its circuit is open."""
+        self.rows("INSERT INTO breakers (biller_type, probe_at, reason) VALUES (%s, now() + interval '1 day', 'Held back by a test.') RETURNING 1", biller)
+        try:
+            yield
+        finally:
+            self.rows("DELETE FROM breakers WHERE biller_type = %s RETURNING 1", biller)
+            self.rows("SELECT pg_notify('billers_work', '')")
+
+    def freeze_with_the_answer_in_hand(self, worker: WorkerProcess, transaction_id: uuid.UUID) -> None:
+        """Stops a worker between the biller's answer and its own conclusion, and has its lease run out. Its answer travels slowly enough."""
+        self.watch(transaction_id, stages=frozenset({Stage.PAY_SENDING}))
+        waits = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'billers'"
+        with self.connect() as connection, connection.transaction():
+            connection.execute("SELECT FROM transactions WHERE id = %s FOR UPDATE", [transaction_id])
+            until(lambda: self.rows(waits), "the worker has the answer, and waits for its row")
+            worker.freeze()
+            # What it had begun in the database ends with the connection, as when a machine is asleep for long.
+            for (pid,) in self.rows(waits):
+                self.rows("SELECT pg_terminate_backend(%s)", pid)
+            until(lambda: not self.rows(waits), "its connection is gone")
+            past = "now() - interval '1 s'"
+            connection.execute(f"UPDATE transactions SET lease_until = {past}, next_action_at = {past} WHERE id = %s", [transaction_id])
 
     # ---- Watching
 
