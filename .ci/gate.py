@@ -14,10 +14,10 @@ sys.dont_write_bytecode = True
 
 import setup
 
-PYTEST_REST = ("tests", "--ignore=tests/browser", "--ignore=tests/campaign")
+PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign")))
 
-# Each file on one of several processes, each of which has a database server of its own. Browser tests and the campaign measure answers and have the
-# machine to themselves.
+# Each file on one of several processes, each of which has a database server of its own. Browser tests, matrix and campaign watch
+# the clock, and have the machine to themselves.
 AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
 
 # Name, then a program of the environment with its arguments. No stage is skipped: a missing directory is a failure.
@@ -30,6 +30,7 @@ LINT: dict[str, tuple[str, ...]] = {
 TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("python", "-m", "pytest", *PYTEST_REST, *AT_ONCE, "--cov=core", "--cov-report=term"),
     "browser tests": ("python", "-m", "pytest", "tests/browser"),
+    "fault matrix": ("python", "-m", "pytest", "tests/matrix"),
     "fault campaign": ("python", "-m", "pytest", "tests/campaign", "-s"),
 }
 SUITES = {"lint": LINT, "test": {**LINT, **TESTS}}
