@@ -133,12 +133,13 @@ def cancel_step(actor: Actor, one: Transaction) -> None:
         if why := _why_not(actor, one, "cancel"):
             st.warning(f"It cannot be cancelled. {plain(why)}", icon=":material/block:")
         else:
-            st.button("Cancel the payment", type="primary", icon=":material/block:", on_click=_cancel, args=(one.id,), shortcut="Ctrl+Enter")
+            st.button("Cancel the payment", type="primary", icon=":material/block:", on_click=cancel, args=(one.id,), shortcut="Ctrl+Enter")
         _leave(one, "Let it go on")
 
 
 @guarded("transactions:cancel_own")
-def _cancel(actor: Actor, transaction_id: uuid.UUID) -> None:
+def cancel(actor: Actor, transaction_id: uuid.UUID) -> None:
+    """A callback: what speaks against it is told at the next drawing, under `refused-<id>`."""
     try:
         payments.cancel(actor, transaction_id)
     except BillersError as error:

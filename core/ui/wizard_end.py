@@ -14,7 +14,7 @@ from core.services import drafts, payments, transactions
 from core.services.drafts import DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
 from core.states import AT_REST, Stage
-from core.ui import lookup_card, receipt_view
+from core.ui import lookup_card, receipt_view, transaction_acts
 from core.ui.amount_words import in_words
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
@@ -197,12 +197,6 @@ def _offer_cancel(actor: Actor, paid: Transaction) -> None:
     action = next(action for action in payments.actions(actor, paid, retried=False) if action.name == "cancel")
     complain(st.session_state.pop(f"refused-{paid.id}", None))
     if action.why_not is None:
-        st.button("Cancel the payment", icon=":material/block:", on_click=_cancel, args=(paid.id,), help="Possible as long as nothing was sent.")
-
-
-@guarded("transactions:cancel_own")
-def _cancel(actor: Actor, transaction_id: uuid.UUID) -> None:
-    try:
-        payments.cancel(actor, transaction_id)
-    except BillersError as error:
-        st.session_state[f"refused-{transaction_id}"] = error.sentence
+        st.button(
+            "Cancel the payment", icon=":material/block:", on_click=transaction_acts.cancel, args=(paid.id,), help="Possible as long as nothing was sent."
+        )
