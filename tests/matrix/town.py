@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from core import db
 from core.access import Actor
 from core.ids import new_id
-from core.models import BillerConfigVersion, Transaction
+from core.models import BillerConfigVersion
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import vault
@@ -47,6 +47,7 @@ ASKING = {
 # Each in the shape of its biller's numbers, and none that the sandbox gave a behaviour of its own.
 _numbers = count(1)
 
+IN_DOUBT = frozenset({Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED})
 SETTLED = frozenset({Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED, Stage.REVIEW})
 
 
@@ -118,10 +119,14 @@ class Town(World):
     def ask_all(self, bills: Sequence[Bill], actor: Actor | None = None) -> list[dict[str, str]]:
         """The wizard up to the step before the review for each bill, all questions asked at once. Answers the forms."""
         answered: dict[int, dict[str, str]] = {}
-        while left := [number for number in range(len(bills)) if number not in answered]:
+
+        def all_answered() -> bool:
             # What was not answered is asked again, as an operator would.
-            asked = {number: self._asked(bills[number], actor or self.operator) for number in left}
-            answered |= {number: form for number, form in asked.items() if self._is_answered(form)}
+            asked = {number: self._asked(bill, actor or self.operator) for number, bill in enumerate(bills) if number not in answered}
+            answered.update({number: form for number, form in asked.items() if self._is_answered(form)})
+            return len(answered) == len(bills)
+
+        until(all_answered, f"the questions about {len(bills)} accounts are answered")
         return [answered[number] for number in range(len(bills))]
 
     def freeze(self, form: Mapping[str, str], actor: Actor | None = None) -> uuid.UUID:
@@ -198,21 +203,16 @@ class Town(World):
     def watch(self, *transaction_ids: uuid.UUID, stages: frozenset[Stage] = SETTLED) -> None:
         """Until all of them stand in one of `stages`, with somebody who keeps them open on the screen: each look has the biller asked where that is due."""
 
-        def all_there() -> bool:
-            waiting = [one for one in transaction_ids if self.stage(one) not in stages]
-            for one in waiting:
+        def waiting() -> list[uuid.UUID]:
+            rows = self.rows("SELECT id, stage FROM transactions WHERE id = ANY (%s)", list(transaction_ids))
+            for one in (one for one, stage in rows if stage in IN_DOUBT and stage not in stages):
                 payments.check_now(self.manager, one)
-            return not waiting
+            return [one for one, stage in rows if stage not in stages]
 
         try:
-            until(all_there, f"{len(transaction_ids)} payments come to {', '.join(sorted(stages))}")
+            until(lambda: not waiting(), f"{len(transaction_ids)} payments come to {', '.join(sorted(stages))}")
         except AssertionError as error:
-            stories = (self.tell(one) for one in transaction_ids if self.stage(one) not in stages)
-            raise AssertionError("\n\n".join([str(error), *stories])) from None
-
-    def settle(self, transaction_id: uuid.UUID) -> Transaction:
-        self.watch(transaction_id)
-        return self.find(transaction_id)
+            raise AssertionError("\n\n".join([str(error), *map(self.tell, waiting())])) from None
 
     def expect(self, transaction_id: uuid.UUID, stage: Stage, *, effects: int, sends: int | None = None) -> None:
         """Where it stands, how often the biller's own book has it, and how often it was sent."""
