@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test setup lint screenshots clean lock
+.PHONY: help run demo test matrix setup lint screenshots clean lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -16,6 +16,9 @@ demo: ## Load more demonstration data into the sandbox (N=50000)
 
 test: ## Check everything: style, types, layers, tests in a real browser too
 	@exec $(PYTHON) .ci/gate.py test
+
+matrix: ## Meet each fault of the design's matrix that is connected, id by id
+	@exec $(PYTHON) .ci/gate.py matrix
 
 lint: ## Check style, types and layers
 	@exec $(PYTHON) .ci/gate.py lint
