@@ -30,7 +30,7 @@ def test_c01_workers_with_wrong_clocks_decide_by_the_databases(own_town: Town) -
     town = own_town
     for shift in (AN_HOUR, -AN_HOUR):
         town.start_worker("tests.matrix.shifted_worker", SHIFTED_BY=str(shift))
-    faults = ["", "act_then_close", "act_late", "500_without_acting", "act_then_hang"] * 2
+    faults = ["", "act_then_close", "500_without_acting", "act_then_hang"] * 2
     bills = [Bill(biller, new_account(biller)) for biller in (LWB, MASM) for _ in faults]
     for bill, fault in zip(bills, faults * 2, strict=True):
         if fault:
@@ -49,8 +49,6 @@ def test_c01_workers_with_wrong_clocks_decide_by_the_databases(own_town: Town) -
 def test_c02_a_database_whose_clock_goes_back_waits_longer_and_sends_nothing_early(own_town: Town) -> None:
     """The clock going back is all that was kept lying ahead of it. Of the payments in doubt one has arrived, and one has not."""
     town = own_town
-    # A window of (90 s + 60 s) × 0.01 + 1 s, as nothing acts late here.
-    town.open(LWB, timeout_ms=1_000, max_processing_seconds=90)
     worker = town.start_worker().wait_ready()
     there, lost = (new_account() for _ in range(2))
     town.sandbox.next("act_then_close", account=there)
@@ -71,7 +69,7 @@ def test_c02_a_database_whose_clock_goes_back_waits_longer_and_sends_nothing_ear
     for one in paid:
         town.expect(one, Stage.COMPLETED, effects=1)
     # The whole window, by the clock as it is now: that it was nearly over by the clock as it was counts for nothing.
-    assert town.value(sent, paid[1]) - first_sent > timedelta(seconds=2.5)
+    assert town.value(sent, paid[1]) - first_sent > timedelta(seconds=2.6)
     town.judge().assert_all_well()
 
 

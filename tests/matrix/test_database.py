@@ -1,9 +1,8 @@
-"""D01 to D13: the database is lost at the worst moment, full, busy, locked, or old and large. D04 is the campaign's."""
+"""D06 to D13: the database is busy, locked or full, written to by other hands, old and large."""
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 
 import psycopg
 import pytest
@@ -11,52 +10,14 @@ import pytest
 from core import db
 from core.errors import Unavailable
 from core.services import drafts, payments
-from core.settings import settings
 from core.states import Stage
-from tests.campaign.harness import WorkerProcess, until
-from tests.matrix.thief import CommitThief
-from tests.matrix.town import LWB, MASM, PAYING, SRWB, Bill, Town, new_account
-
-BOTH = pytest.mark.parametrize("kept", [True, False], ids=["kept", "not kept"])
+from tests.campaign.harness import until
+from tests.matrix.town import LWB, MASM, SRWB, Bill, Town, new_account
 
 
-@pytest.fixture(autouse=True)
-def nobody_works_on(town: Town) -> Iterator[None]:
-    """Each test has workers of its own."""
-    yield
-    for worker in town.workers:
-        if worker.is_running:
-            worker.kill()
-    town.workers.clear()
-
-
-@pytest.fixture
-def thief(town: Town, tmp_path: Path) -> Iterator[CommitThief]:
-    made = CommitThief(town.url, tmp_path / "thief")
-    yield made
-    made.end()
-
-
-def worker_behind(town: Town, thief: CommitThief) -> WorkerProcess:
-    return town.start_worker(DATABASE_URL=thief.url.render_as_string(hide_password=False)).wait_ready()
-
-
-@contextmanager
-def console_behind(thief: CommitThief, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process as a console whose way to the database is the thief's."""
-    with patch.context() as changed:
-        changed.setenv("DATABASE_URL", thief.url.render_as_string(hide_password=False))
-        settings.cache_clear()
-        try:
-            yield
-        finally:
-            db.engine().dispose()
-    settings.cache_clear()
-
-
-def draft_by_hand(town: Town) -> uuid.UUID:
-    account = new_account()
-    return town.draft(account, town.look_up_by_hand(account)[0])
+@pytest.fixture(scope="module", autouse=True)
+def worker(shared_town: Town) -> None:
+    shared_town.start_worker().wait_ready()
 
 
 def paid_without_a_doubt(town: Town, *paid: uuid.UUID) -> None:
@@ -68,89 +29,8 @@ def paid_without_a_doubt(town: Town, *paid: uuid.UUID) -> None:
     town.judge().assert_all_well()
 
 
-# ---- The connection is lost on COMMIT
-
-
-@BOTH
-def test_d01_the_commit_of_a_submit_is_lost_and_the_next_click_finds_it_or_makes_it(
-    town: Town, thief: CommitThief, kept: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draft = draft_by_hand(town)
-    with console_behind(thief, monkeypatch):
-        thief.steal("INSERT INTO transactions", kept=kept)
-        if kept:
-            assert payments.submit(town.operator, draft).already
-        else:
-            with pytest.raises(Unavailable):
-                payments.submit(town.operator, draft)
-        assert thief.stolen == 1
-    again = {payments.submit(town.operator, draft).transaction_id for _ in range(3)}
-    assert len(again) == 1
-    town.start_worker()
-    paid_without_a_doubt(town, *again)
-
-
-@BOTH
-def test_d01_the_commit_of_a_retry_is_lost_and_there_is_one_child(town: Town, thief: CommitThief, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = town.submit(draft_by_hand(town))
-    payments.cancel(town.operator, first)
-    with console_behind(thief, monkeypatch):
-        thief.steal("INSERT INTO transactions", kept=kept)
-        if kept:
-            assert payments.retry(town.operator, first).already
-        else:
-            with pytest.raises(Unavailable):
-                payments.retry(town.operator, first)
-        assert thief.stolen == 1
-    children = {payments.retry(town.operator, first).transaction_id for _ in range(3)}
-    assert len(children) == 1
-    town.start_worker()
-    paid_without_a_doubt(town, *children)
-
-
-@BOTH
-def test_d02_the_commit_of_an_intent_is_lost_and_it_is_sent_once(town: Town, thief: CommitThief, kept: bool) -> None:
-    paid = town.submit(draft_by_hand(town))
-    thief.steal("INSERT INTO attempts", town.find(paid).our_transaction_id, kept=kept)
-    worker_behind(town, thief)
-    until(lambda: thief.stolen, "the intent's commit is lost")
-    paid_without_a_doubt(town, paid)
-
-
-@BOTH
-def test_d03_the_commit_of_an_outcome_is_lost_and_it_is_told_once(town: Town, thief: CommitThief, kept: bool) -> None:
-    paid = town.submit(draft_by_hand(town))
-    # The answer's masked request has both; the intent's row has no operation.
-    thief.steal(town.find(paid).our_transaction_id, PAYING[LWB], kept=kept)
-    worker_behind(town, thief)
-    until(lambda: thief.stolen, "the outcome's commit is lost")
-    paid_without_a_doubt(town, paid)
-
-
-# ---- Away, busy, full
-
-
-def test_d05_while_the_database_is_away_nothing_is_lost_and_everybody_is_told(town: Town, thief: CommitThief, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = worker_behind(town, thief)
-    bills = [Bill(biller, new_account(biller)) for biller in (LWB, MASM) for _ in range(4)]
-    for bill in bills:
-        town.sandbox.next("slow", PAYING[bill.biller], biller=bill.biller, account=bill.account, seconds=0.4)
-    paid = town.pay_all(bills)
-    until(lambda: all(town.arrived(one) for one in paid), "their calls are out")
-    late = draft_by_hand(town)
-    thief.close_the_road()
-    with console_behind(thief, monkeypatch), pytest.raises(Unavailable):
-        payments.submit(town.operator, late)
-    # Longer than the calls take: their answers wait in the worker.
-    until(lambda: thief.turned_away >= 6, "the worker tries again and again")
-    assert {town.stage(one) for one in paid} == {Stage.PAY_SENDING}
-    thief.open_the_road()
-    assert worker.is_running
-    paid_without_a_doubt(town, *paid, town.submit(late))
-
-
 def test_d06_an_exhausted_pool_is_told_and_the_same_click_pays_later(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    draft = draft_by_hand(town)
+    (draft,) = town.draft_all([Bill(LWB, new_account())])
     pool = db.engine().pool
     monkeypatch.setattr(pool, "_timeout", 0.2)
     taken = [db.engine().connect() for _ in range(30)]
@@ -160,16 +40,13 @@ def test_d06_an_exhausted_pool_is_told_and_the_same_click_pays_later(town: Town,
     finally:
         for one in taken:
             one.close()
-    paid = town.submit(draft)
-    town.start_worker()
-    paid_without_a_doubt(town, paid)
+    paid_without_a_doubt(town, town.submit(draft))
 
 
 WAITS_FOR_A_LOCK = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'billers'"
 
 
 def test_d06_a_deadlock_costs_a_conclusion_nothing_but_time(town: Town) -> None:
-    worker = town.start_worker().wait_ready()
     account = new_account()
     town.sandbox.next("slow", account=account, seconds=0.4)
     paid = town.pay_bill(LWB, account)
@@ -183,26 +60,22 @@ def test_d06_a_deadlock_costs_a_conclusion_nothing_but_time(town: Town) -> None:
         rival.execute("SELECT FROM transactions WHERE id = %s FOR UPDATE", [paid])
     until(lambda: town.value(deadlocks) > before, "there was a deadlock")
     paid_without_a_doubt(town, paid)
-    assert worker.is_running
 
 
-def test_d06_a_serialization_failure_costs_a_conclusion_nothing_but_time(town: Town) -> None:
-    name = town.url.database
+def test_d06_a_serialization_failure_costs_a_conclusion_nothing_but_time(own_town: Town) -> None:
+    town = own_town
     with town.connect() as connection:
-        connection.execute(f"""ALTER DATABASE "{name}" SET default_transaction_isolation = 'repeatable read'""")
-        try:
-            worker = town.start_worker().wait_ready()
-            account = new_account()
-            town.sandbox.next("slow", account=account, seconds=0.4)
-            paid = town.pay_bill(LWB, account)
-            town.watch(paid, stages=frozenset({Stage.PAY_SENDING}))
-            with town.connect() as rival, rival.transaction():
-                rival.execute("UPDATE transactions SET updated_at = now() WHERE id = %s", [paid])
-                until(lambda: town.value(WAITS_FOR_A_LOCK), "the worker waits for the row, which is about to be another one")
-            paid_without_a_doubt(town, paid)
-            assert worker.is_running
-        finally:
-            connection.execute(f"""ALTER DATABASE "{name}" RESET default_transaction_isolation""")
+        connection.execute(f"""ALTER DATABASE "{town.url.database}" SET default_transaction_isolation = 'repeatable read'""")
+    worker = town.start_worker()
+    account = new_account()
+    town.sandbox.next("slow", account=account, seconds=0.4)
+    paid = town.pay_bill(LWB, account)
+    town.watch(paid, stages=frozenset({Stage.PAY_SENDING}))
+    with town.connect() as rival, rival.transaction():
+        rival.execute("UPDATE transactions SET updated_at = now() WHERE id = %s", [paid])
+        until(lambda: town.value(WAITS_FOR_A_LOCK), "the worker waits for the row, which is about to be another one")
+    paid_without_a_doubt(town, paid)
+    assert worker.is_running
 
 
 @contextmanager
@@ -226,9 +99,9 @@ REFUSED = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM refusals"
 
 
 def test_d07_no_room_for_intents_means_that_nothing_is_sent(town: Town) -> None:
-    paid = [town.submit(draft_by_hand(town)) for _ in range(3)]
+    drafted = town.draft_all([Bill(LWB, new_account()) for _ in range(3)])
     with full_disk(town, "attempts"):
-        town.start_worker()
+        paid = [town.submit(draft) for draft in drafted]
         until(lambda: town.value(REFUSED) >= 3, "the worker tries to write its intents")
         assert {town.stage(one) for one in paid} == {Stage.QUEUED}
         assert [town.arrived(one) for one in paid] == [0, 0, 0]
@@ -236,9 +109,9 @@ def test_d07_no_room_for_intents_means_that_nothing_is_sent(town: Town) -> None:
 
 
 def test_d07_no_room_for_outcomes_means_that_they_wait_in_the_worker(town: Town) -> None:
-    paid = [town.submit(draft_by_hand(town)) for _ in range(3)]
+    drafted = town.draft_all([Bill(LWB, new_account()) for _ in range(3)])
     with full_disk(town, "answers"):
-        town.start_worker()
+        paid = [town.submit(draft) for draft in drafted]
         until(lambda: town.value(REFUSED) >= 3, "the worker tries to write its outcomes")
         assert {town.stage(one) for one in paid} <= {Stage.PAY_SENDING, Stage.PAY_UNKNOWN}
     town.watch(*paid)
@@ -248,13 +121,11 @@ def test_d07_no_room_for_outcomes_means_that_they_wait_in_the_worker(town: Town)
 
 
 def test_d07_no_room_for_a_submit_is_told_and_the_same_click_pays_later(town: Town) -> None:
-    draft = draft_by_hand(town)
+    (draft,) = town.draft_all([Bill(LWB, new_account())])
     with full_disk(town, "transactions"), pytest.raises(Unavailable):
         payments.submit(town.operator, draft)
     assert drafts.find(town.operator, draft).transaction_id is None
-    paid = town.submit(draft)
-    town.start_worker()
-    paid_without_a_doubt(town, paid)
+    paid_without_a_doubt(town, town.submit(draft))
 
 
 # ---- Other hands, other sizes
@@ -262,19 +133,16 @@ def test_d07_no_room_for_a_submit_is_told_and_the_same_click_pays_later(town: To
 
 @pytest.mark.parametrize("stage", [Stage.QUEUED, Stage.COMPLETED])
 def test_d11_a_status_set_by_hand_is_refused_and_nothing_comes_of_it(town: Town, stage: Stage) -> None:
-    paid = town.submit(draft_by_hand(town))
-    if stage is Stage.COMPLETED:
-        town.start_worker()
-        town.watch(paid)
-    with town.connect() as connection:
-        for change in ("status = 'FAILED'", "stage = 'FAILED', status = 'FAILED', next_action_at = NULL", "stage = 'REVERSED', status = 'REVERSED'"):
+    with town.held_back(LWB) if stage is Stage.QUEUED else nullcontext():
+        paid = town.pay_bill(LWB)
+        town.watch(paid, stages=frozenset({stage}))
+        with town.connect() as connection:
+            for change in ("status = 'FAILED'", "stage = 'FAILED', status = 'FAILED', next_action_at = NULL", "stage = 'REVERSED', status = 'REVERSED'"):
+                with pytest.raises(psycopg.Error):
+                    connection.execute(f"UPDATE transactions SET {change} WHERE id = %s", [paid])
             with pytest.raises(psycopg.Error):
-                connection.execute(f"UPDATE transactions SET {change} WHERE id = %s", [paid])
-        with pytest.raises(psycopg.Error):
-            connection.execute("UPDATE transactions SET amount = 1 WHERE id = %s", [paid])
-    assert town.stage(paid) is stage
-    if stage is Stage.QUEUED:
-        town.start_worker()
+                connection.execute("UPDATE transactions SET amount = 1 WHERE id = %s", [paid])
+        assert town.stage(paid) is stage
     paid_without_a_doubt(town, paid)
 
 
@@ -328,7 +196,6 @@ def test_d12_history_does_not_slow_down_what_is_due(own_town: Town) -> None:
 
 
 def test_d13_a_notify_that_nobody_heard_costs_a_second_and_no_payment(town: Town) -> None:
-    town.start_worker().wait_ready()
     listening = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%%'"
 
     def submitted_unheard() -> uuid.UUID | None:

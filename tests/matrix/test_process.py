@@ -148,8 +148,9 @@ def test_p12_a_redeploy_finds_rows_in_every_stage_and_settles_them(town: Town) -
         town.watch(retried, stages=frozenset({Stage.PAY_RETRY}))
         paid.append(town.submit(last))
         until(lambda: town.arrived(paid[-1]), "its call is out")
-        # One that does not wait for its calls.
+        # One that does not wait for its calls. Its lease is over.
         old.kill()
+        town.rows("UPDATE transactions SET lease_until = now(), next_action_at = now() WHERE stage = 'PAY_SENDING' RETURNING 1")
         question = lookups.ask(town.operator, LWB, new_account())
         everything = [*paid, queued, cancelled, retried]
         # The one that is tried again and again may just have been at it.

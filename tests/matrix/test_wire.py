@@ -330,7 +330,7 @@ def test_w10_a_biller_that_acts_after_its_window_makes_a_break_and_no_silent_cha
     town = own_town
     town.start_worker()
     # It promises to be done at once. Then 0.6 s and our deadline of 1 s are the whole window, and it acts long after.
-    town.open(LWB, timeout_ms=1_000, max_processing_seconds=0)
+    town.open(LWB, timeout_ms=1_000)
     account = new_account()
     town.sandbox.next("act_late", account=account, seconds=5.0)
     paid = town.pay_bill(LWB, account)
