@@ -147,17 +147,8 @@ class Book:
 
     def note(self, ask: Ask | None, *, fault: str | None, behaviour: str | None, status: int | None) -> None:
         """Notes that a message arrived and what was answered to it. None: nothing that is an HTTP reply."""
-        line: dict[str, object] = {
-            "at": _text(now()),
-            "operation": ask.operation if ask else None,
-            "reference": ask.reference or None if ask else None,
-            "account": self.account_of(ask) or None if ask else None,
-            "amount": ask.amount or None if ask else None,
-            "fault": fault,
-            "behaviour": behaviour,
-            "status": status,
-        }
-        self._requests.append({**line, **ask.details} if ask else line)
+        account = self.account_of(ask) if ask else ""
+        self._requests.append(arrival(ask, account, fault=fault, behaviour=behaviour, status=status))
 
     def _payment(self, ask: Ask, amount: Decimal, vended: Mapping[str, str], external_id: str, *, announced: bool = False) -> Payment:
         details = {**ask.details, **vended}
@@ -239,6 +230,21 @@ class Book:
         at = datetime.fromisoformat(line["at"])
         details = {name: line[name] for name in DETAILS if name in line}
         return Payment(line["reference"], line["account"], Decimal(line["amount"]), line["currency"], line["external_id"], at, announced, details)
+
+
+def arrival(ask: Ask | None, account: str, *, fault: str | None, behaviour: str | None, status: int | None) -> dict[str, object]:
+    """The line of the request log, the same in every book: who asked what about whom, and what was answered."""
+    line: dict[str, object] = {
+        "at": _text(now()),
+        "operation": ask.operation if ask else None,
+        "reference": ask.reference or None if ask else None,
+        "account": account or None,
+        "amount": ask.amount or None if ask else None,
+        "fault": fault,
+        "behaviour": behaviour,
+        "status": status,
+    }
+    return {**line, **ask.details} if ask else line
 
 
 def now() -> datetime:

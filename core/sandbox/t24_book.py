@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from core.sandbox.book import now
+from core.sandbox.book import arrival, now
 from core.sandbox.journal import Journal, Log
 from core.sandbox.words import Ask
 
@@ -130,17 +130,8 @@ class T24Book:
 
     def note(self, ask: Ask | None, *, fault: str | None, behaviour: str | None, status: int | None) -> None:
         """Notes that a message arrived and what was answered to it. None: nothing that is an HTTP reply."""
-        line: dict[str, object] = {
-            "at": _text(now()),
-            "operation": ask.operation if ask else None,
-            "reference": ask.reference or None if ask else None,
-            "account": self.account_of(ask) or None if ask else None,
-            "amount": ask.amount or None if ask else None,
-            "fault": fault,
-            "behaviour": behaviour,
-            "status": status,
-        }
-        self._requests.append({**line, **ask.details} if ask else line)
+        account = self.account_of(ask) if ask else ""
+        self._requests.append(arrival(ask, account, fault=fault, behaviour=behaviour, status=status))
 
     def _transfer(self, ask: Ask, amount: Decimal) -> Transfer:
         details = {name: ask.details[name] for name in KEPT if name in ask.details}
