@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.access import Actor
+from core.documents.amount_words import in_words
 from core.errors import BadInput, BillersError
 from core.models import Transaction
 from core.money import Money
@@ -15,7 +16,6 @@ from core.services.drafts import DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
 from core.states import AT_REST, Stage
 from core.ui import lookup_card, receipt_view, transaction_acts
-from core.ui.amount_words import in_words
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
 from core.ui.tellings import lost_on_the_way, tell

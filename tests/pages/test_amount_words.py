@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from core.documents.amount_words import in_words
 from core.money import LARGEST, MINOR_UNITS, Money
-from core.ui.amount_words import in_words
 
 SAID = [
     ("0.00", "Zero kwacha"),
