@@ -47,6 +47,17 @@ class Settings(BaseSettings):
     enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
     t24_api_url: str = Field("", description="Core banking (T24). Unset: core banking is off.")
     t24_api_key: str = Field("", description="API key of core banking.", repr=False)
+    t24_company_id: str = Field("", description="Company (branch) whose books are meant, where core banking wants that said.")
+    t24_transaction_type: str = Field("AC", description="Kind of transfer that a debit is posted as.")
+    t24_endpoints: dict[str, str] = Field({}, description="Paths of core banking that differ from the published ones, as a JSON object.")
+    t24_timeout_ms: int = Field(10_000, ge=100, le=120_000, description="Total deadline of one call to core banking, in milliseconds.")
+    t24_concurrency: int = Field(64, ge=1, le=1_000, description="Calls to core banking at once, per worker.")
+    t24_inquiry_certified: bool = Field(
+        False, description='true: the bank has certified that core banking\'s "no such transfer" by our reference is the truth.'
+    )
+    t24_max_processing_seconds: int | None = Field(
+        None, ge=1, le=86_400, description="Longest that core banking may take to post, in seconds, if the bank states it."
+    )
 
     billers_data_dir: Path = Field(default_factory=default_data_dir, description="Embedded database, vault key ring, logs.")
     billers_bind: str = Field("127.0.0.1", description="Address that the console listens on. Behind a proxy on another machine: 0.0.0.0.")

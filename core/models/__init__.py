@@ -3,6 +3,7 @@
 from core.models.audit import AuditEntry, Seal
 from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
+from core.models.breaks import Break
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vended import VendedToken
@@ -15,6 +16,7 @@ __all__ = [
     "BillerConfig",
     "BillerConfigVersion",
     "BillerType",
+    "Break",
     "Breaker",
     "ConnectionTest",
     "Draft",

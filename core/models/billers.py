@@ -112,11 +112,11 @@ class ConnectionTest(Base):
 
 
 class Breaker(Base):
-    """An open circuit to one biller, seen by every worker. No row: closed."""
+    """An open circuit to one biller, or to core banking ("T24"), seen by every worker. No row: closed."""
 
     __tablename__ = "breakers"
 
-    biller_type: Mapped[str] = mapped_column(ForeignKey("biller_types.code"), primary_key=True)
+    biller_type: Mapped[str] = mapped_column(primary_key=True)
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # From this moment on one payment at a time may try.
     probe_at: Mapped[datetime]

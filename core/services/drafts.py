@@ -21,7 +21,7 @@ from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.transactions import Transactions
 from core.services.billers import chosen, verbs_of, version_of
-from core.states import Stage, TransactionType
+from core.states import Stage, Topology, TransactionType
 from core.wire.contract import Flow, Verb, flow_of
 
 # What a form may hold: nothing else is kept from whatever a browser sends.
@@ -206,6 +206,18 @@ BILLS: Mapping[Flow, Callable[[Session, Snapshot, Mapping[str, Any], str], Bill]
     Flow.BUNDLE: _bundle_bill,
     Flow.NONE: _no_bill,
 }
+
+
+def accounts_of(snapshot: Snapshot, debit_account: str | None, debit_account_type: str | None = None) -> dict[str, str | None]:
+    """The accounts at the bank that a payment moves money between: the customer's, and the one configured for the biller, which nobody types (rule 1)."""
+    if snapshot.topology is Topology.NONE:
+        return {}
+    return {
+        "debit_account": debit_account,
+        "debit_account_type": debit_account_type,
+        "credit_account": snapshot.credit_account,
+        "credit_account_type": snapshot.credit_account_type,
+    }
 
 
 def _in_currency_of(snapshot: Snapshot, text: str, currency: str) -> Money:

@@ -22,7 +22,7 @@ from core.repositories.transactions import Transactions
 from core.security import audit
 from core.services import wake
 from core.services.billers import chosen, verbs_of, version_of
-from core.services.drafts import Earlier, earlier, hash_of, invoice_taken, same_lately
+from core.services.drafts import Earlier, accounts_of, earlier, hash_of, invoice_taken, same_lately
 from core.services.errands import VERBS
 from core.services.moves import Move, Stand, move, tell_created
 from core.services.policy import ASK_AGAIN_AFTER, Reason
@@ -177,6 +177,10 @@ def _create(
             meter_number=payload.get("meter_number"),
             invoice_number=payload.get("invoice_number"),
             bundle_id=payload.get("bundle_id"),
+            debit_account=payload.get("debit_account"),
+            debit_account_type=payload.get("debit_account_type"),
+            credit_account=payload.get("credit_account"),
+            credit_account_type=payload.get("credit_account_type"),
             extra={name: payload[name] for name in TOLD_BEFORE if payload.get(name)} or None,
             customer_account_name=payload["customer_name"],
             amount=Money.from_text(payload["amount"], payload["currency"]).amount,
@@ -248,6 +252,7 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
         "invoice_number": original.invoice_number,
         "bundle_id": original.bundle_id,
         **{name: (original.extra or {}).get(name) for name in TOLD_BEFORE},
+        **accounts_of(snapshot, original.debit_account, original.debit_account_type),
         "customer_name": original.customer_account_name,
         "amount": amount.text,
         "currency": amount.currency,
