@@ -12,18 +12,7 @@ from sqlalchemy.engine import URL
 from core.services import payments
 from core.states import Stage
 from tests.campaign.harness import World, new_world, until
-
-# Where the worker dies, and what the biller does with the request that was out (or went out later).
-POINTS: Mapping[str, str] = {
-    "P01": "after the claim, before its commit",
-    "P02": "after the intent was committed",
-    "P03": "before the request is sent",
-    "P04": "after the request is sent",
-    "P05": "after the reply",
-    "P06": "before the outcome's commit",
-    "P07": "after the outcome's commit",
-    "P08": "during the inquiry",
-}
+from tests.campaign.mortality import POINTS
 
 # A fault ordered for the payment's first request; None: the biller acts and answers.
 ACTING = {"P08": "act_then_hang"}
