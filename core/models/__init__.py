@@ -5,6 +5,7 @@ from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
 from core.models.breaks import Break
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
+from core.models.proposals import Proposal
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vended import VendedToken
 
@@ -22,6 +23,7 @@ __all__ = [
     "Draft",
     "Event",
     "Leg",
+    "Proposal",
     "Role",
     "RolePermission",
     "Seal",

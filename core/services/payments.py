@@ -1,7 +1,7 @@
 """A payment's way in, and what a person may do with it afterwards: submit, retry, cancel, ask."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from core.services.drafts import Earlier, accounts_of, earlier, hash_of, invoice
 from core.services.errands import VERBS
 from core.services.moves import Move, Stand, move, tell_created
 from core.services.policy import ASK_AGAIN_AFTER, Reason
+from core.services.proposals import propose_payment, why_no_resolution, why_no_reversal, why_no_waiver, withdraw_payment
 from core.services.transactions import existing
 from core.settings import settings
 from core.states import LEGS, LegKind, Stage, Status, Topology, TransactionType
@@ -35,6 +36,9 @@ REVIEW_LASTS = timedelta(hours=1)
 
 # What a payment's story tells of the bill beside its columns.
 TOLD_BEFORE = ("bundle_name", "due_date", "charges")
+
+# Why a payment waits before it is queued.
+ABOVE_THE_LIMIT = "{amount} needs a second person. Nothing is sent until another person approves it."
 
 RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
 CANCELLABLE = (Stage.CREATED, Stage.AWAITING_APPROVAL, Stage.QUEUED)
@@ -59,6 +63,17 @@ class AlreadyInFlight(Conflict):
         self.earlier = seen
         super().__init__(
             f"A payment of {seen.amount} to this account by {seen.by or 'the system'} is still on its way. Open it and wait for its end before you pay again."
+        )
+
+
+class PaidMeanwhile(Conflict):
+    """The same amount was paid to this account while this payment waited for a second person."""
+
+    def __init__(self, seen: Earlier) -> None:
+        self.earlier = seen
+        super().__init__(
+            f"{seen.amount} was paid to this account meanwhile by {seen.by or 'the system'} ({seen.status.lower()}). Open that payment first."
+            " Reject this one: if it is meant as well, it is paid anew, with the reason why."
         )
 
 
@@ -126,26 +141,53 @@ def _submit(session: Session, actor: Actor, draft_id: uuid.UUID, duplicate_reaso
     if version is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
     snapshot, _ = version
-    _refuse_second_payments(session, payload, snapshot, duplicate_reason)
-    made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason)
+    seen = refuse_second_payments(session, payload, snapshot, duplicate_reason)
+    made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason, duplicate=seen)
     audit.record(session, actor, "transaction.submitted", "transaction", made_id, draft=draft_id, **_said(payload), reason=duplicate_reason)
-    wake.the_worker(session)
     return Submitted(made_id, already=False)
 
 
-def _refuse_second_payments(session: Session, payload: Mapping[str, Any], snapshot: Snapshot, reason: str | None, parent: uuid.UUID | None = None) -> None:
-    """The business keys. Whoever pays the same account at the same moment waits for this unit of work, then sees its row."""
+def refuse_second_payments(
+    session: Session, payload: Mapping[str, Any], snapshot: Snapshot, reason: str | None, parent: uuid.UUID | None = None
+) -> Earlier | None:
+    """The business keys. Whoever pays the same account at the same moment waits for this unit of work, then sees its row.
+
+    Answers the earlier payment that this one is meant beside, where there is one and `reason` says so.
+    """
     transactions = Transactions(session)
-    transactions.hold_account(payload["biller_type"], payload["account_number"])
-    if number := payload.get("invoice_number"):
-        # Two accounts may share an invoice: whoever pays it, the other waits.
-        transactions.hold_account(payload["biller_type"], f"invoice {number}")
+    _hold(transactions, payload["biller_type"], payload["account_number"], payload.get("invoice_number"))
     if seen := earlier(session, invoice_taken(session, payload)):
         raise InvoiceTaken(seen)
     if seen := earlier(session, transactions.in_flight(payload["biller_type"], payload["account_number"])):
         raise AlreadyInFlight(seen)
     if (seen := earlier(session, same_lately(session, payload, snapshot, besides=parent))) and not (reason or "").strip():
         raise DuplicateSuspected(seen)
+    return seen
+
+
+def _hold(transactions: Transactions, biller_type: str, account_number: str, invoice_number: str | None) -> None:
+    transactions.hold_account(biller_type, account_number)
+    if invoice_number:
+        # Two accounts may share an invoice: whoever pays it, the other waits.
+        transactions.hold_account(biller_type, f"invoice {invoice_number}")
+
+
+def refuse_overtaken(session: Session, transaction: Transaction, window: timedelta) -> None:
+    """The same keys for a payment that waited for approval while others were made. Raises what now stands in its way.
+
+    Its own invoice is held by its own row since it was made. A later payment of the same bill that was not meant beside this one says it is paid already.
+    """
+    transactions = Transactions(session)
+    _hold(transactions, transaction.biller_type, transaction.account_number, transaction.invoice_number)
+    if seen := earlier(session, transactions.in_flight(transaction.biller_type, transaction.account_number)):
+        raise AlreadyInFlight(seen)
+    if transaction.amount is None or transaction.invoice_number:
+        return
+    later = transactions.same_lately(transaction.biller_type, transaction.account_number, transaction.amount, window, besides=transaction.id)
+    if later is None or later.created_at < transaction.created_at or later.stage == Stage.AWAITING_APPROVAL.value or later.duplicate_reason:
+        return
+    if seen := earlier(session, later):
+        raise PaidMeanwhile(seen)
 
 
 def _create(
@@ -157,9 +199,10 @@ def _create(
     draft_id: uuid.UUID | None = None,
     retry_of: uuid.UUID | None = None,
     duplicate_reason: str | None = None,
+    duplicate: Earlier | None = None,
 ) -> uuid.UUID:
-    """One row, all its references, and its first two steps. Minted here and never again."""
-    topology = Topology(payload["topology"])
+    """One row, all its references, and its first two steps. Minted here and never again. Above the limit it waits for a second person."""
+    topology, amount = Topology(payload["topology"]), Money.from_text(payload["amount"], payload["currency"])
     references = {kind: new_reference() for kind in LEGS[topology]}
     made_id = session.execute(
         upsert(Transaction)
@@ -183,8 +226,8 @@ def _create(
             credit_account_type=payload.get("credit_account_type"),
             extra={name: payload[name] for name in TOLD_BEFORE if payload.get(name)} or None,
             customer_account_name=payload["customer_name"],
-            amount=Money.from_text(payload["amount"], payload["currency"]).amount,
-            currency=payload["currency"],
+            amount=amount.amount,
+            currency=amount.currency,
             draft_id=draft_id,
             retry_of=retry_of,
             duplicate_reason=(duplicate_reason or "").strip() or None,
@@ -202,7 +245,12 @@ def _create(
     session.execute(insert(Leg), [{"transaction_id": made_id, "kind": kind.value, "reference": reference} for kind, reference in references.items()])
     tell_created(session, made_id, actor, Reason.CREATED, {"payload_hash": hash_of(payload).hex()})
     stand = Stand(made_id, TransactionType(payload["transaction_type"]), Stage.CREATED, 1, 0)
-    move(session, Move(stand, Stage.QUEUED, Reason.QUEUED.format(biller=payload["biller_name"]), wait=timedelta(0), actor=actor))
+    if snapshot.needs_second_person(amount):
+        move(session, Move(stand, Stage.AWAITING_APPROVAL, ABOVE_THE_LIMIT.format(amount=amount), actor=actor))
+        propose_payment(session, actor, existing(Transactions(session).locked(made_id)), duplicate)
+    else:
+        move(session, Move(stand, Stage.QUEUED, Reason.QUEUED.format(biller=payload["biller_name"]), wait=timedelta(0), actor=actor))
+        wake.the_worker(session)
     return made_id
 
 
@@ -257,12 +305,9 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
         "amount": amount.text,
         "currency": amount.currency,
     }
-    if snapshot.needs_second_person(amount):
-        raise BadInput(f"{amount} to {snapshot.biller_name} needs a second person, and approvals are not part of this version yet.")
-    _refuse_second_payments(session, payload, snapshot, duplicate_reason, parent=original.id)
-    made_id = _create(session, actor, payload, snapshot, retry_of=original.id, duplicate_reason=duplicate_reason)
+    seen = refuse_second_payments(session, payload, snapshot, duplicate_reason, parent=original.id)
+    made_id = _create(session, actor, payload, snapshot, retry_of=original.id, duplicate_reason=duplicate_reason, duplicate=seen)
     audit.record(session, actor, "transaction.retried", "transaction", made_id, retry_of=original.id, **_said(payload), reason=duplicate_reason)
-    wake.the_worker(session)
     return Submitted(made_id, already=False)
 
 
@@ -275,6 +320,7 @@ def cancel(actor: Actor, /, transaction_id: uuid.UUID) -> None:
             require(actor, "transactions:cancel")
         if why := _why_no_cancel(transaction):
             raise NotLegalNow(why)
+        withdraw_payment(session, actor, transaction)
         move(session, Move(Stand.of(transaction), Stage.CANCELLED, Reason.CANCELLED, actor=actor))
         audit.record(session, actor, "transaction.cancelled", "transaction", transaction.id)
 
@@ -306,7 +352,10 @@ def _asked_lately(transaction_id: uuid.UUID) -> Select[uuid.UUID]:
 
 
 def actions(actor: Actor, transaction: Transaction, *, retried: bool) -> list[Action]:
-    """Retry, cancel and check: each possible, or off with its reason. The services hold the same rules; this only says so beforehand."""
+    """What a person could do with it: each possible, or off with its reason. The services hold the same rules; this only says so beforehand.
+
+    What takes two people (resolve, reverse, waive) is here proposed; only where the stage allows one of them is the database asked.
+    """
     own = transaction.initiated_by == actor.id
     may_cancel = actor.may("transactions:cancel") or (own and actor.may("transactions:cancel_own"))
     retry_off = "It was retried already: open the new payment." if retried else _why_no_retry(transaction)
@@ -314,7 +363,27 @@ def actions(actor: Actor, transaction: Transaction, *, retried: bool) -> list[Ac
         Action("retry", retry_off if actor.may("transactions:retry") else "Your role does not include retrying payments."),
         Action("cancel", _why_no_cancel(transaction) if may_cancel else "Only its operator or a manager may cancel it."),
         Action("check", _why_no_check(transaction) if actor.may("transactions:check") else "Your role does not include asking billers."),
+        *_proposable(actor, transaction),
     ]
+
+
+# What takes two people: its name, the right to propose it, what speaks against it.
+PROPOSABLE: Mapping[str, tuple[str, Callable[[Session, Transaction], str | None]]] = {
+    "resolve": ("transactions:resolve", why_no_resolution),
+    "reverse": ("transactions:reverse", why_no_reversal),
+    "waive": ("transactions:waive", why_no_waiver),
+}
+
+
+def _proposable(actor: Actor, transaction: Transaction) -> list[Action]:
+    allowed = {name for name, (permission, _) in PROPOSABLE.items() if actor.may(permission)}
+    if not allowed:
+        return [Action(name, "It is proposed by a manager, and decided by another one.") for name in PROPOSABLE]
+    with db.unit_of_work() as session:
+        return [
+            Action(name, why(session, transaction) if name in allowed else "Your role does not include proposing this.")
+            for name, (_, why) in PROPOSABLE.items()
+        ]
 
 
 def _why_no_retry(transaction: Transaction) -> str | None:

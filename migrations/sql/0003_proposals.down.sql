@@ -1,1 +1,2 @@
-SELECT 1;
+DROP TABLE proposals;
+DROP FUNCTION hold_the_proposal();

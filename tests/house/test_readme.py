@@ -18,6 +18,7 @@ README = (ROOT / "README.md").read_text()
 MEANINGS = {
     "look up, pay, retry, cancel own": {"accounts:lookup", "transactions:pay", "transactions:retry", "transactions:cancel_own"},
     "cancel anyone's": {"transactions:cancel"},
+    "approve, resolve, reverse": {"approvals:read", "transactions:approve", "transactions:resolve", "transactions:reverse", "transactions:waive"},
     "transactions and their stories": {"transactions:read"},
     "dashboard and analytics": {"statistics:read"},
     "export transactions": {"transactions:export"},
