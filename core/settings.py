@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -124,13 +125,30 @@ def settings() -> Settings:
 
 
 def choose_sandbox() -> None:
-    """Sandbox mode for this process and its children, unless the environment has decided. Loopback has no TLS, so cookies go without."""
+    """Sandbox mode, core banking included, for this process and its children, unless the environment has decided. Loopback has no TLS: cookies go without."""
     if not os.environ.get("BILLERS_SANDBOX"):
         os.environ["BILLERS_SANDBOX"] = "true"
     settings.cache_clear()
     if settings().billers_sandbox and not os.environ.get("BILLERS_SECURE_COOKIES"):
         os.environ["BILLERS_SECURE_COOKIES"] = "false"
         settings.cache_clear()
+    if settings().billers_sandbox and "T24_API_URL" not in os.environ:
+        _choose_sandbox_bank()
+
+
+def _choose_sandbox_bank() -> None:
+    """Core banking of the sandbox, with what it promises about itself. `T24_API_URL=` in the environment, empty, leaves it off."""
+    bank = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text(encoding="utf-8"))["core_banking"]
+    usual = {
+        "T24_API_URL": f"http://127.0.0.1:{settings().billers_sandbox_port}/t24",
+        "T24_API_KEY": str(bank["api_key"]),
+        "T24_INQUIRY_CERTIFIED": "true",
+        # Its slowest account posts after two seconds.
+        "T24_MAX_PROCESSING_SECONDS": "30",
+    }
+    for name, value in usual.items():
+        os.environ.setdefault(name, value)
+    settings.cache_clear()
 
 
 def child_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Pay: one bill, in four steps. The page writes one intent; the worker does the rest, and this page watches."""
+"""Pay: one bill, step by step. The page writes one intent; the worker does the rest, and this page watches."""
 
 from core.ui.session import guard
 

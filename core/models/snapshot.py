@@ -90,6 +90,11 @@ class Snapshot(BaseModel):
     def deadline(self) -> timedelta:
         return timedelta(milliseconds=self.timeout_ms)
 
+    @property
+    def debits_customer(self) -> bool:
+        """The customer's account at the bank is debited, by core banking or by the bank's service bus."""
+        return self.topology is not Topology.NONE
+
     @cached_property
     def max_processing(self) -> timedelta | None:
         return None if self.max_processing_seconds is None else timedelta(seconds=self.max_processing_seconds)

@@ -17,12 +17,13 @@ from core.models import BillerConfig, BillerConfigVersion, BillerType, Breaker
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import audit, vault
+from core.services import core_banking
 from core.services.biller_cache import CACHE, tell_everybody
 from core.settings import CHECKOUT, settings
 from core.wire.contract import Flow, Verb, flow_of
 
 # What seeds/billers.toml says beyond the columns of a configuration.
-_NOT_COLUMNS = frozenset({"code", "name", "sandbox_path", "base_url"})
+_NOT_COLUMNS = frozenset({"code", "name", "sandbox_path", "sandbox_credit_account", "base_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class BillerCard:
 
 @dataclass(frozen=True, slots=True)
 class SandboxAccount:
-    """A test account and what happens when it is paid."""
+    """A test account and what happens when it is paid; of core banking (`biller` is its code), when it is debited."""
 
     biller: str
     number: str
@@ -139,11 +140,9 @@ def sandbox_accounts(actor: Actor, /) -> list[SandboxAccount]:
         return []
     told = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text())
     fields = [name for name in SandboxAccount.__dataclass_fields__ if name != "biller"]
-    return [
-        SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields})
-        for row in told.get("account", [])
-        for biller in row.get("billers", [row.get("biller")])
-    ]
+    rows = [(biller, row) for row in told.get("account", []) for biller in row.get("billers", [row.get("biller")])]
+    rows += [(core_banking.CODE, row) for row in told.get("core_banking", {}).get("account", [])]
+    return [SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields}) for biller, row in rows]
 
 
 def chosen(session: Session, biller_type: str) -> BillerConfig:
@@ -194,6 +193,8 @@ def _add(session: Session, entry: dict[str, Any]) -> None:
         base_url=_base_url(entry),
         # Outside the sandbox nobody has said yet where this biller lives: a person switches it on once they have.
         is_active=settings().billers_sandbox,
+        # So that a biller is switched to a topology with a debit by that one choice.
+        credit_account=entry.get("sandbox_credit_account") if settings().billers_sandbox else None,
         version=0,
         **{name: value for name, value in entry.items() if name not in _NOT_COLUMNS},
     )

@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from core.adapters import adapter_for, adapters
+from core.banking.contract import Transfer
+from core.banking.rooms import ROOM, checked
 from core.errors import BadInput, BillersError
 from core.models.snapshot import Snapshot, ValidationRules
 from core.money import LARGEST, MINOR_UNITS, Money
@@ -25,6 +27,7 @@ from core.services import account_patterns
 from core.states import Topology
 from core.wire.contract import Biller, Payment, Query, Terms, Verb
 from core.wire.destination import LinePolicy, Refused, destination, may_connect, networks
+from core.wire.esb_biller import ESB
 
 Content = Mapping[str, Any]
 Check = Callable[[Any, Content], str | None]
@@ -61,12 +64,12 @@ class Invalid(BadInput):
 # ---- The one question
 
 
-def complaints(content: Content, policy: LinePolicy) -> dict[str, str]:
+def complaints(content: Content, policy: LinePolicy, *, core_banking: bool) -> dict[str, str]:
     """Path of a field → what is wrong with it, and what to write instead. Empty: it may be saved.
 
-    Reads no database and no network; the same content and policy always get the same answer.
+    `core_banking` says whether this deployment has one. Reads no database and no network; the same arguments always get the same answer.
     """
-    found = dict(_checked(tidy(content), policy))
+    found = dict(_checked(tidy(content), policy, core_banking))
     return found or _misfits(tidy(content))
 
 
@@ -78,18 +81,19 @@ def tidy(content: Content) -> dict[str, Any]:
     return trimmed
 
 
-def snapshot_of(content: Content, policy: LinePolicy) -> Snapshot:
+def snapshot_of(content: Content, policy: LinePolicy, *, core_banking: bool) -> Snapshot:
     """The configuration as values. Raises `Invalid` with every complaint there is."""
-    if found := complaints(content, policy):
+    if found := complaints(content, policy, core_banking=core_banking):
         raise Invalid(found)
     return Snapshot.model_validate(tidy(content))
 
 
-def _checked(content: Content, policy: LinePolicy) -> Iterator[tuple[str, str]]:
+def _checked(content: Content, policy: LinePolicy, core_banking: bool) -> Iterator[tuple[str, str]]:
     yield from _strangers(content, Snapshot.model_fields, "")
     for name, check in CHECKS.items():
         if sentence := check(content.get(name, _default(name)), content):
             yield name, sentence
+    yield from _debit(content, core_banking)
     if "base_url" in content and (sentence := _base_url(content["base_url"], policy)):
         yield "base_url", sentence
     elif "base_url" not in content:
@@ -173,11 +177,37 @@ def _currencies(value: Any, content: Content) -> str | None:
 
 
 def _topology(value: Any, _content: Content) -> str | None:
-    if value == Topology.NONE.value:
-        return None
-    if value in [one.value for one in Topology]:
-        return "Core banking is not connected to this console, so nobody can be debited by it: choose NONE."
-    return "Choose NONE: the biller is paid, and core banking is not asked."
+    """Whether this deployment and this biller can do it is another question: `_debit`."""
+    known = [one.value for one in Topology]
+    return None if value in known else f"Choose one of {', '.join(known)}. NONE: the biller is paid, and core banking is not asked."
+
+
+def _debit(content: Content, core_banking: bool) -> Iterator[tuple[str, str]]:
+    """What a topology with a debit needs beside it."""
+    topology = content.get("topology", Topology.NONE.value)
+    if topology not in (Topology.SEPARATE.value, Topology.COMPOSITE.value):
+        return
+    if not core_banking:
+        yield (
+            "topology",
+            "Core banking is off on this machine, so nobody can be debited: choose NONE, or have T24_API_URL and T24_API_KEY set where it is started.",
+        )
+    elif topology == Topology.COMPOSITE.value and dialect_of(content) != ESB:
+        yield "topology", f"COMPOSITE is one call to the bank's service bus, which debits and pays: it needs the dialect {ESB}. Choose that, or SEPARATE."
+    account = content.get("credit_account")
+    if not account:
+        yield "credit_account", "Write the bank's account that debits for this biller go to, for example MWK1280600010001: nobody types it at the counter."
+    elif isinstance(account, str) and not _has_room(account):
+        yield "credit_account", f"Core banking has room for {ROOM['creditAccountId']} letters and digits here, without blanks, for example MWK1280600010001."
+
+
+def _has_room(credit_account: str) -> bool:
+    """Asked of what says it to core banking: an account that could not be said there fails each payment."""
+    try:
+        checked(Transfer("0", "0", credit_account, Money(Decimal(1))), "AC")
+    except BillersError:
+        return False
+    return True
 
 
 def _certified(value: Any, content: Content) -> str | None:

@@ -23,6 +23,7 @@ from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import vault
 from core.services import configuration_rules as rules
+from core.services import core_banking
 from core.services.billers import write_version
 from core.services.configuration_rules import LONGEST_REASON, NOTHING, Content, Invalid, differences, origin_of
 from core.services.connection_tests import Tried
@@ -280,7 +281,7 @@ def resume(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configuration:
 
 
 def _valid(content: Content, credentials: Mapping[str, str]) -> Snapshot:
-    found = {**rules.complaints(content, line_policy()), **rules.credential_complaints(content, credentials)}
+    found = {**rules.complaints(content, line_policy(), core_banking=core_banking.is_on()), **rules.credential_complaints(content, credentials)}
     if found:
         raise Invalid(found)
     return Snapshot.model_validate(rules.tidy(content))

@@ -23,7 +23,9 @@ from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.billers import TYPED_ONLY, Billers
 from core.security import audit, vault
+from core.services import bank_trial, core_banking
 from core.services import configuration_rules as rules
+from core.services.balances import number_of
 from core.services.billers import verbs_of
 from core.services.configuration_rules import QUESTIONS, Content, Invalid, origin_of
 from core.services.deployment import line_policy
@@ -47,6 +49,12 @@ class Stage(StrEnum):
     CONNECTION = "connection"
     AUTHENTICATION = "authentication"
     LOOKUP = "lookup"
+    # Where the biller's topology has a debit: the bank's side of it.
+    BALANCE = "balance"
+    DRY_RUN = "dry_run"
+
+
+BANK_STAGES = (Stage.BALANCE, Stage.DRY_RUN)
 
 
 # Which stage an accident of the line ends. One that is not listed ends the look-up, or the connection where nothing was sent.
@@ -131,6 +139,8 @@ class Trial:
     question: Verb
     query: Query
     remark: StageResult | None
+    # The customer's account that a debit is tried on; None where this biller's topology has none.
+    bank_account: str | None = None
 
 
 @needs("billers:configure")
@@ -141,18 +151,20 @@ def run(
     account: str,
     account_type: str | None = None,
     *,
+    bank_account: str = "",
     typed: Content | None = None,
     credentials: Mapping[str, str] | None = None,
 ) -> Tried:
     """Tries the saved configuration; with `typed`, the values in a form that nobody saved, and the credentials that were typed with them.
 
+    `bank_account` is asked for where the topology has a debit: core banking tries it on that account, and posts nothing.
     Raises `BadInput` for an account that this biller cannot have, `Invalid` for values that could not be saved either.
     """
     with db.unit_of_work() as session:
         config = Billers(session).with_id(config_id)
         if config is None:
             raise NotFound("There is no configuration under this address. Choose one from the list.")
-        trial = _trial(config, account, account_type, typed, credentials or {})
+        trial = _trial(config, account, account_type, bank_account, typed, credentials or {})
     stages = ([trial.remark] if trial.remark else []) + asyncio.run(_stages(trial, line_policy()))
     passed = all(one.passed for one in stages)
     with db.unit_of_work() as session:
@@ -180,12 +192,12 @@ def history(actor: Actor, /, config_id: uuid.UUID) -> list[Tried]:
         return [Tried.of(row) for row in Billers(session).tests(config_id)]
 
 
-def _trial(config: BillerConfig, account: str, account_type: str | None, typed: Content | None, entered: Mapping[str, str]) -> Trial:
+def _trial(config: BillerConfig, account: str, account_type: str | None, bank_account: str, typed: Content | None, entered: Mapping[str, str]) -> Trial:
     saved = Snapshot.of(config)
     snapshot, remark = saved, None
     if typed is not None:
         content = {**typed, "biller_type": config.biller_type}
-        if found := {**rules.complaints(content, line_policy()), **rules.credential_complaints(content, entered)}:
+        if found := {**rules.complaints(content, line_policy(), core_banking=core_banking.is_on()), **rules.credential_complaints(content, entered)}:
             raise Invalid(found)
         snapshot = Snapshot.model_validate(rules.tidy(content))
         remark = StageResult(Stage.TYPED, passed=True, milliseconds=None, told=f"With values that are not saved: {snapshot.base_url}")
@@ -203,6 +215,7 @@ def _trial(config: BillerConfig, account: str, account_type: str | None, typed: 
         question=question,
         query=_query(config.biller_type, snapshot, question, account, account_type),
         remark=remark,
+        bank_account=number_of(bank_account) if snapshot.debits_customer else None,
     )
 
 
@@ -239,7 +252,17 @@ async def _stages(trial: Trial, policy: LinePolicy) -> list[StageResult]:
     line = Line(policy)
     began = clock.now()
     answer = await line.perform(terms, exchange, adapter.masked)
-    return [address, *_told(trial, answer, began)]
+    stages = [address, *_told(trial, answer, began)]
+    if trial.bank_account is not None and all(one.passed for one in stages):
+        stages += await _at_the_bank(line, trial.snapshot, trial.bank_account)
+    return stages
+
+
+async def _at_the_bank(line: Line, snapshot: Snapshot, account: str) -> list[StageResult]:
+    """The suspense account's balance, and the dry run of the least payment: core banking checks it and keeps nothing."""
+    least = Money(snapshot.validation_rules.amount_min, snapshot.default_currency)
+    tried = bank_trial.run(line, account, snapshot.credit_account or "", least, LONGEST_SECONDS)
+    return [StageResult(Stage(one.stage), one.passed, one.milliseconds, " ".join(one.told.split())[:LONGEST_TOLD]) async for one in tried]
 
 
 async def _address(terms: Terms, exchange: Exchange[Told], policy: LinePolicy) -> StageResult:

@@ -20,12 +20,22 @@ from core.models import Draft, Transaction
 from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.transactions import Transactions
+from core.services import core_banking
+from core.services.balances import BankAccount
 from core.services.billers import chosen, verbs_of, version_of
 from core.states import Stage, Topology, TransactionType
 from core.wire.contract import Flow, Verb, flow_of
 
-# What a form may hold: nothing else is kept from whatever a browser sends.
+# What a form may hold: nothing else is kept from whatever a browser sends. Beside it `charge` keeps what core banking told, under DEBIT.
 FIELDS = ("biller", "account", "account_type", "lookup", "amount", "invoice", "bundles", "bundle", "seen", "step")
+DEBIT = "debit"
+
+# Of a customer's account: current and savings accounts, as the bank's service bus calls them.
+CUSTOMER_ACCOUNT_TYPE = "CASA"
+
+
+class DebitRefused(BadInput):
+    """The customer's account at the bank cannot be debited for this. Choose another account, or another amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,12 @@ class DraftView:
     def amount(self) -> Money:
         payload = self.payload or {}
         return Money.from_text(payload["amount"], payload["currency"])
+
+    @property
+    def debit(self) -> BankAccount | None:
+        """The customer's account at the bank, as core banking told of it; None where it was not asked yet."""
+        kept = (self.payload or {}).get(DEBIT) or self.form.get(DEBIT)
+        return BankAccount.from_json(kept) if kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +113,32 @@ def save(actor: Actor, /, draft_id: uuid.UUID, form: Mapping[str, Any]) -> Draft
     """Keeps what was typed. A frozen draft stays as it was shown: its copy is changed instead, and that is what comes back."""
     with db.unit_of_work() as session:
         draft = _own(session, actor, draft_id, lock=True)
-        merged = {**draft.form, **_known(form)}
-        if draft.frozen_at is not None:
-            draft = Draft(id=new_id(), owner_id=actor.id, form=merged)
-            session.add(draft)
-        else:
-            draft.form = merged
-            draft.updated_at = func.clock_timestamp()
-        session.flush()
-        return _view(session, draft)
+        kept = dict(draft.form)
+        if "lookup" in form and form["lookup"] != kept.get("lookup"):
+            # Another bill, perhaps of another customer: whose account is debited is asked anew.
+            kept.pop(DEBIT, None)
+        return _view(session, _kept(session, actor, draft, {**kept, **_known(form)}))
+
+
+@needs("transactions:pay")
+def charge(actor: Actor, /, draft_id: uuid.UUID, account: BankAccount, step: str) -> DraftView:
+    """Keeps whose account at the bank is debited, with what core banking told of it. Raises `DebitRefused` for an account that the bank does not have."""
+    if account.told == "refused":
+        raise DebitRefused(account.sentence)
+    with db.unit_of_work() as session:
+        draft = _own(session, actor, draft_id, lock=True)
+        return _view(session, _kept(session, actor, draft, {**draft.form, DEBIT: account.as_json(), "step": step}))
+
+
+def _kept(session: Session, actor: Actor, draft: Draft, form: Mapping[str, Any]) -> Draft:
+    if draft.frozen_at is not None:
+        draft = Draft(id=new_id(), owner_id=actor.id, form=dict(form))
+        session.add(draft)
+    else:
+        draft.form = dict(form)
+        draft.updated_at = func.clock_timestamp()
+    session.flush()
+    return draft
 
 
 @needs("transactions:pay")
@@ -156,7 +189,28 @@ def _payload_of(session: Session, actor: Actor, form: Mapping[str, Any]) -> dict
         "amount": bill.amount.text,
         "currency": bill.amount.currency,
         **bill.particulars,
+        **_debit_of(snapshot, form, bill.amount),
     }
+
+
+def _debit_of(snapshot: Snapshot, form: Mapping[str, Any], amount: Money) -> dict[str, Any]:
+    """The accounts at the bank, and what was told of the customer's: part of what is confirmed. Core banking decides about the debit in the end."""
+    if not snapshot.debits_customer:
+        return {}
+    if not core_banking.is_on():
+        raise DebitRefused(without_core_banking(snapshot))
+    if not form.get(DEBIT):
+        raise DebitRefused(f"Enter the customer's account at the bank: it is debited before {snapshot.biller_name} is paid.")
+    account = BankAccount.from_json(form[DEBIT])
+    if not account.covers(amount):
+        raise DebitRefused(f"{account.useable} can be used on this account, and {amount} is to be paid. Debit another account, or agree on another amount.")
+    kind = CUSTOMER_ACCOUNT_TYPE if snapshot.topology is Topology.COMPOSITE else None
+    return {**accounts_of(snapshot, account.number, kind), DEBIT: account.as_json()}
+
+
+def without_core_banking(snapshot: Snapshot) -> str:
+    """Why such a biller cannot be paid where core banking is off."""
+    return f"Core banking is off on this machine, and {snapshot.biller_name} is paid from an account at the bank, so it cannot be paid. Ask an administrator."
 
 
 @dataclass(frozen=True, slots=True)

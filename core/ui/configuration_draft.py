@@ -13,6 +13,7 @@ from core.errors import BadInput
 from core.ids import new_id
 from core.models.snapshot import Snapshot
 from core.services import configuration_rules as rules
+from core.services import core_banking
 from core.services.configurations import Configuration
 from core.services.deployment import line_policy
 
@@ -68,7 +69,7 @@ class Draft:
             content = self.written
         except BadInput as error:
             return {"json": error.sentence}
-        found = {**rules.complaints(content, line_policy()), **rules.credential_complaints(content, self.credentials)}
+        found = {**rules.complaints(content, line_policy(), core_banking=core_banking.is_on()), **rules.credential_complaints(content, self.credentials)}
         if content.get("biller_type") != self.content["biller_type"]:
             found["biller_type"] = f"The biller cannot be changed here: it is {self.content['biller_type']}. Make another configuration for another biller."
         return found
@@ -81,7 +82,9 @@ class Draft:
             shaped = Snapshot.model_validate(rules.tidy(content))
         except (BadInput, ValidationError):
             return
-        if shaped.biller_type == self.content["biller_type"] and not any("Remove it" in one for one in rules.complaints(content, line_policy()).values()):
+        if shaped.biller_type == self.content["biller_type"] and not any(
+            "Remove it" in one for one in rules.complaints(content, line_policy(), core_banking=core_banking.is_on()).values()
+        ):
             self.content, self.raw = shaped.model_dump(mode="json"), None
             self.serial = new_id().hex
 

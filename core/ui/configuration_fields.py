@@ -109,7 +109,8 @@ TRANSACTIONS = (
     Field(
         "topology",
         "Core banking",
-        "Whether the customer is debited before the biller is paid. Only NONE until core banking is connected. Example: NONE.",
+        "Whether the customer's account at the bank is debited before the biller is paid, and given back where the biller refuses. NONE: the counter takes "
+        "the money. SEPARATE: core banking, then the biller. COMPOSITE: one call to the bank's service bus (dialect esb). Example: SEPARATE.",
         "choice",
         options=lambda _: [one.value for one in Topology],
         words={"NONE": "NONE: the biller alone", "SEPARATE": "SEPARATE: debit, then biller", "COMPOSITE": "COMPOSITE: the bank does both"},
@@ -117,10 +118,16 @@ TRANSACTIONS = (
     Field(
         "credit_account",
         "Account credited at the bank",
-        "Where a debit goes once core banking is connected. Up to 34 characters, or empty. Example: MWK1234567890.",
+        "The bank's suspense account that debits for this biller go to; nobody types it at the counter. With a debit up to 16 letters and digits, and needed. "
+        "Example: MWK1280600010001.",
         empty=None,
     ),
-    Field("credit_account_type", "Kind of that account", "As core banking calls it. Up to 20 characters, or empty. Example: CASA.", empty=None),
+    Field(
+        "credit_account_type",
+        "Kind of that account",
+        "As the bank's service bus calls it, where the topology is COMPOSITE. Up to 20 characters, or empty. Example: CASA.",
+        empty=None,
+    ),
     Field(
         "inquiry_certified",
         "“Never seen it” is certified",

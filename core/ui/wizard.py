@@ -1,4 +1,4 @@
-"""Paying, step by step: account, what is paid, review, result. Where it stands is the draft in the database: a reload loses nothing."""
+"""Paying, step by step: account, what is paid, out of which account, review, result. Where it stands is the draft in the database: a reload loses nothing."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from core.models import Transaction
 from core.services import lookups
 from core.services.billers import BillerCard
 from core.services.drafts import DraftView
-from core.ui import forms, lookup_card, wizard_bill, wizard_end
+from core.ui import forms, lookup_card, wizard_bill, wizard_debit, wizard_end
 from core.ui.pieces import FORM_WIDTH, complain
 from core.ui.wizard_draft import card_of, keep, show_steps, step_of
 from core.ui.words import plain
@@ -19,9 +19,11 @@ from core.ui.words import plain
 
 def show(actor: Actor, draft: DraftView | None, cards: Sequence[BillerCard]) -> None:
     step = step_of(draft)
+    if draft and step == "review" and wizard_debit.is_missing(draft, card_of(draft, cards)):
+        step = "debit"
     review, complaint = wizard_end.review_of(actor, draft) if draft and step == "review" else (None, None)
     # What the review finds wrong is corrected where it was entered. Nothing is stored about it: a reload asks, and is told, again.
-    step = "amount" if complaint else step
+    step = complaint.step if complaint else step
     if draft is None or step == "account":
         _account_step(actor, draft, cards)
         return
@@ -30,7 +32,9 @@ def show(actor: Actor, draft: DraftView | None, cards: Sequence[BillerCard]) -> 
         if review:
             wizard_end.review_step(actor, review)
         elif step == "amount":
-            wizard_bill.show(actor, draft, cards, complaint)
+            wizard_bill.show(actor, draft, cards, complaint.sentence if complaint else None)
+        elif step == "debit":
+            wizard_debit.show(actor, draft, cards, complaint.sentence if complaint else None)
         else:
             wizard_end.result_step(actor, draft)
 

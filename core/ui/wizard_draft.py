@@ -29,7 +29,7 @@ def step_of(draft: DraftView | None) -> str:
     if draft.transaction_id:
         return "result"
     step = draft.form.get("step")
-    return step if step in ("amount", "review") and draft.form.get("lookup") else "account"
+    return step if step in ("amount", "debit", "review") and draft.form.get("lookup") else "account"
 
 
 def card_of(draft: DraftView | None, cards: Sequence[BillerCard]) -> BillerCard | None:
@@ -38,7 +38,11 @@ def card_of(draft: DraftView | None, cards: Sequence[BillerCard]) -> BillerCard 
 
 
 def show_steps(current: str, card: BillerCard | None) -> None:
-    steps = {"account": "Account", "amount": BILL_LABELS[card.flow if card else Flow.PLAIN], "review": "Review", "result": "Result"}
+    debit = {"debit": "Bank account"} if card and card.snapshot.debits_customer else {}
+    steps = {"account": "Account", "amount": BILL_LABELS[card.flow if card else Flow.PLAIN], **debit, "review": "Review", "result": "Result"}
+    if current not in steps:
+        # Switched to another topology while somebody stood there.
+        steps = {"account": "Account", "amount": "Amount", "debit": "Bank account", "review": "Review", "result": "Result"}
     names = list(steps)
     with st.container(horizontal=True, gap="small"):
         for number, (name, label) in enumerate(steps.items(), 1):

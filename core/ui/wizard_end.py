@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -11,11 +12,11 @@ from core.documents.amount_words import in_words
 from core.errors import BadInput, BillersError
 from core.models import Transaction
 from core.money import Money
-from core.services import drafts, payments, transactions
-from core.services.drafts import DraftView, Earlier, Review
+from core.services import core_banking, drafts, payments, transactions
+from core.services.drafts import DebitRefused, DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
 from core.states import AT_REST, Stage
-from core.ui import lookup_card, receipt_view, transaction_acts
+from core.ui import lookup_card, receipt_view, transaction_acts, wizard_debit
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
 from core.ui.tellings import lost_on_the_way, tell
@@ -27,18 +28,29 @@ LOOK_EVERY_SECONDS = 1
 # ---- 3 Review
 
 
-def review_of(actor: Actor, draft: DraftView) -> tuple[Review | None, str | None]:
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What keeps a draft from its review, and the step where it is corrected."""
+
+    sentence: str
+    step: str
+
+
+def review_of(actor: Actor, draft: DraftView) -> tuple[Review | None, Complaint | None]:
     """The frozen draft, or what is wrong with it."""
     try:
         return drafts.freeze(actor, draft.id), None
+    except DebitRefused as error:
+        return None, Complaint(error.sentence, "debit")
     except BadInput as error:
-        return None, error.sentence
+        return None, Complaint(error.sentence, "amount")
 
 
 def review_step(actor: Actor, review: Review) -> None:
     payload, amount = review.draft.payload or {}, review.draft.amount
     with st.container(border=True):
-        st.metric("Amount to pay", str(amount), help="What the biller is told to book, and what the customer hands over.")
+        taken = "what the customer's account is debited" if review.snapshot.debits_customer else "what the customer hands over"
+        st.metric("Amount to pay", str(amount), help=f"What the biller is told to book, and {taken}.")
         st.markdown(f"{in_words(amount)}.")
         show_facts(
             {
@@ -49,12 +61,36 @@ def review_step(actor: Actor, review: Review) -> None:
                 "Biller": plain(payload["biller_name"]),
                 **_bill_lines(payload),
                 **_balance_line(actor, payload),
+                **_debit_lines(review),
             },
             alt="What will be paid",
         )
+        _tell_counter(review)
+    if review.snapshot.needs_second_person(amount):
+        st.info("Nothing is sent until another person has approved it.", title="It needs a second person", icon=":material/group:")
     _warn(review)
     _pay_form(review, amount)
-    back(actor, review.draft, "amount", _change(payload))
+    with st.container(horizontal=True):
+        back(actor, review.draft, "amount", _change(payload))
+        if review.snapshot.debits_customer:
+            back(actor, review.draft, "debit", "Another bank account")
+
+
+def _debit_lines(review: Review) -> dict[str, str]:
+    """Out of which account, and into which: where the topology has a debit."""
+    payload, debit = review.draft.payload or {}, review.draft.debit
+    if not review.snapshot.debits_customer or debit is None:
+        return {}
+    return {**wizard_debit.told_of(debit), "To": f"{code(payload.get('credit_account') or '')}, the bank's account for {plain(payload['biller_name'])}"}
+
+
+def _tell_counter(review: Review) -> None:
+    """Who takes the money. Without a debit it is the person at the till."""
+    if not review.snapshot.debits_customer:
+        why = "It is paid without a debit at the bank" if core_banking.is_on() else "Core banking is off"
+        st.caption(f":material/payments: {why}: take the money at the counter.")
+    elif review.draft.debit and review.draft.debit.told == "unknown":
+        st.caption(":orange[:material/help:] The balance is not known: core banking decides, and nothing is paid where it refuses.")
 
 
 def _change(payload: Mapping[str, Any]) -> str:

@@ -10,10 +10,17 @@ from core.errors import BadInput
 from core.models.snapshot import Snapshot, ValidationRules
 from core.services import configuration_rules as rules
 from core.services.account_patterns import complaint
-from core.services.configuration_rules import complaints, expected, origin_of, read_json
+from core.services.configuration_rules import expected, origin_of, read_json
 from core.wire.destination import LinePolicy
 
 POLICY = LinePolicy(allowed_hosts=("api.lwb.example", "10.1.2.3", "127.0.0.1"))
+
+SUSPENSE = "MWK1280600010001"
+
+
+def complaints(content: dict[str, Any], policy: LinePolicy, core_banking: bool = False) -> dict[str, str]:
+    """Where core banking is off, unless the test says otherwise."""
+    return rules.complaints(content, policy, core_banking=core_banking)
 
 
 def changed(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -65,8 +72,7 @@ def test_a_whole_configuration_has_nothing_to_complain_of(content: dict[str, Any
         ("expires_after_minutes", 0, "between 1 and 1440"),
         ("duplicate_window_minutes", 1441, "between 0 and 1440"),
         ("max_processing_seconds", 0, "or leave it empty"),
-        ("topology", "SEPARATE", "Core banking is not connected to this console"),
-        ("topology", "SIDEWAYS", "Choose NONE"),
+        ("topology", "SIDEWAYS", "Choose one of NONE, SEPARATE, COMPOSITE."),
         ("credit_account", "x" * 35, "Write an account at the bank, up to 34 characters."),
         ("credit_account_type", "x" * 21, "up to 20 characters"),
         ("inquiry_certified", "yes", "true or false"),
@@ -134,7 +140,34 @@ def test_every_complaint_is_told_at_once(content: dict[str, Any]) -> None:
     spoilt = changed(changed(changed(content, "timeout_ms", 1), "base_url", "x"), "validation_rules.amount_min", "0")
     assert set(complaints(spoilt, POLICY)) == {"timeout_ms", "base_url", "validation_rules.amount_min"}
     with pytest.raises(rules.Invalid, match="3 fields need correcting"):
-        rules.snapshot_of(spoilt, POLICY)
+        rules.snapshot_of(spoilt, POLICY, core_banking=False)
+
+
+# ---- The debit at the bank
+
+
+@pytest.mark.parametrize(
+    ("topology", "dialect", "credit_account", "core_banking", "told"),
+    [
+        ("SEPARATE", "soap", SUSPENSE, True, {}),
+        ("SEPARATE", "esb", SUSPENSE, True, {}),
+        ("COMPOSITE", "esb", SUSPENSE, True, {}),
+        ("SEPARATE", "soap", SUSPENSE, False, {"topology": "Core banking is off on this machine, so nobody can be debited"}),
+        ("COMPOSITE", "esb", SUSPENSE, False, {"topology": "Core banking is off on this machine, so nobody can be debited"}),
+        ("COMPOSITE", "soap", SUSPENSE, True, {"topology": "it needs the dialect esb. Choose that, or SEPARATE."}),
+        ("SEPARATE", "soap", None, True, {"credit_account": "Write the bank's account that debits for this biller go to"}),
+        ("SEPARATE", "soap", "  ", True, {"credit_account": "Write the bank's account that debits for this biller go to"}),
+        ("SEPARATE", "soap", f"{SUSPENSE}9", True, {"credit_account": "Core banking has room for 16 letters and digits here"}),
+        ("SEPARATE", "soap", "MWK 1280600/1", True, {"credit_account": "without blanks"}),
+        ("NONE", "soap", f"{SUSPENSE}9 of nobody", False, {}),
+    ],
+)
+def test_a_topology_with_a_debit_needs_what_it_takes_to_debit(
+    content: dict[str, Any], topology: str, dialect: str, credit_account: str | None, core_banking: bool, told: dict[str, str]
+) -> None:
+    found = complaints({**content, "topology": topology, "dialect": dialect, "credit_account": credit_account}, POLICY, core_banking)
+    assert set(found) == set(told)
+    assert all(words in found[path] for path, words in told.items()), found
 
 
 # ---- Patterns
@@ -184,7 +217,7 @@ def test_json_that_is_none_is_told_where(text: str, words: str) -> None:
 def test_amounts_in_json_never_become_floats(content: dict[str, Any]) -> None:
     text = rules.as_json(content).replace('"100.00"', "100.10")
     read = read_json(text)
-    assert str(rules.snapshot_of(read, POLICY).validation_rules.amount_min) == "100.10"
+    assert str(rules.snapshot_of(read, POLICY, core_banking=False).validation_rules.amount_min) == "100.10"
 
 
 # ---- What a class expects, found by asking it
