@@ -49,6 +49,10 @@ LEGS: Mapping[Topology, tuple[LegKind, ...]] = {
 }
 
 
+# Movements between accounts of the bank itself: spoken to core banking, not to a biller.
+BANK_LEGS = frozenset({LegKind.DEBIT, LegKind.REVERSAL, LegKind.REFUND})
+
+
 class Status(StrEnum):
     """What a transaction's state promises to a person."""
 
@@ -188,13 +192,33 @@ WHEN_LEASE_EXPIRES: Mapping[Stage, Stage] = {
     S.REFUND_SENDING: S.REFUND_UNKNOWN,
 }
 
-# Core banking is not connected yet, so these cannot be entered by any path of the present services.
-NOT_YET_REACHABLE = frozenset(
-    {
-        *(S.AWAITING_APPROVAL, S.DEBIT_SENDING, S.DEBIT_ACCEPTED, S.DEBIT_RETRY, S.DEBIT_UNKNOWN, S.DEBITED, S.REVERSAL_SENDING, S.REVERSAL_UNKNOWN),
-        *(S.REVERSAL_REQUESTED, S.PAY_REVERSAL_SENDING, S.PAY_REVERSAL_UNKNOWN, S.REFUND_SENDING, S.REFUND_UNKNOWN, S.REVIEW_REVERSAL, S.REVERSED),
-    }
-)
+# Which leg a row that waits is sent for. What is QUEUED begins with the leg its topology begins with.
+SENDS_FROM: Mapping[Stage, LegKind] = {
+    S.DEBIT_RETRY: LegKind.DEBIT,
+    S.DEBITED: LegKind.PAY,
+    S.PAY_RETRY: LegKind.PAY,
+    S.PAY_REJECTED: LegKind.REVERSAL,
+    S.REVERSAL_SENDING: LegKind.REVERSAL,
+    S.REVERSAL_UNKNOWN: LegKind.REVERSAL,
+    S.REVERSAL_REQUESTED: LegKind.PAY_REVERSAL,
+    S.PAY_REVERSAL_SENDING: LegKind.PAY_REVERSAL,
+    S.PAY_REVERSAL_UNKNOWN: LegKind.PAY_REVERSAL,
+    S.REFUND_SENDING: LegKind.REFUND,
+}
+
+# Which leg is asked about where it stands. Of what ended unseen the biller is asked twice more: a late yes is a break.
+ASKS_ABOUT: Mapping[Stage, LegKind] = {
+    S.DEBIT_UNKNOWN: LegKind.DEBIT,
+    S.DEBIT_ACCEPTED: LegKind.DEBIT,
+    S.PAY_UNKNOWN: LegKind.PAY,
+    S.PAY_ACCEPTED: LegKind.PAY,
+    S.REFUND_UNKNOWN: LegKind.REFUND,
+    S.FAILED: LegKind.PAY,
+    S.REVERSED: LegKind.PAY,
+}
+
+# Something may have happened and nobody knows: what a person can have asked about, or asked for again, at once.
+IN_DOUBT = frozenset({stage for stage in ASKS_ABOUT if stage not in TERMINAL} | {S.REVERSAL_UNKNOWN, S.PAY_REVERSAL_UNKNOWN})
 
 
 def places(transaction_type: TransactionType) -> Mapping[Stage, Place]:
@@ -204,6 +228,13 @@ def places(transaction_type: TransactionType) -> Mapping[Stage, Place]:
 def is_legal(transaction_type: TransactionType, old: Stage, new: Stage) -> bool:
     table = places(transaction_type)
     return old in table and new in table[old].leaves_to
+
+
+def leg_sent_from(stage: Stage, topology: Topology) -> LegKind:
+    """The leg that is sent next by a row that stands here."""
+    if stage is S.QUEUED:
+        return LEGS[topology][0]
+    return SENDS_FROM[stage]
 
 
 def status_of(stage: Stage) -> Status:

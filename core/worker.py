@@ -14,14 +14,14 @@ import psycopg
 import structlog
 
 from core import clock, db, logs
-from core.errors import BillersError, Busy, Unavailable
+from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import people, settlement, wake, workers
+from core.services import claims, core_banking, people, settlement, sweeps, wake, workers
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
-from core.services.errands import CLAIM_TOO_OLD, NOT_PREPARED, Errand, Result, credentials_of, result_of, terms_of
+from core.services.errands import CLAIM_TOO_OLD, Errand, Result, perform
 from core.settings import settings
 from core.wire.contract import Outcome
 from core.wire.line import Line
@@ -47,24 +47,57 @@ DATABASE_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Slots:
+    """How many calls may be out at once: to each biller, and in all."""
+
+    by_biller: Mapping[str, int]
+    most: int = claims.UNBOUNDED
+
+    def less(self, out: Counter[str]) -> "Slots":
+        return Slots({biller: limit - out[biller] for biller, limit in self.by_biller.items()}, self.most - out.total())
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
-    """One kind of errand, with calls of its own: look-ups never stand before payments, nor payments before inquiries."""
+    """One kind of errand, with calls of its own: look-ups never stand before payments, nor payments before inquiries, nor either before the bank."""
 
     name: str
-    claim: Callable[[str, Mapping[str, int]], list[Errand]]
-    billers: Callable[[], Mapping[str, int]]
+    claim: Callable[[str, Mapping[str, int], int], list[Errand]]
+    slots: Callable[[], Slots]
     out: Counter[str] = field(default_factory=Counter)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def _sendable() -> Mapping[str, int]:
+def _sendable() -> Slots:
+    """Billers that may be sent to now."""
     with db.unit_of_work() as session:
-        return Billers(session).sendable()
+        return Slots(Billers(session).sendable())
 
 
-def _askable() -> Mapping[str, int]:
+def _askable() -> Slots:
+    """Every biller we know: asking moves no money."""
     with db.unit_of_work() as session:
-        return Billers(session).askable()
+        return Slots(Billers(session).askable())
+
+
+def _debitable() -> Slots:
+    """Nobody is debited for a biller that cannot be paid just now."""
+    with db.unit_of_work() as session:
+        most = Billers(session).bank_slots(core_banking.CODE, settings().t24_concurrency)
+        return Slots(dict.fromkeys(Billers(session).sendable(), most), most)
+
+
+def _returnable() -> Slots:
+    """What is owed to a customer is owed whatever the biller's state."""
+    with db.unit_of_work() as session:
+        most = Billers(session).bank_slots(core_banking.CODE, settings().t24_concurrency)
+        return Slots(dict.fromkeys(Billers(session).askable(), most), most)
+
+
+def _bank_askable() -> Slots:
+    with db.unit_of_work() as session:
+        most = settings().t24_concurrency
+        return Slots(dict.fromkeys(Billers(session).askable(), most), most)
 
 
 class Worker:
@@ -81,9 +114,13 @@ class Worker:
         self._results: asyncio.Queue[Result] = asyncio.Queue()
         self._calls: set[asyncio.Task[None]] = set()
         self._lanes = (
-            Lane("send", settlement.claim_sends, _sendable),
-            Lane("inquire", settlement.claim_inquiries, _askable),
-            Lane("look up", settlement.claim_lookups, _askable),
+            Lane("send", claims.claim_sends, _sendable),
+            Lane("inquire", claims.claim_inquiries, _askable),
+            Lane("look up", claims.claim_lookups, _askable),
+            Lane("take back", claims.claim_pay_reversals, _askable),
+            Lane("debit", claims.claim_debits, _debitable),
+            Lane("return", claims.claim_returns, _returnable),
+            Lane("inquire of the bank", claims.claim_bank_inquiries, _bank_askable),
         )
 
     async def run(self) -> None:
@@ -139,8 +176,8 @@ class Worker:
     def _claim(self, lane: Lane) -> tuple[float, list[Errand]]:
         """What was claimed, and from when on at the earliest its lease runs: a moment before this try, not before the outage that it may have followed."""
         began = clock.boot_seconds()
-        free = {biller: limit - lane.out[biller] for biller, limit in lane.billers().items()}
-        return began, lane.claim(self._holder, free)
+        free = lane.slots().less(lane.out)
+        return began, lane.claim(self._holder, free.by_biller, free.most)
 
     # ---- Send
 
@@ -152,7 +189,6 @@ class Worker:
             lane.wake.set()
 
     async def _send(self, errand: Errand, claimed_at: float) -> Result:
-        answer_id = new_id()
         lease_seconds = errand.lease.total_seconds()
 
         def still_ours() -> bool:
@@ -160,17 +196,9 @@ class Worker:
 
         # A worker that slept (SIGSTOP, a suspended machine) holds a claim that others have given up: nothing of it may leave any more. Asked before
         # the connection, so that a call has its whole deadline within the lease, and again at the first byte.
-        if clock.boot_seconds() - claimed_at > lease_seconds - errand.snapshot.deadline.total_seconds():
-            return Result(errand, answer_id, Outcome.NOT_SENT, failure=CLAIM_TOO_OLD, sentence="The worker was interrupted before it sent anything.")
-        try:
-            terms = terms_of(errand.snapshot, credentials_of(errand))
-            exchange = errand.exchange(terms)
-        except BillersError as error:
-            return Result(errand, answer_id, Outcome.NOT_SENT, failure=NOT_PREPARED, sentence=error.sentence)
-        except Exception as error:  # noqa: BLE001 - a defect of ours, and proof that nothing left: the line was not asked yet
-            log.error("worker.not_prepared", biller=errand.biller_type, verb=errand.verb, error=type(error).__name__)
-            return Result(errand, answer_id, Outcome.NOT_SENT, failure=NOT_PREPARED, sentence="The request could not be made. Tell an administrator.")
-        return result_of(errand, answer_id, await self._line.perform(terms, exchange, errand.adapter.masked, may_leave=still_ours))
+        if clock.boot_seconds() - claimed_at > lease_seconds - errand.party.deadline.total_seconds():
+            return Result(errand, new_id(), Outcome.NOT_SENT, failure=CLAIM_TOO_OLD, sentence="The worker was interrupted before it sent anything.")
+        return await perform(self._line, errand, still_ours)
 
     # ---- Conclude
 
@@ -222,8 +250,8 @@ class Worker:
     # ---- By the clock
 
     def _sweep(self) -> None:
-        lost = settlement.settle_lost_leases()
-        failed = settlement.fail_overdue()
+        lost = sweeps.settle_lost_leases()
+        failed = sweeps.give_up_overdue()
         if lost or failed:
             log.info("worker.swept", lost_leases=lost, expired=failed)
 

@@ -1,9 +1,18 @@
 """What core banking is asked, and what it tells. An account's balance and a dry run move no money; a transfer is answered with the wire's Receipt."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.money import Money
 from core.wire.contract import Outcome
+
+
+class BankVerb(StrEnum):
+    """What can be asked of core banking for a payment."""
+
+    DEBIT = "debit"
+    INQUIRE = "inquire"
+    REVERSE = "reverse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,18 @@ class Transfer:
     credit_reference: str | None = None
     # Lines for the statement.
     details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A transfer to be given back, by the id that core banking gave it."""
+
+    id: str
+    transfer: Transfer
+
+    @property
+    def reference(self) -> str:
+        return self.transfer.reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,11 @@ class Billers:
         )
         return {code: 1 if probing else concurrency for code, concurrency, probing in rows}
 
+    def bank_slots(self, code: str, most: int) -> int:
+        """Calls at once that core banking may be sent: one where its circuit is to be probed, none while it rests."""
+        breaker = self._session.scalar(select(Breaker.probe_at <= func.clock_timestamp()).where(Breaker.biller_type == code))
+        return most if breaker is None else int(breaker)
+
     def askable(self) -> Mapping[str, int]:
         """Calls at once per biller that may be asked: every one we know, paused and switched off included, since asking moves no money."""
         widest = func.max(BillerConfig.concurrency)

@@ -1,4 +1,4 @@
-"""The circuit breaker: a biller that does not answer is left alone for a while. Payments wait in the queue, cancellable, and never fail by it."""
+"""The circuit breaker: a biller or core banking that does not answer is left alone for a while. Payments wait, cancellable, and never fail by it."""
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from core.security import audit
 from core.services.biller_cache import tell_everybody
 from core.services.errands import CLAIM_TOO_OLD, NOT_PREPARED, Result
 from core.settings import settings
-from core.wire.contract import Outcome, Verb
+from core.wire.contract import Outcome
 
 # Of the last twenty calls at least ten are needed for a rate, and half of them bad for a trip.
 WINDOW = 20
@@ -41,11 +41,11 @@ class Breakers:
 
     def note(self, results: Sequence[Result]) -> None:
         """Opens and closes circuits by what came of these calls. Inquiries do not count: asking goes on whatever happens."""
-        sent = [result for result in results if result.errand.leg is not None and result.errand.verb is not Verb.STATUS and result.failure not in OUR_OWN]
+        sent = [result for result in results if result.errand.leg is not None and not result.errand.is_inquiry and result.failure not in OUR_OWN]
         trips: dict[str, str] = {}
         failed, healed = set(), set()
         for result in sent:
-            biller, name = result.errand.biller_type, result.errand.snapshot.biller_name
+            biller, name = result.errand.party.code, result.errand.party.name
             bad = result.outcome in BAD
             recent = self._recent[biller]
             recent.append(bad)

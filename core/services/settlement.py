@@ -1,42 +1,62 @@
-"""Claim, send, conclude. Two units of work with the wire between them: the intent is committed before the first byte leaves (rule 2)."""
+"""Conclude: keeps what came of each errand and moves its row. Repeatable: an answer already kept is left alone, a row already moved is not moved again."""
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, insert, update
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from core import db
 from core.access import SYSTEM
-from core.errors import Misconfigured, Unavailable
-from core.ids import new_id
-from core.models import Answer, Attempt, Leg, Transaction
-from core.models.snapshot import Snapshot, parse_snapshot
-from core.repositories.billers import Billers
-from core.repositories.work import Work
+from core.errors import Misconfigured
+from core.models import Answer, Leg, Transaction
+from core.models.snapshot import Snapshot
+from core.repositories.work import Learnt, Waiting, Work
 from core.security import audit
-from core.services import tokens
+from core.services import breaks, core_banking, tokens
 from core.services.billers import verbs_of
-from core.services.errands import VERBS, Errand, Result, lease_for, payment_of, query_of
+from core.services.errands import Errand, Result
 from core.services.kept import sold_with, told_in
 from core.services.moves import Move, Stand, move_many
-from core.services.policy import LegFacts, Promise, Reason, Verdict, after_doubt, after_inquiry, after_late_yes, after_send
+from core.services.policy import (
+    OTHER_MONEY,
+    LegFacts,
+    Promise,
+    Reason,
+    Verdict,
+    after_inquiry,
+    after_late_yes,
+    after_send,
+    next_aftercare,
+    road_of,
+)
 from core.settings import settings
-from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage, TransactionType
-from core.wire.contract import Account, Bundles, Outcome, Payment, Query, Verb
+from core.states import BANK_LEGS, IN_DOUBT, TERMINAL, LegKind, Stage
+from core.wire.contract import Account, Bundles, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
-SENDABLE = (Stage.QUEUED, Stage.PAY_RETRY)
-ASKABLE = (Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED)
-
-Take = Callable[[Session, Sequence[Transaction], str], list[Errand]]
+Legs = Mapping[uuid.UUID, Mapping[LegKind, Leg]]
 
 
-def promise_of(biller_type: str, snapshot: Snapshot) -> Promise:
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to become of a row: by a verdict about one of its legs, and the answer that it rests on, where there was one."""
+
+    stand: Stand
+    biller: str
+    kind: LegKind
+    verdict: Verdict
+    result: Result | None = None
+
+
+def promise_of(biller_type: str, snapshot: Snapshot, kind: LegKind = LegKind.PAY) -> Promise:
+    """What is promised about this leg: by the biller's configuration, or by this deployment's core banking."""
+    if kind in BANK_LEGS:
+        return core_banking.promise()
     return Promise(
         can_ask=Verb.STATUS in verbs_of(biller_type, snapshot),
         certified=snapshot.inquiry_certified,
@@ -44,180 +64,6 @@ def promise_of(biller_type: str, snapshot: Snapshot) -> Promise:
         retry_attempts=snapshot.retry_attempts,
         factor=float(settings().billers_time_factor),
     )
-
-
-# ---- Claim
-
-
-def claim_sends(worker: str, slots: Mapping[str, int]) -> list[Errand]:
-    """Takes due payments and commits the intent to send each: PAY_SENDING, its attempt, its lease. Never one on a leg in doubt (rule 5)."""
-    return _claim(worker, slots, SENDABLE, _take_sends)
-
-
-def claim_inquiries(worker: str, slots: Mapping[str, int]) -> list[Errand]:
-    """Takes payments the biller is to be asked about. Their stage stays; the lease keeps a second worker from asking at the same time."""
-    return _claim(worker, slots, ASKABLE, _take_inquiries)
-
-
-def claim_lookups(worker: str, slots: Mapping[str, int]) -> list[Errand]:
-    """Takes questions that move no money: a lane of their own, so that payments never wait behind them."""
-    return _claim(worker, slots, (Stage.CREATED,), _take_lookups)
-
-
-def _claim(worker: str, slots: Mapping[str, int], stages: Collection[Stage], take: Take) -> list[Errand]:
-    errands: list[Errand] = []
-    try:
-        with db.unit_of_work() as session:
-            rows = Work(session).due(slots, stages)
-            errands = take(session, rows, worker) if rows else []
-    except Unavailable:
-        return _still_ours(errands)
-    return errands
-
-
-def _still_ours(errands: list[Errand]) -> list[Errand]:
-    """A commit error is not a rollback (rule 10): what was kept after all is ours to send; what cannot be read stays for the lease to settle."""
-    if not errands:
-        raise Unavailable
-    with db.unit_of_work() as session:
-        kept = Work(session).kept_attempts([errand.attempt_id for errand in errands])
-    return [errand for errand in errands if errand.attempt_id in kept]
-
-
-def _take_sends(session: Session, rows: Sequence[Transaction], worker: str) -> list[Errand]:
-    legs = Work(session).legs([row.id for row in rows])
-    ready = [row for row in rows if not legs[row.id].tainted]
-    snapshots = _snapshots(session, ready)
-    stands = move_many(
-        session,
-        [
-            Move(
-                Stand.of(row),
-                Stage.PAY_SENDING,
-                Reason.SENDING.format(biller=row.biller_name),
-                lease=lease_for(snapshots[row.id][0]),
-                owner=worker,
-                endpoint=snapshots[row.id][0].base_url,
-                facts={"attempt": legs[row.id].sends + 1},
-            )
-            for row in ready
-        ],
-    )
-    errands = [_errand(row, stands[row.id], snapshots[row.id], payment_of(row, legs[row.id])) for row in ready if row.id in stands]
-    for errand in errands:
-        session.execute(
-            update(Leg)
-            .where(Leg.transaction_id == errand.stand.id, Leg.kind == LegKind.PAY.value)
-            .values(
-                sends=Leg.sends + 1,
-                last_sent_at=func.clock_timestamp(),
-                last_deadline_ms=errand.snapshot.timeout_ms,
-                last_asked_at=None,
-                not_found_in_a_row=0,
-            )
-        )
-    _write_intents(session, errands, worker)
-    return errands
-
-
-def _take_inquiries(session: Session, rows: Sequence[Transaction], worker: str) -> list[Errand]:
-    legs = Work(session).legs([row.id for row in rows])
-    snapshots = _snapshots(session, rows)
-    errands = []
-    for row in rows:
-        held_for = lease_for(snapshots[row.id][0])
-        row.lease_owner = worker
-        row.lease_epoch += 1
-        row.lease_until = row.next_action_at = func.clock_timestamp() + held_for
-        held = Stand(row.id, TransactionType(row.transaction_type), Stage(row.stage), row.version, row.lease_epoch)
-        errands.append(_errand(row, held, snapshots[row.id], payment_of(row, legs[row.id]), Verb.STATUS))
-    session.flush()
-    session.execute(
-        update(Leg)
-        .where(Leg.transaction_id.in_([errand.stand.id for errand in errands]), Leg.kind == LegKind.PAY.value)
-        .values(inquiries=Leg.inquiries + 1, last_asked_at=func.clock_timestamp())
-    )
-    _write_intents(session, errands, worker)
-    return errands
-
-
-def _take_lookups(session: Session, rows: Sequence[Transaction], worker: str) -> list[Errand]:
-    snapshots = _snapshots(session, rows)
-    stands = move_many(
-        session,
-        [
-            Move(
-                Stand.of(row),
-                Stage.ASKING,
-                Reason.LOOKUP_ASKING.format(biller=row.biller_name),
-                lease=lease_for(snapshots[row.id][0]),
-                owner=worker,
-                endpoint=snapshots[row.id][0].base_url,
-            )
-            for row in rows
-        ],
-    )
-    errands = [_errand(row, stands[row.id], snapshots[row.id], query_of(row)) for row in rows if row.id in stands]
-    _write_intents(session, errands, worker)
-    return errands
-
-
-def _errand(row: Transaction, stand: Stand, pinned: tuple[Snapshot, str | None], ask: Payment | Query, verb: Verb | None = None) -> Errand:
-    """The call to make for this row. Its verb follows from what the operator meant, unless it is to be asked about."""
-    config_id, config_version = _pinned(row)
-    return Errand(
-        attempt_id=new_id(),
-        stand=stand,
-        verb=verb or VERBS[TransactionType(row.transaction_type)],
-        biller_type=row.biller_type,
-        config_id=config_id,
-        config_version=config_version,
-        snapshot=pinned[0],
-        authentication=pinned[1],
-        ask=ask,
-        leg=None if isinstance(ask, Query) else LegKind.PAY,
-    )
-
-
-def _write_intents(session: Session, errands: Sequence[Errand], worker: str) -> None:
-    if errands:
-        session.execute(
-            insert(Attempt),
-            [
-                {
-                    "id": errand.attempt_id,
-                    "transaction_id": errand.stand.id,
-                    "leg": errand.leg,
-                    "verb": errand.verb,
-                    "reference": errand.ask.reference if not isinstance(errand.ask, Query) else errand.ask.account,
-                    "config_version": errand.config_version,
-                    "lease_epoch": errand.stand.lease_epoch,
-                    "worker": worker,
-                }
-                for errand in errands
-            ],
-        )
-
-
-def _snapshots(session: Session, rows: Sequence[Transaction]) -> Mapping[uuid.UUID, tuple[Snapshot, str | None]]:
-    """What each row's own version of its biller's configuration says, with its sealed credentials."""
-    versions = {_pinned(row) for row in rows}
-    found = {}
-    for config_id, number in versions:
-        version = Billers(session).version(config_id, number)
-        if version is None:
-            raise LookupError(f"Configuration {config_id} has no version {number}.")
-        found[config_id, number] = (parse_snapshot(version.snapshot), version.authentication)
-    return {row.id: found[_pinned(row)] for row in rows}
-
-
-def _pinned(row: Transaction) -> tuple[uuid.UUID, int]:
-    if row.biller_config_id is None or row.config_version is None:
-        raise LookupError(f"Transaction {row.our_transaction_id} has no configuration to go by.")
-    return row.biller_config_id, row.config_version
-
-
-# ---- Conclude
 
 
 def conclude(results: Sequence[Result]) -> None:
@@ -247,7 +93,7 @@ def _conclude(results: Sequence[Result]) -> None:
         _keep_tokens(session, fresh)
         if fresh:
             session.execute(insert(Answer), [_as_answer(result, result.errand.stand.id in in_time) for result in fresh])
-        _keep_late_evidence(session, [result for result in fresh if result.errand.stand.id not in in_time])
+        _keep_late_evidence(session, [result for result in fresh if result.errand.leg is not None and result.errand.stand.id not in in_time])
 
 
 def _conclude_lookups(session: Session, results: Sequence[Result]) -> set[uuid.UUID]:
@@ -276,20 +122,36 @@ def _lookup_move(stand: Stand, biller: str, result: Result) -> Move:
 
 
 def _conclude_payments(session: Session, results: Sequence[Result]) -> set[uuid.UUID]:
-    legs = Work(session).legs([result.errand.stand.id for result in results])
+    legs = Work(session).legs_of([result.errand.stand.id for result in results])
     now = Work(session).now()
-    decided = []
-    for result in results:
-        is_inquiry = result.errand.verb is Verb.STATUS
-        facts = _facts(legs[result.errand.stand.id], now, is_inquiry=is_inquiry)
-        promise = promise_of(result.errand.biller_type, result.errand.snapshot)
-        if is_inquiry:
-            mismatch = _contradicting(result)
-            verdict = after_inquiry(promise, result.errand.stand.stage, facts, result.outcome, mismatch)
-        else:
-            verdict = after_send(promise, facts, result.outcome)
-        decided.append((result, verdict))
-    return _carry_out(session, [(result.errand.stand, result.errand.snapshot.biller_name, verdict, result) for result, verdict in decided])
+    cared_for = [result for result in results if result.errand.stand.stage in TERMINAL]
+    decided = [_decided(result, legs, now) for result in results if result.errand.stand.stage not in TERMINAL]
+    return carry_out(session, decided) | _conclude_aftercare(session, cared_for, now)
+
+
+def _decided(result: Result, legs: Legs, now: datetime) -> Decided:
+    errand, kind = result.errand, _leg_of(result.errand)
+    facts = facts_of(legs[errand.stand.id][kind], now, is_inquiry=errand.is_inquiry)
+    promise, road = promise_of(errand.biller_type, errand.snapshot, kind), road_of(kind, debited=errand.debited)
+    if errand.is_inquiry:
+        verdict = after_inquiry(promise, errand.stand.stage, facts, result.outcome, _contradicting(result), road)
+    else:
+        verdict = after_send(promise, facts, result.outcome, road)
+    if kind is LegKind.REVERSAL and verdict.path[-1][0] is Stage.REVERSED and was_out(legs[errand.stand.id]):
+        verdict = replace(verdict, wait=next_aftercare(promise_of(errand.biller_type, errand.snapshot), timedelta(0)))
+    return Decided(errand.stand, errand.snapshot.biller_name, kind, verdict, result)
+
+
+def was_out(legs: Mapping[LegKind, Leg]) -> bool:
+    """The biller was sent the payment, and asked about it: one that ends as never seen is asked about again later."""
+    pay = legs[LegKind.PAY]
+    return pay.sends > 0 and pay.inquiries > 0
+
+
+def _leg_of(errand: Errand) -> LegKind:
+    if errand.leg is None:
+        raise TypeError("A question has no leg.")
+    return errand.leg
 
 
 def _contradicting(result: Result) -> str | None:
@@ -297,10 +159,10 @@ def _contradicting(result: Result) -> str | None:
     receipt = result.receipt
     if receipt is None or receipt.mismatch is None:
         return None
-    return receipt.mismatch if result.errand.meaning_of(receipt.code) is Outcome.CONFIRMED else None
+    return receipt.mismatch if result.errand.party.meaning_of(receipt.code) is Outcome.CONFIRMED else None
 
 
-def _facts(leg: Leg, now: datetime, *, is_inquiry: bool = False) -> LegFacts:
+def facts_of(leg: Leg, now: datetime, *, is_inquiry: bool = False) -> LegFacts:
     """The leg as it is; of an inquiry as it was when the question left: "never seen it" is a statement about that moment, not about its reading."""
     seen_at = leg.last_asked_at if is_inquiry and leg.last_asked_at else now
     return LegFacts(
@@ -314,53 +176,52 @@ def _facts(leg: Leg, now: datetime, *, is_inquiry: bool = False) -> LegFacts:
     )
 
 
-def _carry_out(session: Session, decided: Sequence[tuple[Stand, str, Verdict, Result | None]]) -> set[uuid.UUID]:
+def carry_out(session: Session, decided: Sequence[Decided]) -> set[uuid.UUID]:
     """Moves each row along its verdict's path, and keeps what is now known of its leg. Answers the rows that were still ours."""
-    standing = {stand.id: stand for stand, _, verdict, _ in decided if verdict.path}
+    standing = {one.stand.id: one.stand for one in decided if one.verdict.path}
     ours: set[uuid.UUID] = set()
-    longest = max((len(verdict.path) for _, _, verdict, _ in decided), default=0)
-    for step in range(longest):
-        moves = [
-            _move_of(standing[stand.id], biller, verdict, step, result)
-            for stand, biller, verdict, result in decided
-            if step < len(verdict.path) and stand.id in standing
-        ]
+    for step in range(max((len(one.verdict.path) for one in decided), default=0)):
+        moves = [_move_of(one, standing[one.stand.id], step) for one in decided if step < len(one.verdict.path) and one.stand.id in standing]
         moved = move_many(session, moves)
         standing = {**{key: value for key, value in standing.items() if key not in {move.stand.id for move in moves}}, **moved}
         ours |= set(moved)
-    for stand, _, verdict, _ in decided:
-        if not verdict.path and _wait(session, stand, verdict.wait or timedelta(0)):
-            ours.add(stand.id)
-    for stand, _, verdict, result in decided:
-        if stand.id in ours:
-            leg = verdict.leg
-            session.execute(
-                update(Leg)
-                .where(Leg.transaction_id == stand.id, Leg.kind == LegKind.PAY.value)
-                .values(
-                    tainted=leg.tainted,
-                    accepted=leg.accepted,
-                    not_found_in_a_row=leg.not_found_in_a_row,
-                    external_id=func.coalesce(_external_id(result), Leg.external_id),
-                )
-            )
+    ours |= Work(session).let_go([_waiting(one.stand, one.verdict.wait or timedelta(0)) for one in decided if not one.verdict.path])
+    Work(session).note_learnt([_learnt(one) for one in decided if one.stand.id in ours])
     return ours
 
 
-def _move_of(stand: Stand, biller: str, verdict: Verdict, step: int, result: Result | None) -> Move:
-    to, reason = verdict.path[step]
+def _learnt(one: Decided) -> Learnt:
+    after = one.verdict.leg
+    return Learnt(
+        id=one.stand.id,
+        kind=one.kind,
+        tainted=after.tainted,
+        accepted=after.accepted,
+        sends=after.sends,
+        not_found_in_a_row=after.not_found_in_a_row,
+        external_id=_external_id(one.result),
+    )
+
+
+def _move_of(one: Decided, stand: Stand, step: int) -> Move:
+    (to, reason), result = one.verdict.path[step], one.result
     settled_well = to is Stage.COMPLETED
     return Move(
         stand,
         to,
-        reason.format(biller=biller),
-        wait=verdict.wait if step == len(verdict.path) - 1 else timedelta(0),
-        external_id=_external_id(result),
+        reason.format(biller=one.biller),
+        wait=one.verdict.wait if step == len(one.verdict.path) - 1 else timedelta(0),
+        # Core banking's number of a debit is its leg's; the transaction is known by the biller's.
+        external_id=_external_id(result) if one.kind is LegKind.PAY else None,
         error_code=None if settled_well or result is None else result.code or result.failure,
         error_message=None if settled_well or result is None else result.message,
-        extra=sold_with(result.receipt) if settled_well and result and result.receipt else None,
-        facts={} if result is None else {"outcome": result.outcome, "attempt": str(result.errand.attempt_id)},
+        extra=sold_with(result.receipt) if settled_well and result and result.receipt and one.kind is LegKind.PAY else None,
+        facts={"leg": one.kind} if result is None else {"leg": one.kind, "outcome": result.outcome, "attempt": str(result.errand.attempt_id)},
     )
+
+
+def _waiting(stand: Stand, wait: timedelta | None) -> Waiting:
+    return Waiting(stand.id, stand.stage, stand.version, stand.lease_epoch, None if wait is None else wait / timedelta(milliseconds=1))
 
 
 def _keep_tokens(session: Session, results: Sequence[Result]) -> None:
@@ -382,26 +243,6 @@ def _external_id(result: Result | None) -> str | None:
     return receipt.external_id if receipt and not receipt.mismatch else None
 
 
-def _wait(session: Session, stand: Stand, wait: timedelta) -> bool:
-    """The row stays where it is: it is let go, to be looked at again. False where it is no longer ours."""
-    kept = session.execute(
-        update(Transaction)
-        .where(
-            Transaction.id == stand.id,
-            Transaction.stage == stand.stage.value,
-            Transaction.version == stand.version,
-            Transaction.lease_epoch == stand.lease_epoch,
-        )
-        .values(
-            lease_owner=None,
-            lease_until=None,
-            next_action_at=func.clock_timestamp() + wait,
-        )
-        .returning(Transaction.id)
-    )
-    return kept.scalar() is not None
-
-
 def _as_answer(result: Result, in_time: bool) -> dict[str, object]:
     return {
         "id": result.answer_id,
@@ -420,75 +261,80 @@ def _as_answer(result: Result, in_time: bool) -> dict[str, object]:
     }
 
 
+# ---- Answers that come late
+
+
 def _keep_late_evidence(session: Session, results: Sequence[Result]) -> None:
-    """A worker that lost its lease may only add evidence (rule 9). What it says is kept; a yes makes the payment doubtful again, and the biller is asked."""
-    late = {result.errand.stand.id: result for result in results if result.errand.leg is not None}
-    if not late:
+    """A worker that lost its lease may only add evidence (rule 9). What it says is kept; a yes makes the leg doubtful again, and is asked about."""
+    if not results:
         return
+    late = {result.errand.stand.id: result for result in results}
     rows = Work(session).held(list(late))
-    session.execute(
-        update(Transaction)
-        .where(Transaction.id.in_(list(late)), Transaction.stage.in_([stage.value for stage in ASKABLE]), Transaction.lease_until.is_(None))
-        .values(next_action_at=func.clock_timestamp())
-    )
+    legs, now = Work(session).legs_of(list(late)), Work(session).now()
+    hurried = [row for row in rows if Stage(row.stage) in IN_DOUBT and row.lease_until is None]
+    Work(session).let_go([_waiting(Stand.of(row), timedelta(0)) for row in hurried])
     yes = [(row, late[row.id]) for row in rows if late[row.id].outcome in (Outcome.CONFIRMED, Outcome.ACCEPTED)]
-    _do_not_send_again(session, [(row, result) for row, result in yes if row.stage == Stage.PAY_RETRY.value])
-    # The second send is out already. Whatever it brings home, it no longer proves that nothing was paid.
-    sending = [row.id for row, _ in yes if row.stage == Stage.PAY_SENDING.value]
-    session.execute(update(Leg).where(Leg.transaction_id.in_(sending), Leg.kind == LegKind.PAY.value).values(tainted=True))
+    carry_out(session, [one for row, result in yes if (one := _after_late_yes(row, result, legs, now))])
+    # The second send is out already. Whatever it brings home, it no longer proves that nothing moved.
+    Work(session).taint([(row.id, _leg_of(result.errand)) for row, result in yes if _is_out_again(row, result)])
     for row, result in yes:
-        if result.outcome is Outcome.CONFIRMED and row.stage in (Stage.FAILED.value, Stage.CANCELLED.value):
-            # Money corrected by a new linked transaction, never by a silent change of this one.
-            audit.record(session, SYSTEM, "transaction.contradicted", "transaction", row.id, stage=row.stage, attempt=str(result.errand.attempt_id))
+        if _speaks_against(row, result):
+            breaks.found(session, row, result, breaks.LATE_SUCCESS)
 
 
-def _do_not_send_again(session: Session, late: Sequence[tuple[Transaction, Result]]) -> None:
-    """It was believed unsent or never seen, and the answer of an earlier send says otherwise."""
-    legs, now = Work(session).legs([row.id for row, _ in late]), Work(session).now()
-    decided: list[tuple[Stand, str, Verdict, Result | None]] = []
-    for row, result in late:
-        promise = promise_of(row.biller_type, result.errand.snapshot)
-        decided.append((Stand.of(row), row.biller_name, after_late_yes(promise, _facts(legs[row.id], now), result.outcome), None))
-    _carry_out(session, decided)
+def _after_late_yes(row: Transaction, result: Result, legs: Legs, now: datetime) -> Decided | None:
+    """Where a row goes that was about to go another way when the yes came; None where it stays."""
+    kind, stage = _leg_of(result.errand), Stage(row.stage)
+    road, leg = road_of(kind, debited=result.errand.debited), facts_of(legs[row.id][kind], now)
+    if road.repeated or row.lease_until is not None:
+        return None
+    if stage is road.retry or (kind is LegKind.PAY and stage is Stage.DEBITED):
+        # It was believed unsent or never seen, and the answer of an earlier send says otherwise.
+        promise = promise_of(row.biller_type, result.errand.snapshot, kind)
+        return Decided(Stand.of(row), row.biller_name, kind, after_late_yes(promise, leg, result.outcome, road))
+    if kind is LegKind.PAY and (path := _OUT_OF_A_REVERSAL.get(stage)):
+        to_people = Verdict(tuple((to, Reason.LATE_YES_REVERSING) for to in path), None, replace(leg, tainted=True))
+        return Decided(Stand.of(row), row.biller_name, kind, to_people)
+    return None
 
 
-# ---- What happens by the clock
+def _is_out_again(row: Transaction, result: Result) -> bool:
+    road = road_of(_leg_of(result.errand), debited=result.errand.debited)
+    return not road.repeated and row.lease_until is not None and Stage(row.stage) is road.sending
 
 
-def settle_lost_leases() -> int:
-    """A call whose worker is gone: nobody knows what was sent, so it is asked about (rule 9). Answers how many there were."""
-    with db.unit_of_work() as session:
-        rows = Work(session).lost_leases()
-        legs, now = Work(session).legs([row.id for row in rows]), Work(session).now()
-        snapshots = _snapshots(session, rows)
-        payments = []
-        lookups = []
-        for row in rows:
-            stage, stand = Stage(row.stage), Stand.of(row)
-            if stage is Stage.ASKING:
-                reason = Reason.LOOKUP_NO_ANSWER.format(biller=row.biller_name)
-                lookups.append(Move(stand, WHEN_LEASE_EXPIRES[stage], reason, error_code="lease_expired", error_message=reason))
-            else:
-                promise = promise_of(row.biller_type, snapshots[row.id][0])
-                verdict = after_doubt(promise, _facts(legs[row.id], now), Reason.LEASE_LOST)
-                payments.append((stand, row.biller_name, verdict, None))
-        move_many(session, lookups)
-        _carry_out(session, payments)
-    return len(rows)
+def _speaks_against(row: Transaction, result: Result) -> bool:
+    """The row has gone the way of a leg that never moved money, and this answer says that it did."""
+    if result.outcome is not Outcome.CONFIRMED:
+        return False
+    against = {LegKind.PAY: _UNPAID, LegKind.DEBIT: TERMINAL - {Stage.REVERSED}}
+    return Stage(row.stage) in against.get(_leg_of(result.errand), frozenset())
 
 
-def fail_overdue() -> int:
-    """Payments that could not be sent in time, or whose biller was switched off before anything was. Answers how many there were."""
-    with db.unit_of_work() as session:
-        work = Work(session)
-        overdue = work.overdue()
-        legs = work.legs([row.id for row in overdue])
-        # PAY_RETRY is proven unsent or unseen; were its leg in doubt, time alone would prove nothing.
-        expired = [row for row in overdue if not legs[row.id].tainted]
-        gone = [row for row in work.of_inactive_billers() if row.id not in {one.id for one in expired}]
-        reasons = [(row, Reason.EXPIRED, "expired") for row in expired] + [(row, Reason.DEACTIVATED, "deactivated") for row in gone]
-        moves = [
-            Move(Stand.of(row), Stage.FAILED, reason.format(biller=row.biller_name), error_code=code, error_message=reason.format(biller=row.biller_name))
-            for row, reason, code in reasons
-        ]
-        return len(move_many(session, moves))
+# The biller has it after all, and the debit was about to be given back: nothing more goes out by itself.
+_OUT_OF_A_REVERSAL: Mapping[Stage, tuple[Stage, ...]] = {
+    Stage.PAY_REJECTED: (Stage.REVERSAL_SENDING, Stage.REVIEW),
+    Stage.REVERSAL_SENDING: (Stage.REVIEW,),
+    Stage.REVERSAL_UNKNOWN: (Stage.REVIEW,),
+}
+
+_UNPAID = TERMINAL | set(_OUT_OF_A_REVERSAL)
+
+
+# ---- Asked about after its end
+
+
+def _conclude_aftercare(session: Session, results: Sequence[Result], now: datetime) -> set[uuid.UUID]:
+    """A payment that ended because the biller never saw it was asked about once more. It stays as it ended; a yes is a break."""
+    rows = {row.id: row for row in Work(session).held([result.errand.stand.id for result in results])} if results else {}
+    waiting = []
+    for result in results:
+        row, errand = rows[result.errand.stand.id], result.errand
+        if result.outcome is Outcome.CONFIRMED:
+            breaks.found(session, row, result, breaks.LATE_SUCCESS)
+        elif result.outcome is Outcome.UNKNOWN and _contradicting(result) in OTHER_MONEY:
+            breaks.found(session, row, result, breaks.OTHER_AMOUNT)
+        ended_ago = now - row.completed_at if row.completed_at else timedelta(0)
+        again = next_aftercare(promise_of(errand.biller_type, errand.snapshot), ended_ago)
+        waiting.append(_waiting(errand.stand, again))
+    return Work(session).let_go(waiting)

@@ -1,5 +1,6 @@
 """The world that things go wrong in: a database, a sandbox, workers as processes that can be killed or stopped, and operators who pay."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -24,8 +25,8 @@ from core.models import BillerConfig, BillerConfigVersion, Transaction, User
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import vault
-from core.services import drafts, lookups, payments, settlement, transactions
-from core.services.errands import Errand, Result, credentials_of, result_of, terms_of
+from core.services import claims, drafts, lookups, payments, settlement, transactions
+from core.services.errands import Errand, Result, perform
 from core.settings import CHECKOUT, child_environment, settings
 from core.states import Stage
 from core.wire.line import Line
@@ -247,8 +248,7 @@ class World:
         return results
 
     def send(self, errand: Errand) -> Result:
-        terms = terms_of(errand.snapshot, credentials_of(errand))
-        return result_of(errand, new_id(), Line(line_policy()).perform_now(terms, errand.exchange(terms), errand.adapter.masked))
+        return asyncio.run(perform(Line(line_policy()), errand))
 
     # ---- Operators
 
@@ -265,7 +265,7 @@ class World:
     def look_up_by_hand(self, *accounts: str, actor: Actor | None = None) -> list[uuid.UUID]:
         """The same without a worker."""
         asked = [lookups.ask(actor or self.operator, CODE, account) for account in accounts]
-        self.carry_out(settlement.claim_lookups)
+        self.carry_out(claims.claim_lookups)
         return asked
 
     def draft(self, account: str, lookup: uuid.UUID, amount: str = "5475.50", actor: Actor | None = None) -> uuid.UUID:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.services import settlement
+from core.services import claims
 from tests.campaign import oracle
 from tests.campaign.evidence import BANK
 from tests.campaign.harness import World
@@ -55,7 +55,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def ends(shared_world: World) -> tuple[uuid.UUID, uuid.UUID, uuid.UUID]:
     completed, failed = shared_world.pay_by_hand("70000001"), shared_world.pay_by_hand("10020003")
-    shared_world.carry_out(settlement.claim_sends)
+    shared_world.carry_out(claims.claim_sends)
     return completed, failed, shared_world.pay_by_hand("70000002")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 import core.db
 from core import db
 from core.access import Actor
-from core.services import biller_cache, billers, configurations, settlement
+from core.services import biller_cache, billers, claims, configurations, settlement
 from core.services.biller_cache import BillerCache
 from core.services.breakers import Breakers
 from core.services.configurations import Configuration
@@ -201,7 +201,7 @@ def test_what_was_switched_off_behind_the_caches_back_is_not_sent(administrator:
     billers.list_billers(administrator)
     bench.sql(f"UPDATE biller_configs SET {change} WHERE biller_type = %s", CODE)
     assert [card.code for card in billers.list_billers(administrator)] == [CODE], "nobody told the cache"
-    assert settlement.claim_sends("worker", {CODE: 10}) == []
+    assert claims.claim_sends("worker", {CODE: 10}) == []
     assert bench.stage(paid) is Stage.QUEUED
 
 
@@ -228,9 +228,7 @@ def test_a_payment_in_flight_keeps_its_version_whatever_is_configured_meanwhile(
 
 
 def settlement_credentials(errand: Any) -> dict[str, Any]:
-    from core.services.errands import credentials_of
-
-    return dict(credentials_of(errand))
+    return dict(errand.party.terms().credentials)
 
 
 def test_deactivating_says_how_many_payments_wait(administrator: Actor, bench: Bench) -> None:

@@ -13,7 +13,7 @@ import core.db
 from core.access import Actor
 from core.ids import new_id
 from core.money import Money
-from core.services import drafts, lookups, payments, settlement
+from core.services import claims, drafts, lookups, payments, settlement
 from core.services.errands import Errand, Result
 from core.settings import CHECKOUT
 from core.ui import session
@@ -60,7 +60,7 @@ class Till:
         return asked
 
     def answer_lookups(self, account: Account, failure: str | None = None) -> None:
-        errands = settlement.claim_lookups("test", SLOTS)
+        errands = claims.claim_lookups("test", SLOTS)
         told = account if failure is None else None
         settlement.conclude([_result(errand, account.outcome, told=told, failure=failure) for errand in errands])
 
@@ -78,7 +78,7 @@ class Till:
 
     def send(self) -> list[Errand]:
         """The intent is committed; the call is out."""
-        return settlement.claim_sends("test", SLOTS)
+        return claims.claim_sends("test", SLOTS)
 
     def answer(self, outcome: Outcome, code: str | None = None, message: str | None = None, *, errands: list[Errand] | None = None) -> None:
         """What the biller says of every payment that is out."""

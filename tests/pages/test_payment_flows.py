@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.money import Money
-from core.services import drafts, lookups, settlement, transactions
+from core.services import claims, drafts, lookups, settlement, transactions
 from core.wire.contract import Account, Bundle, Bundles, Invoice, Outcome, Receipt, Told
 from tests.conftest import SetEnvironment
 from tests.pages.conftest import Till, _result, button, labels, said
@@ -20,7 +20,7 @@ OFFERED = (Bundle("D1", "Daily", Money.from_text("350.00"), "300 MB", "1 day"), 
 
 def answer(code: str, told: Told) -> None:
     """The biller's answer to what was asked last."""
-    settlement.conclude([_result(errand, told.outcome, told=told) for errand in settlement.claim_lookups("test", {code: 10})])
+    settlement.conclude([_result(errand, told.outcome, told=told) for errand in claims.claim_lookups("test", {code: 10})])
 
 
 def at_the_bill(till: Till, code: str, account: str, kind: str | None = None, **form: Any) -> uuid.UUID:
@@ -90,7 +90,7 @@ def test_the_invoice_of_another_payment_is_said_before_the_button(till: Till) ->
 
 
 def till_answers(code: str, receipt: Receipt) -> None:
-    settlement.conclude([_result(errand, receipt.outcome, receipt=receipt) for errand in settlement.claim_sends("test", {code: 10})])
+    settlement.conclude([_result(errand, receipt.outcome, receipt=receipt) for errand in claims.claim_sends("test", {code: 10})])
 
 
 # ---- Bundles

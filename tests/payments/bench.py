@@ -17,7 +17,7 @@ from core.models import BillerConfigVersion, Transaction, User
 from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.billers import Billers
-from core.services import drafts, lookups, payments, settlement, transactions
+from core.services import claims, drafts, lookups, payments, settlement, transactions
 from core.services.errands import Errand, Result
 from core.settings import settings
 from core.states import Stage
@@ -90,7 +90,7 @@ class Bench:
 
     def look_up(self, account: str, actor: Actor | None = None) -> uuid.UUID:
         asked = lookups.ask(actor or self.operator, CODE, account)
-        (errand,) = settlement.claim_lookups(WORKER, {CODE: 1})
+        (errand,) = claims.claim_lookups(WORKER, {CODE: 1})
         told = Account(Outcome.CONFIRMED, account, "Grace Banda", Money.from_text("5475.50"), "ACTIVE", "ACTIVE")
         settlement.conclude([Result(errand, new_id(), Outcome.CONFIRMED, told=told)])
         return asked
@@ -129,11 +129,11 @@ class Bench:
     # ---- A worker
 
     def claim(self, holder: str = WORKER) -> Errand:
-        (errand,) = settlement.claim_sends(holder, {CODE: 1})
+        (errand,) = claims.claim_sends(holder, {CODE: 1})
         return errand
 
     def claim_inquiry(self, holder: str = WORKER) -> Errand:
-        (errand,) = settlement.claim_inquiries(holder, {CODE: 1})
+        (errand,) = claims.claim_inquiries(holder, {CODE: 1})
         return errand
 
     def result(self, errand: Errand, outcome: Outcome, **more: Any) -> Result:

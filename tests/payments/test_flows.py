@@ -13,7 +13,7 @@ from core.ids import new_id
 from core.models.snapshot import Snapshot
 from core.money import Money
 from core.security import vault
-from core.services import drafts, lookups, payments, settlement, tokens
+from core.services import claims, drafts, lookups, payments, settlement, tokens
 from core.services.errands import Errand, Result, terms_of
 from core.services.payments import DuplicateSuspected, InvoiceTaken
 from core.states import Stage
@@ -55,7 +55,7 @@ def _luhn(number: str) -> bool:
 
 def answered(code: str, told: Told) -> Errand:
     """The worker asks what was asked last, and the biller says this."""
-    (errand,) = settlement.claim_lookups(WORKER, {code: 1})
+    (errand,) = claims.claim_lookups(WORKER, {code: 1})
     settlement.conclude([Result(errand, new_id(), told.outcome, told=told)])
     return errand
 
@@ -86,7 +86,7 @@ def paid(bench: Bench, form: Mapping[str, Any], reason: str | None = None) -> uu
 
 
 def sent(code: str) -> Errand:
-    (errand,) = settlement.claim_sends(WORKER, {code: 1})
+    (errand,) = claims.claim_sends(WORKER, {code: 1})
     return errand
 
 
@@ -221,7 +221,7 @@ def test_a_token_is_kept_sealed_and_stands_nowhere_in_clear(bench: Bench, by_inq
     if by_inquiry:
         conclude(sent(PREPAID), Receipt(Outcome.UNKNOWN))
         bench.due(made)
-        (asked,) = settlement.claim_inquiries(WORKER, {PREPAID: 1})
+        (asked,) = claims.claim_inquiries(WORKER, {PREPAID: 1})
         conclude(asked, told)
     else:
         conclude(sent(PREPAID), told)

@@ -301,7 +301,7 @@ def not_found_is_believed_before_the_leg_is_quiet(patch: pytest.MonkeyPatch) -> 
 
 def not_found_is_believed_of_anybody(patch: pytest.MonkeyPatch) -> None:
     original = policy._after_not_found
-    patch.setattr(policy, "_after_not_found", lambda promise, stage, leg: original(replace(promise, certified=True), stage, leg))
+    patch.setattr(policy, "_after_not_found", lambda promise, accepted, leg, road: original(replace(promise, certified=True), accepted, leg, road))
 
 
 def a_time_out_is_failed(patch: pytest.MonkeyPatch) -> None:
@@ -349,7 +349,7 @@ def accepted_is_read_as_unknown(patch: pytest.MonkeyPatch) -> None:
 
 def accepted_then_never_seen_is_sent_again(patch: pytest.MonkeyPatch) -> None:
     original = policy._after_not_found
-    patch.setattr(policy, "_after_not_found", lambda promise, stage, leg: original(promise, S.PAY_UNKNOWN, replace(leg, accepted=False)))
+    patch.setattr(policy, "_after_not_found", lambda promise, accepted, leg, road: original(promise, False, replace(leg, accepted=False), road))
 
 
 BREAKS: list[tuple[Break, Biller, str]] = [

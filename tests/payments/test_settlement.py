@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from core import db
 from core.errors import NotLegalNow, Unavailable
 from core.ids import new_id
-from core.services import payments, settlement
+from core.services import claims, payments, settlement, sweeps
 from core.services.errands import Errand, Result
 from core.services.moves import Move, Stand, move, move_many
 from core.states import Stage
@@ -94,7 +94,7 @@ def test_two_workers_never_claim_the_same_payment(bench: Bench) -> None:
     def claim(number: int) -> None:
         start.wait()
         for _ in range(4):
-            claimed[number] += [str(errand.stand.id) for errand in settlement.claim_sends(f"bench:{number}:x", {CODE: 3})]
+            claimed[number] += [str(errand.stand.id) for errand in claims.claim_sends(f"bench:{number}:x", {CODE: 3})]
 
     threads = [threading.Thread(target=claim, args=(number,)) for number in range(len(claimed))]
     for thread in threads:
@@ -110,14 +110,14 @@ def test_an_intent_is_written_with_its_reference_before_anybody_may_send(bench: 
     errand = bench.claim()
     assert errand.ask.reference == bench.find(paid).our_transaction_id
     assert bench.sql("SELECT reference, worker, verb FROM attempts WHERE id = %s", errand.attempt_id) == [(errand.ask.reference, WORKER, "pay")]
-    assert settlement.claim_sends(WORKER, {CODE: 10}) == []
+    assert claims.claim_sends(WORKER, {CODE: 10}) == []
 
 
 @BOTH
 def test_d02_the_commit_of_the_intent_is_lost(bench: Bench, kept: bool) -> None:
     paid = bench.pay()
     with next_commit_fails(kept=kept):
-        errands = settlement.claim_sends(WORKER, {CODE: 1})
+        errands = claims.claim_sends(WORKER, {CODE: 1})
     # What was kept is ours to send; what was not stands where it stood.
     assert [errand.stand.id for errand in errands] == ([paid] if kept else [])
     assert bench.stage(paid) is (Stage.PAY_SENDING if kept else Stage.QUEUED)
@@ -181,9 +181,9 @@ def test_d03_the_commit_of_the_outcome_is_lost(bench: Bench, kept: bool, outcome
 
 def test_a_lost_lease_is_asked_about_and_never_queued(bench: Bench) -> None:
     paid = bench.paid_to(Stage.PAY_SENDING)
-    assert settlement.settle_lost_leases() == 0
+    assert sweeps.settle_lost_leases() == 0
     bench.let_lease_expire(paid)
-    assert settlement.settle_lost_leases() == 1
+    assert sweeps.settle_lost_leases() == 1
     assert bench.stage(paid) is Stage.PAY_UNKNOWN
     assert bench.leg(paid)["tainted"]
     assert bench.find(paid).next_action_at is not None
@@ -193,9 +193,9 @@ def test_a_lost_look_up_has_failed_and_nothing_else(bench: Bench) -> None:
     from core.services import lookups
 
     asked = lookups.ask(bench.operator, CODE, bench.account())
-    settlement.claim_lookups(WORKER, {CODE: 1})
+    claims.claim_lookups(WORKER, {CODE: 1})
     bench.let_lease_expire(asked)
-    settlement.settle_lost_leases()
+    sweeps.settle_lost_leases()
     assert (bench.stage(asked), bench.find(asked).error_code) == (Stage.FAILED, "lease_expired")
 
 
@@ -204,7 +204,7 @@ def test_p09_a_woken_zombie_only_adds_evidence(bench: Bench, outcome: Outcome) -
     paid = bench.pay()
     late = bench.result(bench.claim(ZOMBIE), outcome)
     bench.let_lease_expire(paid)
-    settlement.settle_lost_leases()
+    sweeps.settle_lost_leases()
     settlement.conclude([late])
     assert bench.stage(paid) is Stage.PAY_UNKNOWN
     assert bench.leg(paid)["tainted"]
@@ -218,7 +218,7 @@ def test_p09_a_zombie_cannot_take_back_what_was_settled_meanwhile(bench: Bench) 
     paid = bench.pay()
     late = bench.result(bench.claim(ZOMBIE), Outcome.REJECTED)
     bench.let_lease_expire(paid)
-    settlement.settle_lost_leases()
+    sweeps.settle_lost_leases()
     bench.due(paid)
     bench.inquire(Outcome.CONFIRMED)
     settlement.conclude([late])
@@ -231,7 +231,7 @@ def given_up_on(bench: Bench) -> tuple[uuid.UUID, Errand]:
     paid = bench.pay()
     first = bench.claim(ZOMBIE)
     bench.let_lease_expire(paid)
-    settlement.settle_lost_leases()
+    sweeps.settle_lost_leases()
     for _ in range(3):
         bench.age(paid, timedelta(minutes=10))
         bench.inquire(Outcome.NOT_FOUND)
@@ -245,7 +245,7 @@ def test_a_late_yes_keeps_a_payment_from_being_sent_again(bench: Bench, outcome:
     settlement.conclude([bench.result(first, outcome)])
     assert bench.stage(paid) is Stage.PAY_UNKNOWN
     assert bench.leg(paid)["tainted"]
-    assert settlement.claim_sends(WORKER, {CODE: 5}) == []
+    assert claims.claim_sends(WORKER, {CODE: 5}) == []
     bench.inquire(Outcome.CONFIRMED)
     assert bench.stage(paid) is Stage.COMPLETED
     assert bench.leg(paid)["sends"] == 1
@@ -273,7 +273,7 @@ def test_evidence_against_a_failed_payment_is_written_down(bench: Bench) -> None
     paid = bench.pay()
     first = bench.claim(ZOMBIE)
     bench.let_lease_expire(paid)
-    settlement.settle_lost_leases()
+    sweeps.settle_lost_leases()
     bench.age(paid, timedelta(hours=1))
     bench.inquire(Outcome.REJECTED)
     assert bench.stage(paid) is Stage.FAILED
@@ -286,7 +286,7 @@ def test_an_inquiry_that_was_lost_is_made_again(bench: Bench) -> None:
     paid = bench.paid_to(Stage.PAY_UNKNOWN)
     bench.due(paid)
     lost = bench.claim_inquiry(ZOMBIE)
-    assert settlement.claim_inquiries(WORKER, {CODE: 5}) == []
+    assert claims.claim_inquiries(WORKER, {CODE: 5}) == []
     bench.let_lease_expire(paid)
     bench.inquire(Outcome.CONFIRMED)
     settlement.conclude([bench.result(lost, Outcome.NOT_FOUND)])
@@ -325,7 +325,7 @@ def test_a_stale_never_seen_it_beside_a_confirmation_does_not_send_again(bench: 
 def test_one_answer_that_cannot_be_kept_does_not_hold_the_others(bench: Bench) -> None:
     """Together it fails; one by one the good ones are kept. (What the worker does.)"""
     good, bad = bench.pay(), bench.pay()
-    by_row = {errand.stand.id: errand for errand in settlement.claim_sends(WORKER, {CODE: 2})}
+    by_row = {errand.stand.id: errand for errand in claims.claim_sends(WORKER, {CODE: 2})}
     unkeepable = Result(by_row[bad], new_id(), Outcome.CONFIRMED, receipt=Receipt(Outcome.CONFIRMED, "SUCCESS", external_id="NUL\0"))
     batch = [bench.result(by_row[good], Outcome.CONFIRMED), unkeepable]
     with pytest.raises(Exception, match="NUL"):
@@ -341,7 +341,7 @@ def test_one_answer_that_cannot_be_kept_does_not_hold_the_others(bench: Bench) -
 def test_a_deactivated_billers_queue_fails_and_what_is_in_doubt_is_asked_about_still(bench: Bench) -> None:
     doubtful, queued = bench.paid_to(Stage.PAY_UNKNOWN), bench.pay()
     bench.configure(is_active=False)
-    settlement.fail_overdue()
+    sweeps.give_up_overdue()
     assert (bench.stage(queued), bench.find(queued).error_code) == (Stage.FAILED, "deactivated")
     bench.due(doubtful)
     bench.inquire(Outcome.CONFIRMED)
@@ -352,7 +352,7 @@ def test_a_deactivated_billers_queue_fails_and_what_is_in_doubt_is_asked_about_s
 def test_time_alone_fails_nothing_that_may_have_been_sent(bench: Bench, stage: Stage) -> None:
     paid = bench.paid_to(stage)
     bench.sql("UPDATE transactions SET expires_at = now() - interval '1 day' WHERE id = %s", paid)
-    settlement.fail_overdue()
+    sweeps.give_up_overdue()
     assert bench.stage(paid) is stage
 
 
@@ -383,6 +383,10 @@ def test_never_seen_it_is_believed_after_three_and_the_quiet_window(bench: Bench
         assert bench.stage(paid) is Stage.PAY_UNKNOWN, times
     # 120 s (the biller's longest) + 60 s + 30 s (our deadline) after the send.
     bench.age(paid, timedelta(minutes=2))
+    for times in (1, 2):
+        bench.inquire(Outcome.NOT_FOUND)
+        assert bench.stage(paid) is Stage.PAY_UNKNOWN, times
+        bench.age(paid, timedelta(seconds=20))
     bench.inquire(Outcome.NOT_FOUND)
     assert bench.stage(paid) is Stage.PAY_RETRY
     assert not bench.leg(paid)["tainted"]

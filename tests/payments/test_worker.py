@@ -7,20 +7,21 @@ from dataclasses import replace
 import pytest
 
 from core import clock, db, worker
+from core.adapters import adapter_for
 from core.errors import Unavailable
-from core.services import settlement
+from core.services import claims, settlement
 from core.services.breakers import ENOUGH, REFUSED_CREDENTIALS, Breakers
 from core.services.errands import Errand, Result
 from core.settings import settings
 from core.states import Stage
 from core.wire.contract import Outcome
-from core.worker import Lane, Worker
+from core.worker import Lane, Slots, Worker
 from tests.payments.bench import CODE, WORKER, Bench
 
 
 def errands(bench: Bench, count: int) -> list[Errand]:
     made = {bench.pay() for _ in range(count)}
-    claimed = settlement.claim_sends(WORKER, {CODE: count})
+    claimed = claims.claim_sends(WORKER, {CODE: count})
     assert {errand.stand.id for errand in claimed} == made
     return claimed
 
@@ -35,7 +36,7 @@ def test_a_claim_made_after_an_outage_is_a_fresh_one(bench: Bench, monkeypatch: 
     monkeypatch.setattr(clock, "boot_seconds", lambda: now[0])
     monkeypatch.setattr(worker, "DATABASE_RETRY_SECONDS", 0)
 
-    def claim(holder: str, slots: Mapping[str, int]) -> list[Errand]:
+    def claim(holder: str, slots: Mapping[str, int], most: int) -> list[Errand]:
         tries[0] += 1
         if tries[0] == 1:
             now[0] += 600
@@ -50,7 +51,7 @@ def test_a_claim_made_after_an_outage_is_a_fresh_one(bench: Bench, monkeypatch: 
             subject._stop()
 
         monkeypatch.setattr(subject, "_run_errand", run_errand)
-        await asyncio.wait_for(subject._run_lane(Lane("send", claim, lambda: {CODE: 1})), 10)
+        await asyncio.wait_for(subject._run_lane(Lane("send", claim, lambda: Slots({CODE: 1}))), 10)
         subject._threads.shutdown()
 
     asyncio.run(go())
@@ -80,7 +81,7 @@ def test_a_claim_that_runs_out_while_connecting_is_not_sent_either(bench: Bench,
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             here = errand.snapshot.model_copy(update={"base_url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"})
-            result = await Worker()._send(replace(errand, snapshot=here), 1_000.0)
+            result = await Worker()._send(replace(errand, party=replace(errand.party, snapshot=here)), 1_000.0)
             await until(lambda: bool(heard))
             return result
 
@@ -100,7 +101,7 @@ def test_a_call_that_cannot_be_prepared_was_not_sent(bench: Bench, monkeypatch: 
     def broken(*_: object) -> None:
         raise ValueError("All strings must be XML compatible")
 
-    monkeypatch.setattr(errand.adapter, "pay", broken)
+    monkeypatch.setattr(adapter_for(CODE), "pay", broken)
     result = asyncio.run(Worker()._send(errand, clock.boot_seconds()))
     assert (result.outcome, result.failure) == (Outcome.NOT_SENT, "not_prepared")
     settlement.conclude([result])
@@ -234,11 +235,11 @@ def test_while_it_is_open_payments_wait_and_may_be_cancelled(bench: Bench) -> No
     (errand,) = errands(bench, 1)
     Breakers().note(bad(bench, errand, 1, failure=REFUSED_CREDENTIALS))
     waiting, unwanted = bench.pay(), bench.pay()
-    assert worker._sendable() == {}
+    assert worker._sendable().by_biller == {}
     payments.cancel(bench.operator, unwanted)
     assert (bench.stage(waiting), bench.stage(unwanted)) == (Stage.QUEUED, Stage.CANCELLED)
     bench.sql("UPDATE breakers SET probe_at = now() - interval '1 s'")
     # One at a time may try, until one is answered.
-    assert worker._sendable() == {CODE: 1}
+    assert worker._sendable().by_biller == {CODE: 1}
     Breakers().note([bench.result(errand, Outcome.CONFIRMED)])
-    assert worker._sendable()[CODE] > 1
+    assert worker._sendable().by_biller[CODE] > 1

@@ -7,15 +7,20 @@ import pytest
 
 from core.states import (
     ASKING_PLACES,
+    ASKS_ABOUT,
+    IN_DOUBT,
     IN_FLIGHT,
-    NOT_YET_REACHABLE,
     PAYMENT_PLACES,
+    SENDS_FROM,
     TERMINAL,
     WHEN_LEASE_EXPIRES,
+    LegKind,
     Stage,
     Status,
+    Topology,
     TransactionType,
     is_legal,
+    leg_sent_from,
     status_of,
 )
 
@@ -76,11 +81,10 @@ def test_a_look_up_never_meets_a_money_stage(kind: TransactionType) -> None:
         assert not is_legal(kind, Stage.CREATED, Stage.ASKING)
 
 
-def test_the_readmes_diagram_is_the_table_as_far_as_it_is_reachable() -> None:
+def test_the_readmes_diagram_is_the_table() -> None:
     diagram = README.partition("```mermaid")[2].partition("```")[0]
     drawn = set(re.findall(r"^\s+([A-Z_]+) --> ([A-Z_]+)$", diagram, re.MULTILINE))
-    reachable = set(PAYMENT_PLACES) - NOT_YET_REACHABLE
-    assert drawn == {(old.value, new.value) for old in reachable for new in PAYMENT_PLACES[old].leaves_to & reachable}
+    assert drawn == {(old.value, new.value) for old, place in PAYMENT_PLACES.items() for new in place.leaves_to}
 
 
 def test_the_readmes_table_is_the_whole_table() -> None:
@@ -89,6 +93,22 @@ def test_the_readmes_table_is_the_whole_table() -> None:
     assert told == {
         stage.value: (place.status.value, place.flagged, frozenset(goal.value for goal in place.leaves_to)) for stage, place in PAYMENT_PLACES.items()
     }
+
+
+def test_every_leg_goes_out_from_where_it_may() -> None:
+    """What is claimed from a stage lands in a stage that is on the wire, by a move of the table."""
+    sending = {LegKind.DEBIT: Stage.DEBIT_SENDING, LegKind.PAY: Stage.PAY_SENDING, LegKind.REVERSAL: Stage.REVERSAL_SENDING}
+    sending |= {LegKind.PAY_REVERSAL: Stage.PAY_REVERSAL_SENDING, LegKind.REFUND: Stage.REFUND_SENDING}
+    for stage, leg in SENDS_FROM.items():
+        assert sending[leg] in PAYMENT_PLACES[stage].leaves_to, stage
+    for topology, first in ((Topology.NONE, LegKind.PAY), (Topology.COMPOSITE, LegKind.PAY), (Topology.SEPARATE, LegKind.DEBIT)):
+        assert leg_sent_from(Stage.QUEUED, topology) is first
+        assert sending[first] in PAYMENT_PLACES[Stage.QUEUED].leaves_to
+
+
+def test_whoever_stands_in_doubt_is_asked_or_asked_for_again() -> None:
+    assert {stage for stage in PAYMENT_PLACES if stage.value.endswith(("_UNKNOWN", "_ACCEPTED"))} == IN_DOUBT
+    assert set(ASKS_ABOUT) | set(SENDS_FROM) >= IN_DOUBT
 
 
 def test_a_status_is_the_same_in_both_tables() -> None:
