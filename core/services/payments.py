@@ -29,7 +29,7 @@ from core.services.policy import ASK_AGAIN_AFTER, Reason
 from core.services.proposals import propose_payment, why_no_resolution, why_no_reversal, why_no_waiver, withdraw_payment
 from core.services.transactions import existing
 from core.settings import settings
-from core.states import LEGS, LegKind, Stage, Status, Topology, TransactionType
+from core.states import ASKS_ABOUT, LEGS, TERMINAL, LegKind, Stage, Status, Topology, TransactionType
 
 # A review that was shown longer ago than this is looked through again before it is paid.
 REVIEW_LASTS = timedelta(hours=1)
@@ -42,7 +42,8 @@ ABOVE_THE_LIMIT = "{amount} needs a second person. Nothing is sent until another
 
 RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
 CANCELLABLE = (Stage.CREATED, Stage.AWAITING_APPROVAL, Stage.QUEUED)
-ASKABLE = (Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED)
+# What a person can have asked about at once. What is given back is asked for again by itself: a hurried try would only be one try less.
+ASKABLE = tuple(stage for stage in ASKS_ABOUT if stage not in TERMINAL)
 
 
 class DuplicateSuspected(BillersError):
