@@ -24,6 +24,8 @@ STAGES: Mapping[Stage, tuple[str, str]] = {
     Stage.CONNECTION: ("Connection and TLS", "Does it accept a connection, and prove who it is?"),
     Stage.AUTHENTICATION: ("Authentication", "Does the biller accept our credentials?"),
     Stage.LOOKUP: ("Look-up", "Is a test account found, and the answer understood?"),
+    Stage.BALANCE: ("Core banking", "Is it there, does it take our key, and does it know the account that is credited?"),
+    Stage.DRY_RUN: ("Dry run of a debit", "Would it debit the test account? Nothing moves."),
 }
 
 ACTIONS: Mapping[str, str] = {

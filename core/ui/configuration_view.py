@@ -14,6 +14,8 @@ from core.services import configurations, connection_tests
 from core.services.configuration_rules import LONGEST_REASON
 from core.services.configurations import Configuration
 from core.services.connection_tests import Tried
+from core.settings import settings
+from core.states import Topology
 from core.ui import configuration_form
 from core.ui.configuration_draft import Draft, draft_of
 from core.ui.configuration_form import NOTICE, TEST_NEXT
@@ -22,6 +24,9 @@ from core.ui.pieces import FORM_WIDTH, complain, turn_to
 from core.ui.session import guarded
 from core.ui.tables import ROW_PIXELS
 from core.ui.words import ago, as_of, moment_text, plain
+
+# One of the sandbox's, and how such a number looks.
+BANK_EXAMPLE = "2010000001"
 
 TABS: Mapping[str, str] = {"settings": "Settings", "test": "Test", "versions": "Versions", "history": "History"}
 
@@ -196,7 +201,7 @@ def _test(actor: Actor, one: Configuration, draft: Draft) -> None:
     if not history:
         st.info("Never tested. A test asks the biller about an account it knows; it pays nothing.", icon=":material/network_check:")
         return
-    _stages(history[0])
+    _stages(history[0], one)
     st.subheader("Earlier tests", anchor=False)
     st.dataframe(
         pd.DataFrame(
@@ -245,6 +250,14 @@ def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
                 key=f"test-kind-{one.id}",
                 help="Which kind the number is of. Example: M.",
             )
+        if _debits(one, draft):
+            st.text_input(
+                "Test account at the bank",
+                value=BANK_EXAMPLE if settings().billers_sandbox else "",
+                key=f"test-bank-account-{one.id}",
+                help=f"An account that the bank keeps for tests: core banking says whether it would debit it, and debits nothing. Example: {BANK_EXAMPLE}.",
+                autocomplete="off",
+            )
         below = st.container()
         with st.container(horizontal=True, vertical_alignment="center"):
             asked = st.form_submit_button(
@@ -270,25 +283,32 @@ def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
             st.rerun()
 
 
+def _debits(one: Configuration, draft: Draft) -> bool:
+    """Saved or only typed: either may be tested."""
+    return one.snapshot.debits_customer or draft.get("topology") in (Topology.SEPARATE.value, Topology.COMPOSITE.value)
+
+
 def _run(actor: Actor, one: Configuration, draft: Draft | None) -> None:
     account = st.session_state.get(f"test-account-{one.id}") or ""
     kind = st.session_state.get(f"test-kind-{one.id}")
+    bank_account = st.session_state.get(f"test-bank-account-{one.id}") or ""
     if draft is None:
-        connection_tests.run(actor, one.id, account, kind)
+        connection_tests.run(actor, one.id, account, kind, bank_account=bank_account)
     else:
-        connection_tests.run(actor, one.id, account, kind, typed=draft.written, credentials=draft.credentials)
+        connection_tests.run(actor, one.id, account, kind, bank_account=bank_account, typed=draft.written, credentials=draft.credentials)
 
 
-def _stages(test: Tried) -> None:
+def _stages(test: Tried, one: Configuration) -> None:
     """Stage by stage: sign, word and time; what was not reached any more is said, too."""
     with st.container(border=True, width=FORM_WIDTH):
         sign, word = (":green[:material/check_circle:]", "Passed") if test.passed else (":red[:material/cancel:]", "Did not pass")
         st.markdown(f"{sign} **{word}** in {test.milliseconds} ms :gray[· version {test.version} · {moment_text(test.at)} · {plain(test.by)}]")
-        tried = {one.stage: one for one in test.stages}
+        tried = {each.stage: each for each in test.stages}
+        not_asked = {connection_tests.Stage.TYPED, *(() if one.snapshot.debits_customer else connection_tests.BANK_STAGES)}
         for stage, (title, question) in STAGES.items():
             result = tried.get(stage)
             if result is None:
-                if stage is not connection_tests.Stage.TYPED:
+                if stage not in not_asked and not test.passed:
                     st.markdown(f":gray[:material/remove: **{title}** · not reached. {question}]")
                 continue
             icon = (

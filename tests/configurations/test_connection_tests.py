@@ -135,6 +135,73 @@ def test_what_was_never_sent_ends_a_stage_before_the_credentials(name: str) -> N
     assert connection_tests._stage_of(name) in (Stage.ADDRESS, Stage.CONNECTION)
 
 
+# ---- The bank's side, where the topology has a debit
+
+AT_THE_BANK = [(Stage.ADDRESS, True), (Stage.CONNECTION, True), (Stage.AUTHENTICATION, True), (Stage.LOOKUP, True)]
+SUSPENSE, CUSTOMER = "MWK1280600010001", "2010000001"
+
+
+@pytest.fixture
+def separate(on_sandbox: Make, sandbox: Sandbox, set_environment: SetEnvironment) -> Configuration:
+    """A biller paid out of an account at the sandbox's bank."""
+    set_environment(t24_api_url=f"http://127.0.0.1:{sandbox.port}/t24", t24_api_key="sandbox-t24-key")
+    return on_sandbox(topology="SEPARATE", credit_account=SUSPENSE)
+
+
+def test_core_banking_is_asked_after_the_biller_and_a_debit_is_only_tried(administrator: Actor, separate: Configuration, sandbox: Sandbox) -> None:
+    posted = sandbox.lines("ledger", "T24")
+    test = connection_tests.run(administrator, separate.id, ACCOUNT, bank_account=CUSTOMER)
+    assert passed(test) == [*AT_THE_BANK, (Stage.BALANCE, True), (Stage.DRY_RUN, True)]
+    assert f"knows the account {SUSPENSE} (BILLERS SUSPENSE)" in test.stages[-2].told
+    assert test.stages[-1].told == "It would debit MWK 100.00 from 2010000001. Nothing was debited: it was asked as a dry run."
+    assert sandbox.lines("ledger", "T24") == posted
+    assert connection_tests.history(administrator, separate.id)[0] == test
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"t24_api_key": "wrong"}, "does not accept this console's key. Correct T24_API_KEY"),
+        ({"t24_api_url": "http://127.0.0.1:1/t24"}, "could not be reached. Check T24_API_URL"),
+        ({"t24_api_url": None}, "Core banking is off on this machine."),
+    ],
+)
+def test_trouble_with_core_banking_ends_it_there_and_says_what_to_correct(
+    administrator: Actor, separate: Configuration, set_environment: SetEnvironment, environment: dict[str, str | None], words: str
+) -> None:
+    set_environment(**environment)
+    test = connection_tests.run(administrator, separate.id, ACCOUNT, bank_account=CUSTOMER)
+    assert passed(test) == [*AT_THE_BANK, (Stage.BALANCE, False)]
+    assert words in test.stages[-1].told
+    assert "wrong" not in test.stages[-1].told
+
+
+def test_a_suspense_account_the_bank_does_not_have_ends_it_at_core_banking(administrator: Actor, on_sandbox: Make, separate: Configuration) -> None:
+    one = on_sandbox(topology="SEPARATE", credit_account="MWK9999999999999")
+    test = connection_tests.run(administrator, one.id, ACCOUNT, bank_account=CUSTOMER)
+    assert passed(test)[-1] == (Stage.BALANCE, False)
+    assert "does not know the account MWK9999999999999. Correct the account credited." in test.stages[-1].told
+
+
+@pytest.mark.parametrize("account", ["2020000001", "2020000002", "2020000004"])
+def test_an_account_that_would_not_be_debited_ends_it_at_the_dry_run(administrator: Actor, separate: Configuration, account: str) -> None:
+    test = connection_tests.run(administrator, separate.id, ACCOUNT, bank_account=account)
+    assert passed(test)[-1] == (Stage.DRY_RUN, False)
+    assert f"would not debit MWK 100.00 from {account}" in test.stages[-1].told
+
+
+def test_of_a_biller_without_a_debit_the_bank_is_not_asked(administrator: Actor, separate: Configuration, on_sandbox: Make, sandbox: Sandbox) -> None:
+    before = len(sandbox.lines("requests", "T24"))
+    assert connection_tests.run(administrator, on_sandbox().id, ACCOUNT, bank_account=CUSTOMER).passed
+    assert len(sandbox.lines("requests", "T24")) == before
+
+
+def test_a_debit_is_not_tried_on_what_can_be_no_account(administrator: Actor, separate: Configuration) -> None:
+    with pytest.raises(BadInput, match="account at the bank"):
+        connection_tests.run(administrator, separate.id, ACCOUNT)
+    assert connection_tests.history(administrator, separate.id) == []
+
+
 # ---- What is only typed
 
 
