@@ -370,6 +370,23 @@ def test_a_test_tells_each_stage_and_stays_in_the_history(admin: Till, one: Conf
     assert len(connection_tests.history(admin.actor, one.id)) == 1
 
 
+def test_a_biller_with_a_debit_asks_for_an_account_at_the_bank_and_tells_of_its_stages(
+    admin: Till, one: Configuration, set_environment: SetEnvironment
+) -> None:
+    window = open_one(admin, one, tab="test")
+    assert "Test account at the bank" not in [each.label for each in window.text_input]
+    set_environment(t24_api_url="http://127.0.0.1:1/t24")
+    configurations.edit(admin.actor, one.id, one.version, {**one.content, "topology": "SEPARATE", "credit_account": "MWK1280600010001"})
+    window = open_one(admin, one, tab="test")
+    button(window, "Test connection").click().run()
+    assert "Enter the number of the customer's account at the bank." in said(window)
+    field(window, "Test account at the bank").set_value("2010000001")
+    button(window, "Test connection").click().run()
+    told = said(window).replace("**", "")
+    assert "Core banking · not reached." in told
+    assert "Dry run of a debit · not reached." in told
+
+
 def test_a_bad_test_account_is_told_beside_it(admin: Till, one: Configuration) -> None:
     window = open_one(admin, one, tab="test")
     field(window, "Test account (account number)").set_value("12")
