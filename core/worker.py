@@ -139,7 +139,7 @@ class Worker:
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._listen()),
         ]
-        print("ready", flush=True)
+        logs.say("ready")
         log.info("worker.started", worker=self.name)
         await self._stopping.wait()
         for task in rounds:

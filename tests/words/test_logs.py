@@ -1,6 +1,9 @@
 """The log tells what happened and where, and never what was in a variable."""
 
+import contextlib
 import json
+import sys
+from pathlib import Path
 
 import pytest
 import structlog
@@ -31,4 +34,20 @@ def test_what_is_less_severe_than_asked_for_is_not_written(capsys: pytest.Captur
     structlog.get_logger().info("chatter")
     structlog.get_logger().warning("trouble")
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["trouble"]
+    structlog.reset_defaults()
+
+
+def test_a_full_disk_under_the_log_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        logs.configure()
+        with pytest.raises(OSError, match="No space left"):
+            print("It is full.", file=full, flush=True)
+        structlog.get_logger().error("it is dropped")
+        monkeypatch.setattr(sys, "stdout", full)
+        logs.say("so is this")
+        with pytest.raises(OSError, match="No space left"):
+            full.flush()
+        with contextlib.suppress(OSError):
+            full.close()
     structlog.reset_defaults()
