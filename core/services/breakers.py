@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
 
 from core import db
 from core.access import SYSTEM
@@ -31,6 +32,11 @@ OUR_OWN = frozenset({CLAIM_TOO_OLD, NOT_PREPARED})
 
 # The line's name for HTTP 401 and 403: every further call would only be another wrong password.
 REFUSED_CREDENTIALS = "refused_credentials"
+
+
+def probe_now(session: Session, biller: str) -> None:
+    """What opened the circuit may have been mended just now: the next payment tries it."""
+    session.execute(update(Breaker).where(Breaker.biller_type == biller).values(probe_at=func.clock_timestamp()))
 
 
 class Breakers:

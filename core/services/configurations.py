@@ -25,6 +25,7 @@ from core.security import vault
 from core.services import configuration_rules as rules
 from core.services import core_banking
 from core.services.billers import write_version
+from core.services.breakers import probe_now
 from core.services.configuration_rules import LONGEST_REASON, NOTHING, Content, Invalid, differences, origin_of
 from core.services.connection_tests import Tried
 from core.services.deployment import line_policy
@@ -193,6 +194,7 @@ def edit(actor: Actor, /, config_id: uuid.UUID, shown: int, content: Content, cr
         if entered:
             config.authentication = _sealed(config.id, rules.merged(content, _kept(config), entered))
             changes["authentication"] = CHANGED
+            probe_now(session, config.biller_type)
         if not changes:
             raise BadInput("Nothing was changed, so there is nothing to save.")
         for name, value in _columns(snapshot).items():

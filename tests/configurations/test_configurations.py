@@ -264,3 +264,15 @@ def test_what_a_form_shows_is_what_is_stored(administrator: Actor, one: Configur
         config = Billers(session).with_id(one.id)
         assert config is not None
         assert Snapshot.model_validate(one.content) == Snapshot.of(config)
+
+
+def test_corrected_credentials_are_tried_at_once_although_the_circuit_is_open(administrator: Actor, one: Configuration) -> None:
+    with db.unit_of_work() as session:
+        session.execute(text("INSERT INTO breakers VALUES (:biller, now(), now() + interval '1 hour', 'It refuses our credentials.')"), {"biller": LWB})
+    open_for = text("SELECT probe_at > clock_timestamp() FROM breakers")
+    configurations.edit(administrator, one.id, 1, {**one.content, "timeout_ms": 5_000})
+    with db.unit_of_work() as session:
+        assert session.execute(open_for).scalar_one() is True
+    configurations.edit(administrator, one.id, 2, {**one.content, "timeout_ms": 5_000}, {"password": "a new one"})
+    with db.unit_of_work() as session:
+        assert session.execute(open_for).scalar_one() is False
