@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -126,7 +127,7 @@ def _give_up_without_id(session: Session, rows: Sequence[Transaction]) -> None:
     """A debit that is to be given back by an id nobody ever told: for people."""
     stands = {row.id: Stand.of(row) for row in rows}
     if early := [stand for stand in stands.values() if stand.stage is not Stage.REVERSAL_SENDING]:
-        stands |= move_many(session, [Move(stand, Stage.REVERSAL_SENDING, Reason.NO_DEBIT_ID) for stand in early])
+        stands |= move_many(session, [Move(stand, Stage.REVERSAL_SENDING, Reason.NO_DEBIT_ID, wait=timedelta(0)) for stand in early])
     move_many(session, [Move(stand, Stage.REVIEW, Reason.NO_DEBIT_ID) for stand in stands.values()])
 
 

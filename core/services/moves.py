@@ -70,8 +70,11 @@ MOVE = text(
             lease_epoch = t.lease_epoch + (asked.owner IS NOT NULL)::integer,
             lease_until = CASE WHEN asked.owner IS NOT NULL THEN clock_timestamp() + asked.wait_ms * interval '1 millisecond' END,
             external_transaction_id = coalesce(asked.external_id, t.external_transaction_id),
-            error_code = asked.error_code,
-            error_message = asked.error_message,
+            -- While a debit is given back, what is told stays why: the customer asks why the bill is not paid.
+            error_code = CASE WHEN asked.to_stage IN ('REVERSAL_SENDING', 'REVERSAL_UNKNOWN', 'REVERSED') THEN coalesce(t.error_code, asked.error_code)
+                ELSE asked.error_code END,
+            error_message = CASE WHEN asked.to_stage IN ('REVERSAL_SENDING', 'REVERSAL_UNKNOWN', 'REVERSED') THEN coalesce(t.error_message, asked.error_message)
+                ELSE asked.error_message END,
             customer_account_name = coalesce(asked.customer_name, t.customer_account_name),
             api_endpoint = coalesce(asked.endpoint, t.api_endpoint),
             metadata = coalesce(t.metadata || asked.extra, asked.extra, t.metadata),

@@ -39,6 +39,9 @@ from core.wire.contract import Account, Bundles, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
+# Where nothing is told as an error of what brought it there.
+WENT_WELL = frozenset({Stage.DEBITED, Stage.COMPLETED, Stage.REFUND_SENDING, Stage.REVERSED})
+
 Legs = Mapping[uuid.UUID, Mapping[LegKind, Leg]]
 
 
@@ -205,7 +208,7 @@ def _learnt(one: Decided) -> Learnt:
 
 def _move_of(one: Decided, stand: Stand, step: int) -> Move:
     (to, reason), result = one.verdict.path[step], one.result
-    settled_well = to is Stage.COMPLETED
+    went_well = to in WENT_WELL
     return Move(
         stand,
         to,
@@ -213,9 +216,9 @@ def _move_of(one: Decided, stand: Stand, step: int) -> Move:
         wait=one.verdict.wait if step == len(one.verdict.path) - 1 else timedelta(0),
         # Core banking's number of a debit is its leg's; the transaction is known by the biller's.
         external_id=_external_id(result) if one.kind is LegKind.PAY else None,
-        error_code=None if settled_well or result is None else result.code or result.failure,
-        error_message=None if settled_well or result is None else result.message,
-        extra=sold_with(result.receipt) if settled_well and result and result.receipt and one.kind is LegKind.PAY else None,
+        error_code=None if went_well or result is None else result.code or result.failure,
+        error_message=None if went_well or result is None else result.message,
+        extra=sold_with(result.receipt) if to is Stage.COMPLETED and result and result.receipt and one.kind is LegKind.PAY else None,
         facts={"leg": one.kind} if result is None else {"leg": one.kind, "outcome": result.outcome, "attempt": str(result.errand.attempt_id)},
     )
 
