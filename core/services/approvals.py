@@ -117,6 +117,8 @@ def _seen(session: Session, actor: Actor, proposal: Proposal) -> Waiting:
 def _why_not(actor: Actor, proposal: Proposal, transaction: Transaction) -> str | None:
     if not actor.may("transactions:approve"):
         return "Your role does not include deciding about proposals."
+    if actor.id is None:
+        return "A person decides, not a machine."
     if proposal.proposed_by == actor.id:
         return "You proposed it: another person decides."
     if transaction.initiated_by == actor.id:
@@ -253,6 +255,8 @@ def _resolve(session: Session, approver: Actor, proposal: Proposal, transaction:
 def _reverse(session: Session, approver: Actor, proposal: Proposal, transaction: Transaction) -> None:
     reason = f"Two people asked {transaction.biller_name} to give it back: {proposal.reason.rstrip('.')}."
     facts = {"proposal": str(proposal.id)}
+    if why := why_no_reversal(session, transaction):
+        raise NotLegalNow(why)
     move(session, Move(Stand.of(transaction), Stage.REVERSAL_REQUESTED, reason, wait=timedelta(0), actor=approver, facts=facts))
     wake.the_worker(session)
 

@@ -15,7 +15,9 @@ from core.models.snapshot import Snapshot
 from core.repositories.proposals import Proposals
 from core.services.billers import version_of
 from core.services.moves import Move, Stand, move
+from core.services.policy import next_aftercare
 from core.services.proposals import can_ask, leg_of
+from core.services.settlement import promise_of
 from core.settings import settings
 from core.states import LegKind, Stage, Topology, TransactionType, is_legal
 
@@ -256,8 +258,8 @@ def carry_out(session: Session, approver: Actor, transaction: Transaction, propo
                 stand,
                 stage,
                 reason,
-                # Whoever takes it from here looks at once; what has ended or stays paid is looked at by nobody.
-                wait=None if is_last and stage in (Stage.COMPLETED, Stage.FAILED, Stage.REVERSED) else timedelta(0),
+                # Whoever takes it from here looks at once.
+                wait=_wait_at_the_end(session, transaction, stage, legs) if is_last and stage in ENDS else timedelta(0),
                 actor=approver,
                 external_id=proposal.reference if way.number_of is LegKind.PAY else None,
                 error_code=way.code,
@@ -266,6 +268,16 @@ def carry_out(session: Session, approver: Actor, transaction: Transaction, propo
         )
     if way.sends_on:
         give_time(session, transaction)
+
+
+ENDS = (Stage.COMPLETED, Stage.FAILED, Stage.REVERSED)
+
+
+def _wait_at_the_end(session: Session, transaction: Transaction, end: Stage, legs: Mapping[LegKind, Leg]) -> timedelta | None:
+    """People may be wrong: where they say that the biller was not paid, it is asked twice more, and a late yes is told to them as a break."""
+    if end is Stage.COMPLETED or transaction.stage != Stage.REVIEW.value or not legs[LegKind.PAY].sends:
+        return None
+    return next_aftercare(promise_of(transaction.biller_type, pinned(session, transaction)), timedelta(0))
 
 
 def _know(session: Session, transaction: Transaction, way: Way, leg: LegKind, reference: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from core.ids import new_id, new_reference
 from core.models import Proposal
 from core.services import approvals
 from core.settings import settings
-from core.states import LEGS, LegKind, Stage, Topology, status_of
+from core.states import AT_REST, LEGS, LegKind, Stage, Topology, status_of
 from tests.payments.bench import CODE, Bench
 from tests.payments.conftest import bench, shared_bench  # noqa: F401 - fixtures
 from tests.world import SetEnvironment
+
+# Nobody takes it up meanwhile.
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
 LIMIT, BELOW, ABOVE = "100000.00", "100000.00", "100000.01"
 
@@ -72,6 +76,7 @@ class Desk:
             "stage": stage.value,
             "status": status_of(stage).value,
             "version": version,
+            "next_action_at": None if stage in AT_REST | {Stage.REVIEW_REVERSAL} else FAR,
         }
         config = "(SELECT id FROM biller_configs WHERE biller_type = %s), (SELECT version FROM biller_configs WHERE biller_type = %s)"
         self.by_hand(
