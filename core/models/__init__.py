@@ -4,6 +4,7 @@ from core.models.audit import AuditEntry, Seal
 from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
 from core.models.breaks import Break
+from core.models.bulk import BulkAct, BulkItem
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.proposals import Proposal
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
@@ -19,6 +20,8 @@ __all__ = [
     "BillerType",
     "Break",
     "Breaker",
+    "BulkAct",
+    "BulkItem",
     "ConnectionTest",
     "Draft",
     "Event",
