@@ -23,6 +23,7 @@ PAGES = (
     ("payment", "Pay", ":material/payments:", "transactions:pay"),
     ("my_day", "My day", ":material/today:", "transactions:pay"),
     ("transactions", "Transactions", ":material/receipt_long:", "transactions:read"),
+    ("approvals", "Approvals", ":material/how_to_reg:", "approvals:read"),
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
 )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from core.banking.t24 import T24
 from core.models import Transaction
 from core.money import Money
-from core.states import Stage, TransactionType
+from core.states import LegKind, Stage, Topology, TransactionType
 from core.ui.words import clock_time, date_text, moment_text
 from core.wire.accidents import ACCIDENTS
 
@@ -61,15 +62,22 @@ PAYMENTS: Mapping[Stage, Telling] = {
         "{next} {until}",
     ),
     S.PAY_REJECTED: Telling("bad", "{biller} refused the payment.", "{why}", "It is being closed."),
-    S.REVERSAL_SENDING: Telling("doubt", "{biller} refused; the customer's money is being given back.", "Do not pay again yet.", "{next}"),
-    S.REVERSAL_UNKNOWN: Telling("doubt", "{biller} refused; giving the money back is being confirmed.", "Do not pay again yet.", "{next}"),
+    S.REVERSAL_SENDING: Telling(
+        "doubt", "{biller} was not paid; the customer's account is given the money back. Do not pay again yet.", "The customer does not have it yet.", "{next}"
+    ),
+    S.REVERSAL_UNKNOWN: Telling(
+        "doubt",
+        "{biller} was not paid; giving the money back is being confirmed with core banking. Do not pay again yet.",
+        "The customer may or may not have it.",
+        "{next}",
+    ),
     S.REVIEW: Telling(
         "review",
         "Two people decide about this payment. Do not pay again.",
         "Asking {biller} did not tell for certain whether it has the money.",
         "Two managers compare it with {biller}'s statement: give them our reference {reference}.",
     ),
-    S.COMPLETED: Telling("good", "Paid: {amount} to {biller}.", "{biller} confirmed it for account {account}{of_name}.", "{references}"),
+    S.COMPLETED: Telling("good", "Paid: {amount} to {biller}.", "{biller} confirmed it for account {account}{of_name}. {debited}", "{references}"),
     S.REVERSAL_REQUESTED: Telling("review", "Paid: {amount} to {biller}. Giving it back was asked for.", "Until it is confirmed it counts as paid.", "{next}"),
     S.PAY_REVERSAL_SENDING: Telling("doubt", "{biller} is asked to give {amount} back.", "Until it is confirmed it counts as paid.", "{next}"),
     S.PAY_REVERSAL_UNKNOWN: Telling("doubt", "Giving {amount} back is being confirmed with {biller}.", "Until then it counts as paid.", "{next}"),
@@ -84,7 +92,42 @@ PAYMENTS: Mapping[Stage, Telling] = {
     S.CANCELLED: Telling(
         "stopped", "Cancelled. No money moved.", "It was stopped before anything was sent to {biller}.", "Retry it, or make a new payment, if it was meant."
     ),
-    S.REVERSED: Telling("stopped", "Given back: {amount}.", "{biller} was not paid in the end, and the customer has the money again.", "{references}"),
+    S.REVERSED: Telling("stopped", "Given back: {amount}.", "{biller} has nothing of it in the end. {given_back}", "{references}"),
+}
+
+# Where core banking was debited first, the same stages mean something else for the customer's money.
+AFTER_A_DEBIT: Mapping[Stage, Telling] = {
+    S.QUEUED: Telling(
+        "waiting",
+        "Waiting for the customer's account to be debited.",
+        "Nothing was sent yet, to core banking or {biller}: it can still be cancelled.",
+        "It is sent by itself. {until}",
+    ),
+    S.PAY_SENDING: Telling(
+        "doubt", "Being confirmed with {biller}. Do not pay again.", "{debited} It was sent to {biller}, which has not answered yet.", "{answer_until}"
+    ),
+    S.PAY_ACCEPTED: Telling(
+        "doubt",
+        "{biller} has accepted the payment and decides later. Do not pay again.",
+        "{debited} It counts as paid only once {biller} confirms it; if it refuses, the money is given back.",
+        "{next}",
+    ),
+    S.PAY_UNKNOWN: Telling(
+        "doubt", "Being confirmed with {biller}. Do not pay again.", "{debited} {biller} gave no clear answer: it may or may not have the payment.", "{next}"
+    ),
+    S.PAY_RETRY: Telling(
+        "waiting",
+        "{biller} could not be reached. Do not pay again.",
+        "{debited} {biller} was sent nothing: it is tried by itself, under the same reference.",
+        "{next} {until}",
+    ),
+    S.PAY_REJECTED: Telling("bad", "{biller} refused the payment. Do not pay again yet.", "{why}", "The customer's account is given the money back next."),
+    S.REVIEW: Telling(
+        "review",
+        "Two people decide about this payment. Do not pay again.",
+        "Asking did not tell for certain what became of the money, at the bank or at {biller}.",
+        "Two managers compare it with both statements: give them our reference {reference}.",
+    ),
 }
 
 QUESTIONS: Mapping[Stage, Telling] = {
@@ -106,9 +149,11 @@ OF_ITS_TYPE: Mapping[tuple[TransactionType, Stage], Telling] = {
     (T.BUNDLE_DETAILS, S.COMPLETED): Telling("good", "{biller} answered: it offers {bundles} to {account}.", "No money moved."),
     (T.BUNDLE_DETAILS, S.FAILED): Telling("bad", "{biller} told nothing of its bundles for {account}.", "{why}", "{advice}"),
     (T.CONFIRM_INVOICE, S.COMPLETED): Telling(
-        "good", "Paid: {amount} to {biller}.", "{biller} confirmed {invoice} of account {account}{of_name}.", "{references}"
+        "good", "Paid: {amount} to {biller}.", "{biller} confirmed {invoice} of account {account}{of_name}. {debited}", "{references}"
     ),
-    (T.CONFIRM_BUNDLE, S.COMPLETED): Telling("good", "Paid: {amount} to {biller}.", "{biller} confirmed {bundle} for {account}{of_name}.", "{references}"),
+    (T.CONFIRM_BUNDLE, S.COMPLETED): Telling(
+        "good", "Paid: {amount} to {biller}.", "{biller} confirmed {bundle} for {account}{of_name}. {debited}", "{references}"
+    ),
 }
 
 DEMONSTRATION = "This is a demonstration: no biller was asked, and no money moved."
@@ -131,8 +176,21 @@ REFUSALS: Mapping[str, Refusal] = {
     "LIMIT_EXCEEDED": Refusal("The amount is above what {biller} takes for this account.", "Pay a smaller amount."),
     "INVOICE_PAID": Refusal("This invoice is paid already.", "Nothing is left to do; show the customer the earlier payment."),
     "INVOICE_EXPIRED": Refusal("This invoice has expired.", "Fetch the invoice anew, and pay that one."),
+    # Core banking's, of the customer's account.
+    "AC-INSUFFICIENT.FUNDS": Refusal(
+        "The customer's account at the bank does not have enough.", "Debit another account, or pay once there is enough on this one."
+    ),
+    "AC-INVALID.ACCOUNT": Refusal("The bank has no such account of the customer.", "Compare the number with the customer's card or book, and enter it again."),
+    "AC-ACCOUNT.CLOSED": Refusal("The customer's account at the bank is closed.", "Debit another account."),
+    "AC-ACCOUNT.BLOCKED": Refusal("The customer's account at the bank is blocked.", "Debit another account; the customer's branch knows why."),
+    "AC-POSTING.RESTRICT": Refusal("The customer's account at the bank may not be debited.", "Debit another account; the customer's branch knows why."),
+    "AC-LIMIT.EXCEEDED": Refusal("The amount is above what may be debited from the customer's account.", "Pay a smaller amount, or debit another account."),
+    "FT-INVALID.AMOUNT": Refusal("Core banking does not take this amount.", "Agree on another amount with the customer, and pay that."),
+    "FT-INVALID.CURRENCY": Refusal("The customer's account is kept in another currency.", "Debit an account in the currency of the bill."),
     "expired": Refusal("It could not be sent to {biller} in time.", "Retry it when {biller} can be reached again."),
     "deactivated": Refusal("{biller} was switched off before anything was sent.", "Ask an administrator when it will be back."),
+    "not_with_biller": Refusal("Two people compared it with {biller}'s statement: it is not there.", "Retry it if it is still meant."),
+    "not_debited": Refusal("Two people compared it with the bank's statement: nothing was debited.", "Retry it if it is still meant."),
     "lease_expired": Refusal("The call to {biller} was interrupted.", "Simply ask again."),
 }
 
@@ -165,6 +223,11 @@ def lost_on_the_way(transaction: Transaction) -> bool:
     return code in ACCIDENTS or code.startswith("http_") or code == "lease_expired"
 
 
+def of_the_bank(transaction: Transaction) -> bool:
+    """Its code is core banking's."""
+    return transaction.error_code in T24.outcomes
+
+
 def refusal_of(transaction: Transaction) -> Refusal:
     """Why it failed. A code nobody listed is told in the biller's own words, which stand in quotation marks."""
     if known := REFUSALS.get(_listed(transaction)):
@@ -177,7 +240,8 @@ def refusal_of(transaction: Transaction) -> Refusal:
 def tell(transaction: Transaction, escape: Escape = str) -> Telling:
     """The sentences of this transaction at this stage. `escape` is applied to whatever came from outside."""
     kind, stage = TransactionType(transaction.transaction_type), Stage(transaction.stage)
-    row = OF_ITS_TYPE.get((kind, stage)) or (PAYMENTS if kind.moves_money else QUESTIONS)[stage]
+    debits_first = AFTER_A_DEBIT if transaction.topology == Topology.SEPARATE.value and kind.moves_money else {}
+    row = OF_ITS_TYPE.get((kind, stage)) or debits_first.get(stage) or (PAYMENTS if kind.moves_money else QUESTIONS)[stage]
     words = _words(transaction, escape)
     happened, means, then = (" ".join(part.format(**words).split()) for part in (row.happened, row.means, row.next))
     # Before anything that sounds like money: nobody is to believe in a payment that was made up.
@@ -205,8 +269,26 @@ def _words(transaction: Transaction, escape: Escape) -> dict[str, str]:
         "due": _due(transaction),
         "bundle": _bundle(transaction, escape),
         "bundles": _bundles(transaction),
-        "until": _at("It is given up at {}, and then no money has moved.", transaction.expires_at),
+        "until": _at(_given_up(transaction), transaction.expires_at),
+        "debited": _debited(transaction, escape),
+        "given_back": _given_back(transaction, escape),
     }
+
+
+def _given_up(transaction: Transaction) -> str:
+    """What a payment comes to that could not be sent in time."""
+    took = transaction.topology == Topology.SEPARATE.value and transaction.stage == S.PAY_RETRY.value
+    return "It is given up at {}, and then the customer's account is given the money back." if took else "It is given up at {}, and then no money has moved."
+
+
+def _debited(transaction: Transaction, escape: Escape) -> str:
+    return f"Account {escape(transaction.debit_account)} at the bank was debited." if transaction.debit_account else ""
+
+
+def _given_back(transaction: Transaction, escape: Escape) -> str:
+    if transaction.debit_account:
+        return f"The customer's account {escape(transaction.debit_account)} at the bank has the money again."
+    return "The customer gets it back over the counter."
 
 
 def _references(transaction: Transaction, escape: Escape) -> str:
@@ -250,14 +332,25 @@ def _at(sentence: str, moment: datetime | None) -> str:
 
 # ---- What came of one request
 
-OUTCOMES: Mapping[str, str] = {
-    "CONFIRMED": "The biller has it.",
-    "ACCEPTED": "The biller will decide later.",
-    "REJECTED": "The biller does not have it and will not take it.",
-    "NOT_SENT": "Nothing was sent: the biller cannot have seen it.",
-    "UNKNOWN": "It does not tell whether the biller acted: it is asked about, never sent again.",
-    "NOT_FOUND": "The biller says it has never seen this reference.",
+# `{party}` is whoever was asked: "The biller", "Core banking".
+SAID: Mapping[str, str] = {
+    "CONFIRMED": "{party} has it.",
+    "ACCEPTED": "{party} will decide later.",
+    "REJECTED": "{party} does not have it and will not take it.",
+    "NOT_SENT": "Nothing was sent: {party} cannot have seen it.",
+    "UNKNOWN": "It does not tell whether {party} acted: it is asked about, never sent again.",
+    "NOT_FOUND": "{party} says it has never seen this reference.",
 }
+
+
+def _by(party: str) -> Mapping[str, str]:
+    """A sentence begins large, and the party's name inside one does not."""
+    inner = party[0].lower() + party[1:]
+    return {outcome: words.format(party=party if words.startswith("{party}") else inner) for outcome, words in SAID.items()}
+
+
+OUTCOMES: Mapping[str, str] = _by("The biller")
+BANK_OUTCOMES: Mapping[str, str] = _by("Core banking")
 QUESTION_OUTCOMES: Mapping[str, str] = {
     **OUTCOMES,
     "CONFIRMED": "The biller answered what it was asked.",
@@ -273,4 +366,12 @@ VERBS: Mapping[str, str] = {
     "confirm_invoice": "Invoice paid",
     "bundles": "Bundles asked for",
     "purchase_bundle": "Bundle bought",
+}
+BANK_VERBS: Mapping[tuple[LegKind, str], str] = {
+    (LegKind.DEBIT, "debit"): "Debit sent to core banking",
+    (LegKind.DEBIT, "inquire"): "Core banking asked about the debit",
+    (LegKind.REVERSAL, "reverse"): "Core banking asked to give the debit back",
+    (LegKind.REVERSAL, "inquire"): "Core banking asked about the debit",
+    (LegKind.REFUND, "debit"): "Refund sent to core banking",
+    (LegKind.REFUND, "inquire"): "Core banking asked about the refund",
 }

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -12,11 +13,35 @@ from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import Action, DuplicateSuspected
 from core.states import Stage
+from core.ui import approvals_card
 from core.ui.pieces import FORM_WIDTH, code, complain, show_facts, show_telling
 from core.ui.session import guarded
 from core.ui.tellings import tell
 from core.ui.transaction_place import elsewhere
 from core.ui.words import ago, amount, look, moment_text, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A button: the name its service knows it by, and its words. Each but the first leads to a question before anything is done."""
+
+    name: str
+    label: str
+    icon: str
+    help: str
+
+
+CHECK = Act("check", "Check now", ":material/help:", "Asks at once what became of it, at most every ten seconds.")
+ALONE = (
+    Act("retry", "Retry", ":material/replay:", "Pays the same bill again, as a new payment linked to this one. Asks before it does."),
+    Act("cancel", "Cancel", ":material/block:", "Stops it before anything is sent. Asks before it does."),
+)
+# Shown to whoever may propose them: to anybody else they could never be more than off.
+BY_TWO = (
+    Act("resolve", "Resolve", ":material/gavel:", "Says with a statement what became of it. Another manager decides."),
+    Act("reverse", "Reverse", ":material/undo:", "Proposes that the biller gives the payment back. Another manager decides."),
+    Act("waive", "Waive", ":material/alt_route:", "Proposes that its account may be paid although it is under review. Another manager decides."),
+)
 
 
 def offer(actor: Actor, story: Story) -> None:
@@ -26,24 +51,14 @@ def offer(actor: Actor, story: Story) -> None:
         return
     possible = {action.name: action for action in payments.actions(actor, one, retried=story.child is not None)}
     complain(st.session_state.pop(f"refused-{one.id}", None))
+    approvals_card.tell_of(actor, one)
+    asking = [*ALONE, *(act for act in BY_TWO if actor.may(f"transactions:{act.name}"))]
     with st.container(horizontal=True):
-        _button(
-            possible["check"],
-            "Check now",
-            ":material/help:",
-            "Asks the biller at once what became of it, at most every ten seconds.",
-            on_click=_check,
-            args=(one.id,),
-        )
-        if _button(possible["retry"], "Retry …", ":material/replay:", "Pays the same bill again, as a new payment linked to this one. Asks before it does."):
-            elsewhere(id=one.our_transaction_id, retry="1")
-        if _button(possible["cancel"], "Cancel …", ":material/block:", "Stops it before anything is sent. Asks before it does."):
-            elsewhere(id=one.our_transaction_id, cancel="1")
-    off = [
-        f"*{label}*: {plain(possible[name].why_not)}"
-        for name, label in (("check", "Check now"), ("retry", "Retry"), ("cancel", "Cancel"))
-        if possible[name].why_not
-    ]
+        _button(possible[CHECK.name], CHECK.label, CHECK.icon, CHECK.help, on_click=_check, args=(one.id,))
+        for act in asking:
+            if _button(possible[act.name], f"{act.label} …", act.icon, act.help):
+                elsewhere(id=one.our_transaction_id, **{act.name: "1"})
+    off = [f"*{act.label}*: {plain(possible[act.name].why_not)}" for act in (CHECK, *asking) if possible[act.name].why_not]
     if off:
         st.caption("Off: " + " ".join(off))
 
@@ -65,7 +80,7 @@ def _check(actor: Actor, transaction_id: uuid.UUID) -> None:
         st.session_state[f"refused-{transaction_id}"] = error.sentence
 
 
-def _confirm_facts(one: Transaction) -> None:
+def confirm_facts(one: Transaction) -> None:
     show_facts(
         {
             "Amount": f"**{amount(one.amount, one.currency)}**",
@@ -79,7 +94,7 @@ def _confirm_facts(one: Transaction) -> None:
     )
 
 
-def _why_not(actor: Actor, one: Transaction, name: str, retried: bool = False) -> str | None:
+def why_not(actor: Actor, one: Transaction, name: str, retried: bool = False) -> str | None:
     return next(action.why_not for action in payments.actions(actor, one, retried=retried) if action.name == name)
 
 
@@ -91,12 +106,12 @@ def retry_step(actor: Actor, one: Transaction) -> None:
     with st.container(width=FORM_WIDTH):
         st.subheader("Pay this again?", anchor=False)
         show_telling(tell(one, plain))
-        _confirm_facts(one)
-        if why := _why_not(actor, one, "retry"):
+        confirm_facts(one)
+        if why := why_not(actor, one, "retry"):
             st.warning(f"It cannot be retried. {plain(why)}", icon=":material/block:")
         else:
             _retry_form(actor, one)
-        _leave(one, "Leave it as it is")
+        leave(one, "Leave it as it is")
 
 
 def _retry_form(actor: Actor, one: Transaction) -> None:
@@ -128,13 +143,13 @@ def cancel_step(actor: Actor, one: Transaction) -> None:
         if Stage(one.stage) is Stage.CANCELLED:
             elsewhere(id=one.our_transaction_id)
         st.subheader("Stop this payment?", anchor=False)
-        _confirm_facts(one)
+        confirm_facts(one)
         complain(st.session_state.pop(f"refused-{one.id}", None))
-        if why := _why_not(actor, one, "cancel"):
+        if why := why_not(actor, one, "cancel"):
             st.warning(f"It cannot be cancelled. {plain(why)}", icon=":material/block:")
         else:
             st.button("Cancel the payment", type="primary", icon=":material/block:", on_click=cancel, args=(one.id,), shortcut="Ctrl+Enter")
-        _leave(one, "Let it go on")
+        leave(one, "Let it go on")
 
 
 @guarded("transactions:cancel_own")
@@ -146,6 +161,6 @@ def cancel(actor: Actor, transaction_id: uuid.UUID) -> None:
         st.session_state[f"refused-{transaction_id}"] = error.sentence
 
 
-def _leave(one: Transaction, label: str) -> None:
+def leave(one: Transaction, label: str) -> None:
     if st.button(label, icon=":material/arrow_back:", type="tertiary"):
         elsewhere(id=one.our_transaction_id)

@@ -10,7 +10,7 @@ from core.ui.pieces import turn_to
 PEEK = "peek"
 
 # Steps of the view that stand in the address beside the id.
-OWN_PARAMETERS = ("id", "retry", "cancel", PEEK)
+OWN_PARAMETERS = ("id", "retry", "cancel", "resolve", "reverse", "waive", PEEK)
 
 
 def elsewhere(**more: str) -> NoReturn:

@@ -18,6 +18,7 @@ OPEN_TO = {
     "payment": COUNTER,
     "my_day": COUNTER,
     "transactions": EVERYBODY,
+    "approvals": {"manager"},
     "analytics": EVERYBODY,
     "configurations": {"administrator"},
 }

@@ -1,0 +1,13 @@
+"""Approvals: what waits for a second person, with everything that was shown to whoever proposed it."""
+
+from core.ui.session import guard
+
+guard("approvals:read")
+
+import streamlit as st  # noqa: E402 - the guard goes first
+
+from core.ui import approvals_view  # noqa: E402
+
+st.title("Approvals", anchor=False)
+
+approvals_view.show()
