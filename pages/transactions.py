@@ -1,4 +1,4 @@
-"""Transactions: the list, or with `?id=` the story of one."""
+"""Transactions: the list, with `?id=` the story of one, or with `?bulk=` an act on many."""
 
 from core.ui.session import guard
 
@@ -6,10 +6,12 @@ actor = guard("transactions:read")
 
 import streamlit as st  # noqa: E402 - the guard goes first
 
-from core.ui import transaction_list, transaction_view  # noqa: E402
+from core.ui import bulk_view, transaction_list, transaction_view  # noqa: E402
 
 if asked := st.query_params.get("id"):
     transaction_view.show(actor, asked)
+elif asked := st.query_params.get("bulk"):
+    bulk_view.show(actor, asked)
 else:
     st.title("Transactions", anchor=False)
     transaction_list.show(actor)

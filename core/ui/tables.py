@@ -90,12 +90,26 @@ def columns(*, marked: bool = False) -> dict[str, object]:
     }
 
 
-def grid(rows: Sequence[Transaction], names: Mapping[str, str], key: str, on_pick: Callable[[str], object]) -> Transaction | None:
-    """Draws the rows. A click anywhere in one hands its reference to `on_pick`; answers the one whose reference itself was clicked."""
+def grid(
+    rows: Sequence[Transaction],
+    names: Mapping[str, str],
+    key: str,
+    on_pick: Callable[[str], object],
+    *,
+    chosen: Sequence[Transaction] = (),
+    on_choose: Callable[[Sequence[Transaction]], object] | None = None,
+) -> Transaction | None:
+    """Draws the rows. A click anywhere in one hands its reference to `on_pick`; answers the one whose reference itself was clicked.
+
+    With `on_choose` rows can be ticked, several of them: it is handed those, and `chosen` are ticked from the start.
+    """
+    several = on_choose is not None
 
     def picked() -> None:
         selection = st.session_state[key].selection
-        for place in [*selection.rows, *(row for row, _ in selection.cells)][:1]:
+        if on_choose is not None:
+            on_choose([rows[place] for place in selection.rows])
+        for place in [*([] if several else selection.rows), *(row for row, _ in selection.cells)][:1]:
             on_pick(rows[place].our_transaction_id)
 
     st.dataframe(
@@ -106,8 +120,9 @@ def grid(rows: Sequence[Transaction], names: Mapping[str, str], key: str, on_pic
         row_height=ROW_PIXELS,
         key=key,
         on_select=picked,
-        selection_mode=("single-row", "single-cell"),
-        alt="Transactions, newest first. Select a row to see it beside the list.",
+        selection_mode=("multi-row" if several else "single-row", "single-cell"),
+        selection_default={"selection": {"rows": [place for place, row in enumerate(rows) if row in chosen]}} if chosen else None,
+        alt="Transactions, newest first. Select a cell to see its row beside the list" + ("; tick rows to act on them." if several else "."),
     )
     clicked = st.session_state.get(OPENED)
     return rows[clicked.row] if clicked and clicked.row < len(rows) else None

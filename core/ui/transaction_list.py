@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from core.access import Actor
+from core.models import Transaction
 from core.repositories.exports import Profile
 from core.repositories.statistics import Figures
 from core.repositories.transactions import Cursor, Page
 from core.services import billers, statistics, transactions
 from core.services.transactions import PAGE_SIZES
-from core.ui import tables, transaction_view
+from core.ui import bulk_acts, tables, transaction_view
 from core.ui.filters import PACE, PACES, SIZE, Asked, asked_in_address, chips, clear_complaints, fields, in_words, remember, show_in_widgets
 from core.ui.pieces import LOOKUP, PAYMENT, link_to, turn_to
 from core.ui.session import guarded_fragment
@@ -47,10 +48,11 @@ def show(actor: Actor) -> None:
     totals = statistics.totals(actor, wanted)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         _totals(totals, page)
-        _export(actor, asked, totals, in_words(asked, names, plain))
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            bulk_acts.offer(actor, asked, page.rows, totals.rows)
+            _export(actor, asked, totals, in_words(asked, names, plain))
     if page.rows:
-        key = f"list-{asked.address()}-{st.session_state.get(transaction_view.PEEKS, 0)}"
-        picked = tables.grid(page.rows, billers.short_names(actor), key, transaction_view.peek)
+        picked = _grid(actor, asked, page)
         if picked is not None:
             # The filter stays in the address, so that the way back leads to this same list.
             turn_to(**asked.address(), id=picked.our_transaction_id)
@@ -61,8 +63,16 @@ def show(actor: Actor) -> None:
         _pace(asked)
     if page.rows:
         _turn_pages(asked, page)
-    if reference := st.query_params.get(transaction_view.PEEK):
+    if not bulk_acts.ask() and (reference := st.query_params.get(transaction_view.PEEK)):
         transaction_view.drawer(actor, reference)
+
+
+def _grid(actor: Actor, asked: Asked, page: Page) -> Transaction | None:
+    """Of other rows another grid: a tick belongs to its payment, not to its place on the page."""
+    rows = hash(tuple(row.id for row in page.rows))
+    key = f"list-{asked.address()}-{rows}-{st.session_state.get(transaction_view.PEEKS, 0)}"
+    ticked = {"chosen": bulk_acts.chosen(page.rows), "on_choose": bulk_acts.choose} if bulk_acts.acts_of(actor) else {}
+    return tables.grid(page.rows, billers.short_names(actor), key, transaction_view.peek, **ticked)
 
 
 # ---- Above the list
