@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, DateTime, and_, cast, func, literal, selec
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from core.models import Answer, Attempt, BillerConfig, Breaker, Event, Transaction
+from core.models import Answer, Attempt, BillerConfig, Break, Breaker, Event, Transaction
 from core.repositories.filters import TransactionFilter
 from core.states import MONEY_TYPES, Stage, Status
 from core.wire.contract import Outcome, Verb
@@ -277,6 +277,22 @@ class Statistics:
             return Waiting()
         references = select(Transaction.our_transaction_id).where(*where).order_by(Transaction.created_at, Transaction.id).limit(NAMED)
         return Waiting(count, oldest_at, dict(zip(ages, counts, strict=True)), tuple(self._session.scalars(references)))
+
+    def breaks(self) -> Waiting:
+        """Payments whose end is contradicted, and nobody has seen to it; as old as the evidence is."""
+        still_open = Break.closed_at.is_(None)
+        count, oldest_at = self._session.execute(select(func.count(Break.transaction_id.distinct()), func.min(Break.found_at)).where(still_open)).one()
+        if not count:
+            return Waiting()
+        oldest = (
+            select(Transaction.our_transaction_id)
+            .join(Break, Break.transaction_id == Transaction.id)
+            .where(still_open)
+            .group_by(Transaction.our_transaction_id)
+            .order_by(func.min(Break.found_at))
+            .limit(NAMED)
+        )
+        return Waiting(count, oldest_at, references=tuple(self._session.scalars(oldest)))
 
     def billers(self) -> Sequence[BillerState]:
         """Every biller with its present configuration: the active one, or the newest of those switched off."""

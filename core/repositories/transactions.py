@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import and_, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from core.models import Answer, Attempt, Draft, Event, Leg, Transaction, User, Worker
+from core.models import Answer, Attempt, Break, Draft, Event, Leg, Transaction, User, Worker
 from core.repositories.filters import TransactionFilter
 from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
 
@@ -47,6 +47,8 @@ class Story:
     parent: Transaction | None
     child: Transaction | None
     as_of: datetime
+    # What speaks against its end, the oldest first.
+    breaks: Sequence[Break] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class Transactions:
             parent=self.by_id(transaction.retry_of) if transaction.retry_of else None,
             child=self.retried_as(transaction_id),
             as_of=self.now(),
+            breaks=list(self._session.scalars(select(Break).where(Break.transaction_id == transaction_id).order_by(Break.found_at))),
         )
 
     def recent_accounts(self, user_id: uuid.UUID, biller_type: str, count: int = 6) -> list[RecentAccount]:

@@ -1,16 +1,17 @@
 """Figures as people read them: what a filter comes to. Every number on a page comes from here, so that tile, list, chart and file agree."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core import clock, db
 from core.access import Actor, needs
+from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import AnswerTimesBy, BillerState, FailureReason, Figures, Grain, Statistics, Waiting
 from core.repositories.transactions import Transactions
-from core.services import periods
+from core.services import core_banking, periods
 from core.services.periods import Period
 from core.services.transactions import WORKER_SILENCE
 from core.settings import settings
@@ -37,6 +38,10 @@ class Attention:
     worker_seen: bool
     billers: Sequence[BillerState]
     as_of: datetime
+    # Payments whose end later evidence contradicts.
+    breaks: Waiting = field(default_factory=Waiting)
+    # Core banking is in trouble: why, and since when.
+    bank_trouble: tuple[str, datetime] | None = None
 
     @property
     def queued_long(self) -> int:
@@ -101,6 +106,8 @@ def attention(actor: Actor, /) -> Attention:
             in_doubt=found.in_doubt(under_review=False, ages=DOUBT_AGES),
             under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES),
             queued=found.queued((LONG_QUEUED,)),
+            breaks=found.breaks(),
+            bank_trouble=(bank.reason, bank.opened_at) if (bank := Billers(session).open_breakers().get(core_banking.CODE)) else None,
             jobs_enabled=settings().enable_background_jobs,
             worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),
             billers=found.billers(),

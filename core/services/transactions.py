@@ -11,6 +11,7 @@ from core.models import Transaction
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import Cursor, Page, Story, Transactions
+from core.services import core_banking
 from core.settings import settings
 
 PAGE_SIZES = (25, 50, 100)
@@ -75,7 +76,7 @@ def pulse(actor: Actor, /) -> Pulse:
     """Is anybody sending, what waits, which biller is in trouble?"""
     with db.unit_of_work() as session:
         transactions, billers = Transactions(session), Billers(session)
-        names = billers.names()
+        names = {**billers.names(), core_banking.CODE: core_banking.NAME}
         return Pulse(
             jobs_enabled=settings().enable_background_jobs,
             worker_seen=transactions.worker_seen_within(WORKER_SILENCE),

@@ -39,7 +39,7 @@ class Concern:
 
 def concerns(seen: Attention) -> list[Concern]:
     """The most pressing first; none: nothing needs anybody."""
-    found = [*_workers(seen), *_review(seen), *_doubt(seen)]
+    found = [*_workers(seen), *_breaks(seen), *_review(seen), *_doubt(seen), *_bank(seen)]
     for biller in seen.billers:
         if biller.is_active:
             found += _biller(biller, seen.as_of)
@@ -56,12 +56,22 @@ def _workers(seen: Attention) -> list[Concern]:
     return [Concern(":material/power_off:", "red", what, f"{step} Payments are kept and go out by themselves then.", "Administrator", _list(Status.PENDING))]
 
 
+def _breaks(seen: Attention) -> list[Concern]:
+    waiting = seen.breaks
+    if not waiting.count:
+        return []
+    ended = "payment ended" if waiting.count == 1 else "payments ended"
+    what = f"{waiting.count:,} {ended} otherwise than later evidence says, the oldest found {_age(waiting, seen.as_of)}."
+    step = "Open it: it says who has the money. Compare the statements, then have it given back or booked. The payment itself stays as it is."
+    return [Concern(":material/report:", "red", what, step, "Manager", {}, waiting.references)]
+
+
 def _review(seen: Attention) -> list[Concern]:
     waiting = seen.under_review
     if not waiting.count:
         return []
     what = f"{counted(waiting.count, 'payment')} under review, the oldest submitted {_age(waiting, seen.as_of)}."
-    step = "The biller contradicts itself or cannot be asked: ask it by telephone, then decide. Do not pay again."
+    step = "The biller or core banking contradicts itself, or cannot be asked: ask by telephone, then decide. Do not pay again."
     return [Concern(":material/gavel:", "violet", what, step, "Manager", UNDER_REVIEW, waiting.references)]
 
 
@@ -74,8 +84,18 @@ def _doubt(seen: Attention) -> list[Concern]:
     longest = {waiting.older_than[age]: age for age in DOUBT_AGES if waiting.older_than.get(age)}
     ages = ", ".join(f"{number:,} for more than {_length(age)}" for number, age in longest.items())
     what = f"{counted(waiting.count, 'payment')} in doubt{f' ({ages})' if ages else ''}, the oldest submitted {_age(waiting, seen.as_of)}."
-    step = "The biller is asked about them by itself. Do not pay again." + (" Check one now if a customer waits." if old else "")
+    step = "The biller, or core banking, is asked about them by itself. Do not pay again." + (" Check one now if a customer waits." if old else "")
     return [Concern(":material/sync_problem:", "orange" if old else "blue", what, step, "Operator", IN_DOUBT, waiting.references)]
+
+
+def _bank(seen: Attention) -> list[Concern]:
+    if seen.bank_trouble is None:
+        return []
+    reason, opened_at = seen.bank_trouble
+    step = "Payments with a debit wait: nobody is debited, and one tries every half minute. What is on its way is still asked about."
+    return [
+        Concern(":material/account_balance:", "red", f"{plain(reason)} That was {ago(opened_at, seen.as_of)}.", step, "Administrator", _list(Status.PENDING))
+    ]
 
 
 def _biller(biller: BillerState, now: datetime) -> list[Concern]:

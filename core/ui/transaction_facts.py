@@ -1,24 +1,16 @@
-"""The facts of a transaction, its movements of money side by side, and its timeline."""
+"""The facts of a transaction, and its timeline."""
 
 from collections.abc import Mapping
 
 import streamlit as st
 
-from core.models import Leg, Transaction
+from core.models import Transaction
 from core.money import Money
 from core.repositories.transactions import Story
-from core.states import AT_REST, LegKind, Stage, status_of
+from core.states import AT_REST, Stage, status_of
 from core.ui.pieces import code, show_facts
 from core.ui.tellings import lost_on_the_way
 from core.ui.words import amount, clock_time, date_text, day, look, moment_text, plain, stage_label
-
-LEG_TITLES: Mapping[LegKind, str] = {
-    LegKind.DEBIT: "Debit at the bank",
-    LegKind.PAY: "Payment to the biller",
-    LegKind.REVERSAL: "Debit given back",
-    LegKind.PAY_REVERSAL: "Payment given back by the biller",
-    LegKind.REFUND: "Refund to the customer",
-}
 
 
 def show(story: Story) -> None:
@@ -93,7 +85,8 @@ def _status(one: Transaction) -> str:
 
 def _code(one: Transaction) -> str:
     """What the biller said last, or our name for what went wrong on the way; of a look-up nobody can have acted."""
-    if not one.error_code:
+    if not one.error_code or one.stage == Stage.REVERSED.value:
+        # That of a reversal says only that it was done.
         return ""
     return code(one.error_code) + ("" if one.amount is None and lost_on_the_way(one) else f" {plain(one.error_message or '')}")
 
@@ -102,47 +95,13 @@ def _payer(one: Transaction) -> str:
     """The customer's side. Without core banking the till took the money, and there is no account to name."""
     if one.amount is None:
         return ""
-    return f"account {plain(one.debit_account)}" if one.debit_account else "the customer, over the counter"
+    return f"account {plain(one.debit_account)} at the bank" if one.debit_account else "the customer, over the counter"
 
 
 def _money(one: Transaction, name: str, currency: str = "") -> str:
     """An amount that the biller told, with its currency; nothing where it told none."""
     told = one.extra or {}
     return str(Money.from_text(str(told[name]), told.get(currency) or one.currency)) if told.get(name) else ""
-
-
-def show_legs(story: Story) -> None:
-    """Side by side: a debit will stand to the left of the payment once core banking is connected. A leg nothing was sent of is not shown."""
-    legs = [leg for leg in story.legs if leg.sends or leg.kind == LegKind.PAY.value]
-    if not legs:
-        return
-    order = list(LegKind)
-    st.subheader("Movements of money", anchor=False, help="One for each account that is debited or credited.")
-    for column, leg in zip(st.columns(len(legs)), sorted(legs, key=lambda leg: order.index(LegKind(leg.kind))), strict=True):
-        with column, st.container(border=True, height="stretch"):
-            _leg(leg)
-
-
-def _leg(leg: Leg) -> None:
-    st.markdown(f"**{LEG_TITLES[LegKind(leg.kind)]}**")
-    if leg.tainted:
-        st.badge("In doubt", icon=":material/help:", color="orange", help="A request of it ended without a clear answer, and nothing has settled that yet.")
-    show_facts(
-        {
-            "Reference": code(leg.reference),
-            "Sent": _times(leg.sends),
-            "Asked about": _times(leg.inquiries) if leg.inquiries else "",
-            "Last sent": moment_text(leg.last_sent_at) if leg.last_sent_at else "",
-            "Last asked": moment_text(leg.last_asked_at) if leg.last_asked_at else "",
-            "Never seen, in a row": str(leg.not_found_in_a_row) if leg.not_found_in_a_row else "",
-            "Biller's reference": code(leg.external_id) if leg.external_id else "",
-        },
-        alt=LEG_TITLES[LegKind(leg.kind)],
-    )
-
-
-def _times(count: int) -> str:
-    return {0: "not yet", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def show_timeline(story: Story, newest: int = 0) -> None:

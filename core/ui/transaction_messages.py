@@ -1,4 +1,4 @@
-"""Every message of a transaction: each request to the biller and what came of it, masked when it was kept."""
+"""Every message of a transaction: each request to the biller or to core banking, and what came of it, masked when it was kept."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,26 +6,35 @@ import streamlit as st
 
 from core.models import Answer, Attempt
 from core.repositories.transactions import Story
-from core.states import TransactionType
+from core.states import BANK_LEGS, LegKind, TransactionType
 from core.ui.payload import readable
 from core.ui.pieces import code, show_facts
-from core.ui.tellings import OUTCOMES, QUESTION_OUTCOMES, VERBS
+from core.ui.tellings import BANK_OUTCOMES, BANK_VERBS, OUTCOMES, QUESTION_OUTCOMES, VERBS
 from core.ui.words import clock_time, moment_text, plain
 
 
 def show(story: Story) -> None:
-    st.subheader("Messages", anchor=False, help="Each request to the biller and its answer. Credentials, PINs and tokens were masked before they were kept.")
+    st.subheader(
+        "Messages",
+        anchor=False,
+        help="Each request to the biller or core banking, and its answer. Credentials, PINs and tokens were masked before they were kept.",
+    )
     if not story.attempts:
         st.caption("Nothing was sent yet.")
     moves_money = TransactionType(story.transaction.transaction_type).moves_money
     for number, (attempt, answers) in enumerate(story.attempts, 1):
         with st.expander(_attempt_title(number, attempt, answers), key=f"attempt-{attempt.id}"):
-            _attempt(attempt, answers, OUTCOMES if moves_money else QUESTION_OUTCOMES)
+            _attempt(attempt, answers, (BANK_OUTCOMES if _at_the_bank(attempt) else OUTCOMES) if moves_money else QUESTION_OUTCOMES)
+
+
+def _at_the_bank(attempt: Attempt) -> bool:
+    return attempt.leg is not None and LegKind(attempt.leg) in BANK_LEGS
 
 
 def _attempt_title(number: int, attempt: Attempt, answers: Sequence[Answer]) -> str:
     end = f"{answers[-1].outcome.replace('_', ' ').lower()}, {_seconds(answers[-1].duration_ms)}" if answers else "no answer yet"
-    return f"{number} · {VERBS.get(attempt.verb, plain(attempt.verb))} · {clock_time(attempt.at)} · {end}"
+    verb = BANK_VERBS.get((LegKind(attempt.leg), attempt.verb)) if attempt.leg else None
+    return f"{number} · {verb or VERBS.get(attempt.verb, plain(attempt.verb))} · {clock_time(attempt.at)} · {end}"
 
 
 def _seconds(duration_ms: int | None) -> str:
@@ -43,7 +52,7 @@ def _attempt(attempt: Attempt, answers: Sequence[Answer], outcomes: Mapping[str,
                 "Sent": f"{moment_text(attempt.at)}, under {code(attempt.reference)}",
                 "Answered": f"{moment_text(answer.at)}, after {_seconds(answer.duration_ms)}",
                 "HTTP status": str(answer.http_status) if answer.http_status else "none: no whole answer came",
-                "Biller's code": code(answer.code) if answer.code else "",
+                "Core banking's code" if _at_the_bank(attempt) else "Biller's code": code(answer.code) if answer.code else "",
                 "What went wrong": code(answer.failure) if answer.failure else "",
                 "Came late": "" if answer.in_time else "yes: kept as evidence, it moved nothing by itself",
             },

@@ -12,12 +12,12 @@ from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import ASKABLE
 from core.states import AT_REST, Stage, TransactionType
-from core.ui import receipt_view, transaction_acts, transaction_facts, transaction_messages
+from core.ui import approvals_steps, receipt_view, transaction_acts, transaction_facts, transaction_legs, transaction_messages
 from core.ui.pieces import code, complain, show_facts, show_telling
 from core.ui.session import guarded_dialog, guarded_fragment
 from core.ui.tellings import tell
 from core.ui.transaction_place import PEEK, elsewhere
-from core.ui.words import TYPE_LABELS, as_of, look, plain
+from core.ui.words import TYPE_LABELS, ago, as_of, look, moment_text, plain
 
 LOOK_EVERY_SECONDS = 2
 
@@ -36,6 +36,8 @@ def show(actor: Actor, asked: str) -> None:
         transaction_acts.retry_step(actor, transaction)
     elif "cancel" in st.query_params and not transaction.demo:
         transaction_acts.cancel_step(actor, transaction)
+    elif (step := approvals_steps.step_in_address()) and not transaction.demo:
+        step(actor, transaction)
     else:
         _check_on_opening(actor, transaction)
         open_still = Stage(transaction.stage) not in AT_REST
@@ -102,6 +104,7 @@ def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     one = story.transaction
     _mark(one)
     show_telling(tell(one, plain))
+    _contradictions(story)
     transaction_acts.offer(actor, story)
     receipt_view.offer(actor, one)
     show_facts(transaction_facts.key_facts(story), alt="Key facts of this transaction")
@@ -128,17 +131,31 @@ def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
         st.rerun()
     _mark(transaction)
     show_telling(tell(transaction, plain))
+    _contradictions(story)
     transaction_acts.offer(actor, story)
     receipt_view.offer(actor, transaction)
     _relatives(story)
     left, right = st.columns([3, 2], gap="large")
     with left:
         transaction_facts.show(story)
-        transaction_facts.show_legs(story)
+        transaction_legs.show(story)
     with right:
         transaction_facts.show_timeline(story)
     transaction_messages.show(story)
     st.caption(as_of(story.as_of) + (". This page follows by itself until it is settled." if open_still else "."))
+
+
+def _contradictions(story: Story) -> None:
+    """What speaks against an end. The payment stays as it is; a person sees to the money."""
+    for found in story.breaks:
+        if found.closed_at is None:
+            st.error(
+                f"{plain(found.told)} Found {ago(found.found_at, story.as_of)} ({moment_text(found.found_at)}); a manager sees to it.",
+                title="Later evidence contradicts this payment's end",
+                icon=":material/report:",
+            )
+        else:
+            st.caption(f"Contradicted {moment_text(found.found_at)}, and seen to {moment_text(found.closed_at)}: {plain(found.closed_because or '')}")
 
 
 def _relatives(story: Story) -> None:

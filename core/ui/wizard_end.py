@@ -19,7 +19,7 @@ from core.states import AT_REST, Stage
 from core.ui import lookup_card, receipt_view, transaction_acts, wizard_debit
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
-from core.ui.tellings import lost_on_the_way, tell
+from core.ui.tellings import lost_on_the_way, of_the_bank, tell
 from core.ui.wizard_draft import back
 from core.ui.words import ago, as_of, date_text, look, plain
 
@@ -206,16 +206,28 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
             "Customer": plain(paid.customer_account_name or ""),
             "Meter" if paid.meter_number else "Account": f"{plain(paid.account_number)}, {plain(paid.biller_name)}",
             **_sold_lines(paid),
+            **_debited_line(paid),
             "Status": look(paid.status).badge,
             "Our reference": code(paid.our_transaction_id),
             "Biller's reference": code(paid.external_transaction_id) if paid.external_transaction_id else "",
-            "Biller's code": code(paid.error_code) if paid.error_code and not lost_on_the_way(paid) else "",
+            **_refused_with(paid),
         },
         alt="The payment and where it stands",
     )
     if open_still:
         st.caption(f"{as_of()}. This page shows the next answer by itself; you may also leave it, the payment goes on.")
     _offer_cancel(actor, paid)
+
+
+def _debited_line(paid: Transaction) -> dict[str, str]:
+    return {"From": f"account {plain(paid.debit_account)} at the bank"} if paid.debit_account else {}
+
+
+def _refused_with(paid: Transaction) -> dict[str, str]:
+    """Whoever refused it, by its own code; what was given back was refused by nobody."""
+    if not paid.error_code or lost_on_the_way(paid) or paid.stage == Stage.REVERSED:
+        return {}
+    return {"Core banking's code" if of_the_bank(paid) else "Biller's code": code(paid.error_code)}
 
 
 def _sold_lines(paid: Transaction) -> dict[str, str]:

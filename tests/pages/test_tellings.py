@@ -1,15 +1,18 @@
 """The sentence on top of each transaction: every stage has one, and none promises more than its status does."""
 
 import string
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
+from core.banking.contract import BankVerb
+from core.banking.t24 import T24
 from core.ids import new_id
 from core.models import Transaction
-from core.states import ASKING_PLACES, PAYMENT_PLACES, Stage, Status, TransactionType, status_of
-from core.ui.tellings import ALIASES, DEMONSTRATION, OF_ITS_TYPE, OUTCOMES, PAYMENTS, QUESTIONS, REFUSALS, VERBS, tell
+from core.states import ASKING_PLACES, BANK_LEGS, PAYMENT_PLACES, Stage, Status, TransactionType, status_of
+from core.ui.tellings import AFTER_A_DEBIT, ALIASES, BANK_OUTCOMES, BANK_VERBS, DEMONSTRATION, OF_ITS_TYPE, OUTCOMES, PAYMENTS, QUESTIONS, REFUSALS, VERBS, tell
 from core.wire.contract import Outcome, Verb
 
 MOMENT = datetime(2025, 11, 23, 12, 5, 10, tzinfo=UTC)
@@ -40,9 +43,14 @@ def question(stage: Stage, **more: object) -> Transaction:
     return payment(stage, transaction_type=TransactionType.ACCOUNT_DETAILS.value, amount=None, **more)
 
 
+def debited(stage: Stage = Stage.COMPLETED, **more: object) -> Transaction:
+    return payment(stage, **{"topology": "SEPARATE", "debit_account": "2010000001", "credit_account": "MWK1280600010001"} | more)
+
+
+@pytest.mark.parametrize("make", [payment, debited])
 @pytest.mark.parametrize("stage", PAYMENT_PLACES)
-def test_every_stage_of_a_payment_is_told_in_whole_sentences(stage: Stage) -> None:
-    told = tell(payment(stage))
+def test_every_stage_of_a_payment_is_told_in_whole_sentences(stage: Stage, make: Callable[..., Transaction]) -> None:
+    told = tell(make(stage))
     for part in (told.happened, told.means, told.next):
         assert "{" not in part
         assert not part or part[-1] in ".”"
@@ -60,15 +68,46 @@ def test_no_stage_is_told_that_does_not_exist() -> None:
     assert set(QUESTIONS) == set(ASKING_PLACES)
 
 
+@pytest.mark.parametrize("make", [payment, debited])
 @pytest.mark.parametrize("stage", [stage for stage, place in PAYMENT_PLACES.items() if place.status is Status.PROCESSING])
-def test_whatever_may_have_been_sent_says_not_to_pay_again(stage: Stage) -> None:
-    told = tell(payment(stage))
-    assert "Do not pay again" in f"{told.happened} {told.means}" or stage is Stage.PAY_REJECTED
+def test_whatever_may_have_been_sent_says_not_to_pay_again(stage: Stage, make: Callable[..., Transaction]) -> None:
+    told = tell(make(stage))
+    assert "Do not pay again" in f"{told.happened} {told.means}" or (stage is Stage.PAY_REJECTED and make is payment)
 
 
+@pytest.mark.parametrize("make", [payment, debited])
 @pytest.mark.parametrize("stage", [stage for stage, place in PAYMENT_PLACES.items() if place.status is Status.PENDING])
-def test_what_waits_says_that_nothing_was_sent(stage: Stage) -> None:
-    assert "Nothing was sent yet" in tell(payment(stage)).means
+def test_what_waits_says_that_nothing_was_sent(stage: Stage, make: Callable[..., Transaction]) -> None:
+    assert "Nothing was sent yet" in tell(make(stage)).means
+
+
+# Where the customer has been debited, and nothing has given it back yet.
+HELD = (Stage.DEBITED, Stage.PAY_SENDING, Stage.PAY_ACCEPTED, Stage.PAY_UNKNOWN, Stage.PAY_RETRY, Stage.PAY_REJECTED)
+
+
+@pytest.mark.parametrize("stage", HELD)
+def test_while_the_bank_holds_the_customers_money_nobody_is_told_that_none_moved(stage: Stage) -> None:
+    told = tell(debited(stage))
+    text = f"{told.happened} {told.rest}"
+    assert "o money moved" not in text
+    assert "no money has moved" not in text
+    assert "debited" in text or "given the money back" in text
+
+
+def test_what_was_given_back_says_where_the_customer_has_it() -> None:
+    assert "account 2010000001 at the bank has the money again" in tell(debited(Stage.REVERSED)).means
+    assert "over the counter" in tell(payment(Stage.REVERSED)).means
+
+
+def test_a_refused_debit_is_told_as_the_banks_and_not_the_billers() -> None:
+    told = tell(debited(Stage.FAILED, error_code="AC-INSUFFICIENT.FUNDS", error_message="raw"))
+    assert told.means == "The customer's account at the bank does not have enough."
+    assert "Lilongwe" not in told.rest
+
+
+@pytest.mark.parametrize("code", [code for code, outcome in T24.outcomes.items() if outcome is Outcome.REJECTED])
+def test_every_refusal_of_core_banking_has_words(code: str) -> None:
+    assert code in REFUSALS
 
 
 def test_only_what_is_paid_is_told_in_green() -> None:
@@ -131,12 +170,15 @@ def test_a_look_up_without_an_answer_never_says_that_the_biller_may_have_acted()
 def test_every_outcome_and_verb_has_its_words() -> None:
     assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
     assert set(VERBS) == {verb.value for verb in Verb}
+    assert set(BANK_OUTCOMES) == set(OUTCOMES)
+    assert {verb for _, verb in BANK_VERBS} == {verb.value for verb in BankVerb}
+    assert {leg for leg, _ in BANK_VERBS} == BANK_LEGS
 
 
 def test_every_placeholder_of_the_tables_is_filled() -> None:
     known = {"biller", "amount", "account", "of_name", "reference", "references", "why", "advice", "next", "answer_until", "until"}
-    known |= {"invoice", "due", "bundle", "bundles"}
-    for table in (PAYMENTS, QUESTIONS, OF_ITS_TYPE):
+    known |= {"invoice", "due", "bundle", "bundles", "debited", "given_back"}
+    for table in (PAYMENTS, AFTER_A_DEBIT, QUESTIONS, OF_ITS_TYPE):
         for row in table.values():
             for part in (row.happened, row.means, row.next):
                 assert {name for _, name, _, _ in string.Formatter().parse(part) if name} <= known
