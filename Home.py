@@ -26,7 +26,11 @@ PAGES = (
     ("approvals", "Approvals", ":material/how_to_reg:", "approvals:read"),
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
+    ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )
+
+# Not in the menu: a banner leads there when it is needed.
+UNLISTED = ("gate",)
 
 
 def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: str) -> st.Page:
@@ -39,7 +43,8 @@ def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: 
         return st.Page(partial(sign_in.show, f"/{path}"), title="Sign in", url_path=path, default=is_first, visibility="hidden")
     if not actor.may(permission):
         return st.Page(partial(session.refuse, actor, permission), title=title, url_path=path, default=is_first, visibility="hidden")
-    return st.Page(PAGES_DIRECTORY / f"{name}.py", title=title, icon=icon, url_path=path, default=is_first)
+    visibility = "hidden" if name in UNLISTED else "visible"
+    return st.Page(PAGES_DIRECTORY / f"{name}.py", title=title, icon=icon, url_path=path, default=is_first, visibility=visibility)
 
 
 def console() -> None:

@@ -33,6 +33,7 @@ PERMISSIONS: Mapping[str, str] = {
     "billers:configure": "configure billers",
     "people:sign_in": "use the console",
     "audit:verify": "verify the audit chain",
+    "gate:sign_off": "sign the restore gate off",
 }
 
 

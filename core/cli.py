@@ -38,8 +38,10 @@ class PlainSpeaking(TyperGroup):
 app = typer.Typer(cls=PlainSpeaking, help="Billers, a bill-payments console.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
+gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
+app.add_typer(gate_app, name="gate")
 
 
 @app.command()
@@ -176,6 +178,36 @@ def audit_verify() -> None:
         verdict = verify()
     typer.echo(verdict.sentence)
     raise typer.Exit(0 if verdict.ok else 1)
+
+
+@gate_app.callback()
+def gate_state(context: typer.Context) -> None:
+    """Say whether the gate is closed, since when and why."""
+    from core.access import SYSTEM
+    from core.services import reopening
+
+    if context.invoked_subcommand is not None:
+        return
+    with _database():
+        newest = next(iter(reopening.closings(SYSTEM)), None)
+    if newest is None or newest.reopened_at is not None:
+        typer.echo("The gate is open.")
+        return
+    typer.echo(f"Gate {newest.number} is closed since {newest.closed_at:%d %b %Y %H:%M} UTC, and nothing is sent. {newest.because}")
+    typer.echo(f"{newest.doubted:,} payments that wait may have been sent before. They are asked about, not sent, once it is signed off.")
+    typer.echo("Compare the billers' statements for the gap, then sign it off on the console's page /gate, or here: billers gate sign-off.")
+    raise typer.Exit(1)
+
+
+@gate_app.command("sign-off")
+def gate_sign_off(reason: Annotated[str, typer.Option(help="What was compared, and what came of it: the record keeps it.")]) -> None:
+    """Open the gate: what waited is asked about, everything newer is sent."""
+    from core.access import SYSTEM
+    from core.services import reopening
+
+    with _database():
+        doubted = reopening.sign_off(SYSTEM, reason)
+    typer.echo(f"The gate is open. {doubted:,} payments may have been sent before: their billers are asked.")
 
 
 def _database() -> AbstractContextManager[None]:

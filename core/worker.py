@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,11 +18,12 @@ from core import clock, db, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import claims, core_banking, people, settlement, sweeps, wake, workers
+from core.services import claims, core_banking, gate, people, reopening, settlement, sweeps, wake, workers
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
 from core.services.errands import CLAIM_TOO_OLD, Errand, Result, perform
+from core.services.gate import NotDurable
 from core.settings import settings
 from core.wire.contract import Outcome
 from core.wire.line import Line
@@ -128,6 +130,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        # Before the first claim: nothing may leave by a database that does not remember what left before.
+        await self._insist(gate.watch)
         await self._insist(lambda: workers.sign_on(self.id, self.name))
         concluding = asyncio.create_task(self._conclude_for_ever())
         rounds = [asyncio.create_task(self._run_lane(lane)) for lane in self._lanes]
@@ -135,6 +139,8 @@ class Worker:
             asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(SWEEP_SECONDS, workers.seal)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
+            asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
+            asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._listen()),
@@ -149,6 +155,8 @@ class Worker:
             await asyncio.wait(self._calls, timeout=DRAIN_SECONDS)
         await self._results.join()
         concluding.cancel()
+        with suppress(NotDurable):
+            await self._in_thread(gate.watch)
         await self._in_thread(lambda: workers.sign_off(self.id))
         log.info("worker.stopped", worker=self.name)
 
@@ -305,13 +313,17 @@ async def _first_of(event: asyncio.Event, seconds: float) -> None:
 
 
 def main() -> int:
-    """Runs one worker until it is told to stop. Exit code 0."""
+    """Runs one worker until it is told to stop. Exit code 0; 1 for a database that may lose what it confirms."""
 
     async def run() -> None:
         await Worker().run()
 
     logs.configure(settings().billers_log_level)
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except NotDurable as error:
+        logs.say(error.sentence)
+        return 1
     return 0
 
 

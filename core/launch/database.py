@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.rows import dict_row
 
+from core import durability
 from core.errors import BillersError
 from core.launch.embedded import EmbeddedPostgres
 from core.settings import Settings
@@ -25,13 +27,27 @@ def plain_dsn(chosen: Settings) -> str:
     return chosen.dsn.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
+class DatabaseNotDurable(BillersError):
+    """The database does not promise to keep what it confirms."""
+
+
+def weakness(connection: psycopg.Connection) -> str | None:
+    """What must be set otherwise for a confirmed payment to be kept, as a sentence."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        values = cursor.execute(durability.QUESTION).fetchone()
+    return durability.weakness(values or {})
+
+
 def check(chosen: Settings) -> None:
-    """Raise DatabaseUnreachable unless the database answers; the password stays out of the sentence."""
+    """Raise DatabaseUnreachable unless the database answers, DatabaseNotDurable unless it keeps what it confirms; the password stays out of the sentence."""
     try:
-        psycopg.connect(plain_dsn(chosen), connect_timeout=10).close()
+        with psycopg.connect(plain_dsn(chosen), connect_timeout=10) as connection:
+            complaint = weakness(connection)
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         raise DatabaseUnreachable(f"{DatabaseUnreachable.__doc__} The reason given: {reason}") from error
+    if complaint:
+        raise DatabaseNotDurable(complaint)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from core.durability import DURABILITY
 from core.errors import BillersError
 from core.launch import database
 from core.launch.children import answered_ok
@@ -19,8 +20,6 @@ from core.settings import Settings
 
 OLDEST_POSTGRESQL = 15
 LEAST_FREE_BYTES = 1 << 30
-# Each may be turned off by a server's administrator, and each then loses or tears confirmed payments when the power fails.
-DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,15 @@ def migrations(examined: Examined) -> Finding:
 
 
 def durability(examined: Examined) -> Finding:
-    connection = _connection(examined)
-    values = {name: _show(connection, name) for name in DURABILITY}
-    weak = [name for name, value in values.items() if value == "off"]
-    if weak:
-        return Finding(False, f"{', '.join(weak)} must be on, or a power failure loses confirmed payments. Set it in the server's postgresql.conf and reload.")
-    return Finding(True, f"{', '.join(DURABILITY)} are on.")
+    complaint = database.weakness(_connection(examined))
+    return Finding(complaint is None, complaint or f"{', '.join(DURABILITY)} are on.")
+
+
+def restore_gate(examined: Examined) -> Finding:
+    row = _connection(examined).execute("SELECT id, because FROM gates WHERE reopened_at IS NULL").fetchone()
+    if row is None:
+        return Finding(True, "It is open: the database has everything that was written down of it.")
+    return Finding(False, f"Gate {row[0]} is closed, nothing is sent. {row[1]} `billers gate` says what to do.")
 
 
 def key_ring(examined: Examined) -> Finding:
@@ -125,6 +127,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("database version", database_version),
     ("migrations", migrations),
     ("durability", durability),
+    ("restore gate", restore_gate),
     ("vault", key_ring),
     ("sandbox", sandbox),
     ("disk space", disk_space),
@@ -160,11 +163,6 @@ def _connection(examined: Examined) -> psycopg.Connection:
     if examined.connection is None:
         raise BillersError("Not checked: the database cannot be reached.")
     return examined.connection
-
-
-def _show(connection: psycopg.Connection, name: str) -> str:
-    row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
-    return str(row[0]) if row else ""
 
 
 def _listens(port: int) -> bool:

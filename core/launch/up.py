@@ -85,7 +85,7 @@ class Launcher:
         try:
             if self._server is not None:
                 self._server.attach()
-            elif chosen is not None:
+            if chosen is not None:
                 database.check(chosen)
         except BillersError:
             self._console.failed("database")

@@ -14,7 +14,7 @@ from core.models import Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
 from core.repositories.proposals import Proposals
 from core.repositories.transactions import Transactions
-from core.services import resolutions, wake
+from core.services import gate, resolutions, wake
 from core.services.moves import Move, Stand, move
 from core.services.payments import refuse_overtaken
 from core.services.proposals import (
@@ -210,7 +210,7 @@ def withdraw(actor: Actor, /, proposal_id: uuid.UUID) -> None:
 def expire_old() -> int:
     """Ends what nobody decided in time, on the database's clock. Called by the worker at each sweep; answers how many there were."""
     with db.unit_of_work() as session:
-        overdue = Proposals(session).overdue()
+        overdue = [] if gate.is_closed(session) else Proposals(session).overdue()
         for proposal, transaction in overdue:
             expire(session, proposal, transaction)
         return len(overdue)

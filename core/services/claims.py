@@ -14,6 +14,7 @@ from core.ids import new_id
 from core.models import Attempt, Leg, Transaction
 from core.models.snapshot import Snapshot
 from core.repositories.work import Due, Work
+from core.services import gate
 from core.services.errands import LEG_VERBS, VERBS, Ask, Errand, Party, TheBank, TheBiller, ask_of, query_of
 from core.services.moves import Move, Stand, move_many
 from core.services.pinned import pinned_versions
@@ -32,6 +33,9 @@ SENDING: Mapping[LegKind, Reason] = {
     LegKind.PAY_REVERSAL: Reason.PAY_REVERSAL_SENDING,
     LegKind.REFUND: Reason.REFUND_SENDING,
 }
+
+# What the gate holds back. Asking, and looking up, goes on.
+MOVES_MONEY = frozenset({Due.PAY, Due.DEBIT, Due.RETURN, Due.PAY_REVERSAL})
 
 Take = Callable[[Session, Sequence[Transaction], str], list[Errand]]
 
@@ -73,12 +77,20 @@ def claim_lookups(worker: str, slots: Mapping[str, int], most: int = UNBOUNDED) 
 
 def _claim(worker: str, due: Due, slots: Mapping[str, int], most: int, take: Take) -> list[Errand]:
     errands: list[Errand] = []
+    witness = None
     try:
         with db.unit_of_work() as session:
             rows = Work(session).due(due, slots, most)
-            errands = take(session, rows, worker) if rows else []
+            passage = gate.passage(session) if rows and due in MOVES_MONEY else None
+            if rows and (passage or due not in MOVES_MONEY):
+                errands = take(session, rows, worker)
+            if errands and passage:
+                witness = gate.witness(session, passage, errands[0].stand.id)
     except Unavailable:
-        return _still_ours(errands)
+        errands = _still_ours(errands)
+    if errands and witness:
+        # Before the first byte leaves: a database that comes back without this intent is to be found out.
+        witness.write_down()
     return errands
 
 

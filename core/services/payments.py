@@ -20,7 +20,7 @@ from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.transactions import Transactions
 from core.security import audit
-from core.services import wake
+from core.services import gate, wake
 from core.services.billers import chosen, verbs_of, version_of
 from core.services.drafts import Earlier, accounts_of, earlier, hash_of, invoice_taken, same_lately
 from core.services.errands import VERBS
@@ -321,6 +321,7 @@ def cancel(actor: Actor, /, transaction_id: uuid.UUID) -> None:
             require(actor, "transactions:cancel")
         if why := _why_no_cancel(transaction):
             raise NotLegalNow(why)
+        gate.refuse_ending(session, transaction.id)
         withdraw_payment(session, actor, transaction)
         move(session, Move(Stand.of(transaction), Stage.CANCELLED, Reason.CANCELLED, actor=actor))
         audit.record(session, actor, "transaction.cancelled", "transaction", transaction.id)

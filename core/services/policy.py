@@ -53,6 +53,7 @@ class Reason(StrEnum):
     NOT_SENT = "{biller} could not be reached: nothing was sent. It will be tried again by itself."
     UNKNOWN = "{biller} may or may not have the payment. Do not pay again: we keep asking."
     LATE_YES = "An earlier answer of {biller} came late: it may have the payment after all. It is not sent again; we ask."
+    HISTORY_LOST = "The database was restored, and this may have been sent before. It is not sent again: we ask."
     LEASE_LOST = "The call was interrupted. {biller} may or may not have the payment: we ask."
     NEVER_SEEN = "{biller} says for certain that it never saw the payment. It will be sent again under the same reference."
     NO_INQUIRY = "{biller} cannot be asked about a payment. Two people decide with its statement."

@@ -21,7 +21,7 @@ from core.money import Money
 from core.repositories.proposals import Proposals
 from core.repositories.transactions import Transactions
 from core.security import audit
-from core.services import core_banking, tokens
+from core.services import core_banking, gate, tokens
 from core.services.billers import verbs_of, version_of
 from core.services.drafts import Earlier, hash_of
 from core.services.moves import Move, Stand, move
@@ -166,6 +166,7 @@ def end(session: Session, by: Actor, proposal: Proposal, decision: Decision, bec
 def cancel_what_waited(session: Session, by: Actor, proposal: Proposal, transaction: Transaction, why: str) -> None:
     """A payment that nobody approved is stopped: nothing was sent of it."""
     if proposal.kind == ProposalKind.PAY.value and transaction.stage == Stage.AWAITING_APPROVAL.value:
+        gate.refuse_ending(session, transaction.id)
         move(session, Move(Stand.of(transaction), Stage.CANCELLED, why, actor=by, facts={"proposal": str(proposal.id)}))
 
 

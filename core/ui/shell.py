@@ -57,10 +57,23 @@ def _sign_out(_actor: Actor) -> None:
 
 
 @guarded_fragment("people:sign_in", run_every=BANNERS_EVERY_SECONDS)
-def _banners(_actor: Actor) -> None:
+def _banners(actor: Actor) -> None:
     """Nothing, as long as all is well."""
-    if warning := _why_payments_wait():
+    if notice := _why_nothing_is_sent():
+        st.error(notice, icon=":material/front_hand:")
+        if actor.may("gate:sign_off"):
+            st.page_link("pages/gate.py", label="See what was lost, and sign it off", icon=":material/arrow_forward:")
+    elif warning := _why_payments_wait():
         st.warning(warning, icon=":material/hourglass_top:")
+
+
+def _why_nothing_is_sent() -> str | None:
+    from core.services import gate
+
+    try:
+        return gate.notice()
+    except BillersError:
+        return None  # The next question says it.
 
 
 def _why_payments_wait() -> str | None:

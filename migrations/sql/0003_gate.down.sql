@@ -1,1 +1,3 @@
-SELECT 1;
+DROP TABLE gates;
+DROP FUNCTION hold_the_gate();
+DROP TABLE installations;

@@ -25,6 +25,7 @@ MEANINGS = {
     "receipts, and prepaid tokens with a reason": {"receipts:print", "tokens:reveal"},
     "configure billers": {"billers:configure"},
     "verify the audit chain": {"audit:verify"},
+    "sign the restore gate off": {"gate:sign_off"},
 }
 
 
