@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from core import db
 from core.errors import BadInput, BillersError, NotLegalNow
 from core.money import Money
-from core.services import drafts, lookups, payments
-from core.services.moves import Move, Stand, move
+from core.services import approvals, drafts, lookups, payments
+from core.services.approvals import ChangedSince, OneOfTheTwo
 from core.services.payments import AlreadyInFlight, DuplicateSuspected, InvoiceTaken, Submitted
+from core.services.resolutions import Choice
 from core.states import Stage
 from tests.campaign.harness import gather, until
 from tests.matrix.road import Road
@@ -173,19 +173,52 @@ def test_h06_a_cancel_that_races_the_claim_stops_it_or_does_not(town: Town) -> N
 # ---- What was shown is what is paid
 
 
+def waiting_proposal(town: Town, paid: uuid.UUID) -> uuid.UUID:
+    assert town.stage(paid) is Stage.AWAITING_APPROVAL
+    return uuid.UUID(str(town.value("SELECT id FROM proposals WHERE transaction_id = %s AND decision = 'open'", paid)))
+
+
 def test_h07_above_the_limit_nobody_pays_alone(town: Town) -> None:
-    """Approvals come later; until then the limit is a wall, and a retry is no way around it."""
-    for amount in ("500000.01", "1000000.00"):
-        with pytest.raises(BadInput, match="needs a second person"):
-            town.draft_all([Bill(LWB, new_account(), amount)])
+    """Nor is a retry a way around it. What another person approves is paid once, by the worker."""
+    mine = town.draft_all([Bill(LWB, new_account(), "500000.01")], town.manager)[0]
+    paid = town.submit(mine, town.manager)
+    other = town.add_person("manager")
+    proposal = waiting_proposal(town, paid)
+    with pytest.raises(OneOfTheTwo, match="You proposed it"):
+        approvals.approve(town.manager, proposal)
+    assert town.arrived(paid) == 0
+    answers = gather([lambda actor=actor: approvals.approve(actor, proposal) for actor in [other, town.add_person("manager")] * 2])
+    assert len([answer for answer in answers if answer is None]) == 1
     with town.held_back(SRWB):
         cancelled = town.pay_bill(SRWB, amount="400000.00")
         payments.cancel(town.operator, cancelled)
     rules = town.value("SELECT validation_rules FROM biller_configs WHERE biller_type = %s", SRWB)
     town.open(SRWB, validation_rules={**rules, "second_person_above": "300000.00"})
-    with pytest.raises(BadInput, match="needs a second person"):
-        payments.retry(town.manager, cancelled)
+    again = payments.retry(town.manager, cancelled).transaction_id
+    approvals.reject(other, waiting_proposal(town, again), "It was cancelled for a reason.")
     town.open(SRWB, validation_rules=rules)
+    town.expect(again, Stage.CANCELLED, effects=0)
+    assert town.arrived(again) == 0
+    all_paid_once(town, paid)
+
+
+def test_h07_an_amount_changed_after_it_was_shown_for_approval_is_not_paid(town: Town) -> None:
+    paid = town.pay_bill(LWB, amount="500000.01")
+    proposal = waiting_proposal(town, paid)
+
+    def change(amount: str) -> None:
+        with town.connect() as connection:
+            connection.execute("ALTER TABLE transactions DISABLE TRIGGER USER")
+            connection.execute("UPDATE transactions SET amount = %s WHERE id = %s", [amount, paid])
+            connection.execute("ALTER TABLE transactions ENABLE TRIGGER USER")
+
+    change("900000.00")
+    with pytest.raises(ChangedSince):
+        approvals.approve(town.manager, proposal)
+    assert town.arrived(paid) == 0
+    change("500000.01")
+    approvals.reject(town.manager, proposal, "Somebody has changed it meanwhile.")
+    town.expect(paid, Stage.CANCELLED, effects=0)
     town.judge().assert_all_well()
 
 
@@ -322,9 +355,10 @@ def test_h12_a_wrong_resolution_is_contradicted_and_not_changed(own_town: Town) 
     town.freeze_with_the_answer_in_hand(first, paid)
     town.start_worker()
     town.watch(paid, stages=frozenset({Stage.REVIEW}))
-    # As the resolution by two people will: through the one writer of stages.
-    with db.unit_of_work() as session:
-        move(session, Move(Stand.of(town.find(paid)), Stage.FAILED, "Not on the statement.", actor=town.manager))
+    proposal = approvals.propose_resolution(town.manager, paid, Choice.BILLER_HAS_IT_NOT, "Statement of today: no line with this reference.")
+    with pytest.raises(OneOfTheTwo):
+        approvals.approve(town.manager, proposal)
+    approvals.approve(town.add_person("manager"), proposal)
     told = town.stages(paid)
     first.thaw()
     until(lambda: town.acts("transaction.contradicted", paid), "the late answer is written down against it")
@@ -333,5 +367,6 @@ def test_h12_a_wrong_resolution_is_contradicted_and_not_changed(own_town: Town) 
     assert town.rows("SELECT outcome, in_time FROM answers WHERE transaction_id = %s", paid) == [("CONFIRMED", False)]
     report = town.judge()
     assert (report.double, report.lost) == ([], [])
+    assert town.rows("SELECT leg, kind, closed_at FROM breaks WHERE transaction_id = %s", paid) == [("PAY", "LATE_SUCCESS", None)]
     (wrong,) = report.wrong
     assert "is told as unpaid, and the biller has it 1 times" in wrong
