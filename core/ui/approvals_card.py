@@ -110,7 +110,7 @@ def _movements(proposal: Proposal) -> str:
             doubt = ", in doubt" if leg.get("tainted") else ""
             number = f", number {plain(leg['external_id'])}" if leg.get("external_id") else ""
             told.append(f"{LEG_WORDS[kind]} sent{doubt}{number}")
-    return "; ".join(told).capitalize() or "none was sent"
+    return "; ".join(told) or "none was sent"
 
 
 def _outcome(proposal: Proposal, way: Way | None) -> str:
@@ -153,7 +153,7 @@ def _tell_waiting(actor: Actor, seen: Waiting) -> None:
         icon=":material/group:",
     )
     complain(st.session_state.pop(f"refused-{proposal.id}", None))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if proposal.proposed_by == actor.id:
             withdraw_button(proposal)
         if actor.may("approvals:read"):
@@ -166,7 +166,7 @@ def _tell_waiting(actor: Actor, seen: Waiting) -> None:
 def _decide(actor: Actor, seen: Waiting) -> None:
     proposal = seen.proposal
     complain(st.session_state.pop(f"refused-{proposal.id}", None))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Approve",
             key=f"approve-{proposal.id}",

@@ -204,7 +204,7 @@ def test_what_is_under_review_is_resolved_with_evidence(manager: Till, sit_down:
     button(window, "Propose it").click().run()
     assert "Lilongwe Water Board has the payment. Statement of 24 Nov, line 17" in said(window)
     page = sit_down("manager", name="Limbani").open("approvals")
-    for words in ("Evidence Statement of 24 Nov, line 17", "Number in the statement `LWB-17`", "Once approved It is completed.", "Movements Payment sent"):
+    for words in ("Evidence Statement of 24 Nov, line 17", "Number in the statement `LWB-17`", "Once approved It is completed.", "Movements payment sent"):
         assert words in said(page), words
     the(page, "Approve").click().run()
     assert stage(manager, one) is Stage.COMPLETED
