@@ -18,7 +18,7 @@ from core import clock, db, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import claims, core_banking, gate, people, reopening, settlement, sweeps, wake, workers
+from core.services import approvals, bulk, claims, core_banking, gate, people, reopening, settlement, sweeps, wake, workers
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
@@ -137,6 +137,7 @@ class Worker:
         rounds = [asyncio.create_task(self._run_lane(lane)) for lane in self._lanes]
         rounds += [
             asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
+            asyncio.create_task(self._every(SWEEP_SECONDS, bulk.carry_on)),
             asyncio.create_task(self._every(SWEEP_SECONDS, workers.seal)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
@@ -260,8 +261,9 @@ class Worker:
     def _sweep(self) -> None:
         lost = sweeps.settle_lost_leases()
         failed = sweeps.give_up_overdue()
-        if lost or failed:
-            log.info("worker.swept", lost_leases=lost, expired=failed)
+        undecided = approvals.expire_old()
+        if lost or failed or undecided:
+            log.info("worker.swept", lost_leases=lost, expired=failed, undecided=undecided)
 
     async def _every(self, seconds: float, act: Callable[[], object]) -> None:
         while not self._stopping.is_set():
