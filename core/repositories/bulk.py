@@ -21,11 +21,11 @@ WAITING = BulkItem.state == ItemState.WAITING.value
 
 @dataclass(frozen=True, slots=True)
 class InTheWay:
-    """Payments beside which a new one would be refused: by account, by invoice, and what was paid lately."""
+    """Payments beside which a new one would be refused: by account, by invoice, and what was paid lately, by account and amount."""
 
     in_flight: frozenset[tuple[str, str]]
     invoices: frozenset[tuple[str, str]]
-    lately: Sequence[tuple[str, str, Decimal, datetime, uuid.UUID]]
+    lately: Mapping[tuple[str, str, Decimal], Sequence[tuple[datetime, uuid.UUID]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,13 @@ class Bulk:
         lately = select(*key, Transaction.amount, Transaction.created_at, Transaction.id).where(
             Transaction.account_number.in_(accounts), Transaction.amount.is_not(None), Transaction.created_at > func.clock_timestamp() - within, living
         )
+        paid: dict[tuple[str, str, Decimal], list[tuple[datetime, uuid.UUID]]] = {}
+        for biller, account, amount, at, made in self._session.execute(lately):
+            paid.setdefault((biller, account, amount or Decimal(0)), []).append((at, made))
         return InTheWay(
             in_flight=frozenset((biller, account) for biller, account in self._session.execute(in_flight)),
             invoices=frozenset((biller, number) for biller, number in self._session.execute(taken) if number),
-            lately=[(biller, account, amount, at, made) for biller, account, amount, at, made in self._session.execute(lately) if amount],
+            lately=paid,
         )
 
     # ---- Acts

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import db
+from core import clock, db
 from core.access import Actor, needs, require
 from core.adapters import adapter_for
 from core.errors import BadInput, BillersError, Busy, Conflict, NotFound, NotLegalNow, Unavailable
@@ -51,8 +51,9 @@ MANAGES = "transactions:cancel"
 # How many blocked rows are named under each reason.
 EXAMPLES = 3
 
-# Rows dealt with in one round of the worker: some tenths of a second.
+# One round of the worker: no more rows than this, and none begun after so long. It has a thread of few, and must end soon when it is told to.
 HANDFUL = 50
+ROUND_SECONDS = 1.0
 
 # Rows of an act that are read at once for a person.
 MOST_SHOWN = 10_000
@@ -364,8 +365,8 @@ def _what_stands_before(row: Transaction, party: Snapshot, way: InTheWay, since:
         return IN_FLIGHT
     if row.invoice_number and not adapter_for(row.biller_type).invoice_asks_amount:
         return None
-    same = (at for biller, account, amount, at, made in way.lately if ((biller, account), amount) == (key, row.amount) and made != row.id)
-    return PAID_LATELY if any(at > since for at in same) else None
+    same = way.lately.get((*key, row.amount or Decimal(0)), ())
+    return PAID_LATELY if any(at > since and made != row.id for at, made in same) else None
 
 
 def _window(party: Snapshot) -> timedelta:
@@ -395,8 +396,8 @@ def carry_on(handful: int = HANDFUL) -> int:
 
     Any number of workers may do so at once: a row is held while it is dealt with. One that is killed lets go of it, and the row is asked for again.
     """
-    taken = 0
-    while taken < handful and _carry_out_next():
+    taken, began = 0, clock.monotonic_seconds()
+    while taken < handful and clock.monotonic_seconds() - began < ROUND_SECONDS and _carry_out_next():
         taken += 1
     with db.unit_of_work() as session:
         Bulk(session).note_finished()

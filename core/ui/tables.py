@@ -62,8 +62,12 @@ def _any_made_up(rows: Sequence[Transaction]) -> bool:
     return any(row.demo for row in rows)
 
 
-def columns(*, marked: bool = False) -> dict[str, object]:
-    """`marked`: room is needed for the column that says which rows are made up."""
+# How wide a column of tick boxes is: the names give way to it.
+TICKS_PIXELS = 36
+
+
+def columns(*, marked: bool = False, ticked: bool = False) -> dict[str, object]:
+    """`marked`: room is needed for the column that says which rows are made up; `ticked`: for one of tick boxes."""
     text = st.column_config.TextColumn
     biller, name = (104, 108) if marked else (112, 200)
     return {
@@ -76,7 +80,7 @@ def columns(*, marked: bool = False) -> dict[str, object]:
         ),
         "Biller": text(width=biller, help="The company that is paid or asked."),
         "Account": text(width=96, help="The customer's account number at the biller."),
-        "Name": text(width=name, help="The customer's name, as the biller gave it."),
+        "Name": text(width=name - (TICKS_PIXELS if ticked else 0), help="The customer's name, as the biller gave it."),
         "Type": text(width=104, help="A look-up asks and moves no money; a payment pays."),
         "Amount": text(width=112, alignment="right", help="With its currency. A dash: no money moves."),
         "Status": st.column_config.MultiselectColumn(
@@ -114,7 +118,7 @@ def grid(
 
     st.dataframe(
         frame(rows, names),
-        column_config=columns(marked=_any_made_up(rows)),
+        column_config=columns(marked=_any_made_up(rows), ticked=several),
         hide_index=True,
         height=ROW_PIXELS * (len(rows) + 1) + 3,
         row_height=ROW_PIXELS,

@@ -328,22 +328,31 @@ def test_many_workers_at_once_deal_with_each_row_once(desk: Desk) -> None:
     assert bulk.progress(desk.grace, act_id).act.finished_at is not None
 
 
-def test_a_row_that_somebody_holds_waits_and_the_others_go_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_somebody_holds_waits_and_the_others_go_on(desk: Desk) -> None:
     ids = desk.stand(Stage.QUEUED, 2)
     act_id = desk.start(CANCEL, ids)
     with desk.bench.connect() as somebody, somebody.transaction():
         somebody.execute("SELECT 1 FROM transactions WHERE id = %s FOR UPDATE", (ids[0],))
-        bulk.carry_on(handful=2)
+        for _ in ids:
+            bulk.carry_on(handful=1)
         assert desk.states(act_id) == {ids[0]: WAITING, ids[1]: DONE}
     desk.carry_on()
     assert desk.states(act_id) == {ids[0]: DONE, ids[1]: DONE}
+
+
+def test_a_round_ends_in_time_whatever_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    act_id = desk.start(CANCEL, desk.stand(Stage.QUEUED, 3))
+    monkeypatch.setattr(bulk, "ROUND_SECONDS", 0.0)
+    assert bulk.carry_on() == 0
+    assert bulk.progress(desk.grace, act_id).count(WAITING) == 3
 
 
 def test_a_small_act_does_not_wait_behind_a_large_one(desk: Desk) -> None:
     large, small = desk.stand(Stage.QUEUED, 4), desk.stand(Stage.QUEUED)
     desk.start(CANCEL, large)
     act_id = desk.start(CANCEL, small)
-    bulk.carry_on(handful=2)
+    for _ in range(2):
+        bulk.carry_on(handful=1)
     assert desk.states(act_id) == {small[0]: DONE}
 
 
