@@ -98,4 +98,4 @@ def told_of(found: BankAccount) -> dict[str, str]:
     """Whose account it is and what can be used of it, of when."""
     name = f"{plain(found.name)}, " if found.name else ""
     known = f"{found.useable} {as_of(found.at)}" if found.useable else f"not known, {as_of(found.at)}"
-    return {"From": f"{name}account {plain(found.number)} at the bank", "Can be used": known}
+    return {"Debited": f"{name}account {plain(found.number)} at the bank", "Can be used": known}

@@ -81,7 +81,7 @@ def _debit_lines(review: Review) -> dict[str, str]:
     payload, debit = review.draft.payload or {}, review.draft.debit
     if not review.snapshot.debits_customer or debit is None:
         return {}
-    return {**wizard_debit.told_of(debit), "To": f"{code(payload.get('credit_account') or '')}, the bank's account for {plain(payload['biller_name'])}"}
+    return {**wizard_debit.told_of(debit), "Credited": f"{code(payload.get('credit_account') or '')}, the bank's account for {plain(payload['biller_name'])}"}
 
 
 def _tell_counter(review: Review) -> None:
@@ -220,7 +220,7 @@ def _result(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
 
 
 def _debited_line(paid: Transaction) -> dict[str, str]:
-    return {"From": f"account {plain(paid.debit_account)} at the bank"} if paid.debit_account else {}
+    return {"Debited": f"account {plain(paid.debit_account)} at the bank"} if paid.debit_account else {}
 
 
 def _refused_with(paid: Transaction) -> dict[str, str]:
