@@ -64,8 +64,11 @@ async def biller(behave: Misbehaviour, tls: ssl.SSLContext | None = None) -> Asy
         conversations.add(task)
         heard.connections += 1
         try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            with suppress(OSError, asyncio.IncompleteReadError):
                 await behave(Conversation(reader, writer, heard))
+        except asyncio.CancelledError:
+            # What it still had to say, nobody waits for: a close would.
+            writer.transport.abort()
         finally:
             writer.close()
 
