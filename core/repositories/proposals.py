@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.models import Answer, Event, Leg, Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
+from core.repositories.statistics import NAMED, Waiting
 from core.states import Stage
 
 
@@ -35,8 +36,21 @@ class Proposals:
         """What waits, the one that ends first in front."""
         return list(self._session.scalars(select(Proposal).where(Proposal.decision == Decision.OPEN.value).order_by(Proposal.expires_at).limit(most)))
 
-    def waiting_count(self) -> int:
-        return self._session.scalar(select(func.count()).where(Proposal.decision == Decision.OPEN.value)) or 0
+    def backlog(self) -> Waiting:
+        """How many payments wait for a second person, since when the first does, and which the oldest are."""
+        still_open = Proposal.decision == Decision.OPEN.value
+        count, oldest_at = self._session.execute(select(func.count(Proposal.transaction_id.distinct()), func.min(Proposal.created_at)).where(still_open)).one()
+        if not count:
+            return Waiting()
+        oldest = (
+            select(Transaction.our_transaction_id)
+            .join(Proposal, Proposal.transaction_id == Transaction.id)
+            .where(still_open)
+            .group_by(Transaction.our_transaction_id)
+            .order_by(func.min(Proposal.created_at))
+            .limit(NAMED)
+        )
+        return Waiting(count, oldest_at, references=tuple(self._session.scalars(oldest)))
 
     def decided(self, most: int = 50) -> list[Proposal]:
         """What was decided, the latest in front."""

@@ -9,6 +9,7 @@ from core import clock, db
 from core.access import Actor, needs
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
+from core.repositories.proposals import Proposals
 from core.repositories.statistics import AnswerTimesBy, BillerState, FailureReason, Figures, Grain, Statistics, Waiting
 from core.repositories.transactions import Transactions
 from core.services import core_banking, periods
@@ -40,6 +41,8 @@ class Attention:
     as_of: datetime
     # Payments whose end later evidence contradicts.
     breaks: Waiting = field(default_factory=Waiting)
+    # What one person proposed and another is to decide.
+    approvals: Waiting = field(default_factory=Waiting)
     # Core banking is in trouble: why, and since when.
     bank_trouble: tuple[str, datetime] | None = None
 
@@ -107,6 +110,7 @@ def attention(actor: Actor, /) -> Attention:
             under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES),
             queued=found.queued((LONG_QUEUED,)),
             breaks=found.breaks(),
+            approvals=Proposals(session).backlog(),
             bank_trouble=(bank.reason, bank.opened_at) if (bank := Billers(session).open_breakers().get(core_banking.CODE)) else None,
             jobs_enabled=settings().enable_background_jobs,
             worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),

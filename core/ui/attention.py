@@ -39,7 +39,7 @@ class Concern:
 
 def concerns(seen: Attention) -> list[Concern]:
     """The most pressing first; none: nothing needs anybody."""
-    found = [*_workers(seen), *_breaks(seen), *_review(seen), *_doubt(seen), *_bank(seen)]
+    found = [*_workers(seen), *_breaks(seen), *_approvals(seen), *_review(seen), *_doubt(seen), *_bank(seen)]
     for biller in seen.billers:
         if biller.is_active:
             found += _biller(biller, seen.as_of)
@@ -64,6 +64,16 @@ def _breaks(seen: Attention) -> list[Concern]:
     what = f"{waiting.count:,} {ended} otherwise than later evidence says, the oldest found {_age(waiting, seen.as_of)}."
     step = "Open it: it says who has the money. Compare the statements, then have it given back or booked. The payment itself stays as it is."
     return [Concern(":material/report:", "red", what, step, "Manager", {}, waiting.references)]
+
+
+def _approvals(seen: Attention) -> list[Concern]:
+    waiting = seen.approvals
+    if not waiting.count:
+        return []
+    verb = "waits" if waiting.count == 1 else "wait"
+    what = f"{counted(waiting.count, 'payment')} {verb} for a second person, the oldest proposed {_age(waiting, seen.as_of)}."
+    step = "A manager who did not propose it decides on Approvals. What nobody decides in time is not done."
+    return [Concern(":material/how_to_reg:", "blue", what, step, "Manager", {}, waiting.references)]
 
 
 def _review(seen: Attention) -> list[Concern]:
