@@ -23,6 +23,9 @@ BANK = "T24"
 PAYING_OPERATIONS = frozenset({"PostTransaction", "ConfirmInvoice", "post-payment", "recharge", "POST transfers"})
 GIVING_BACK_OPERATIONS = frozenset({"ReverseTransaction", "DELETE transfers"})
 
+# How a question about money is called among the attempts, of a biller and of core banking.
+ASKING_VERBS = ("status", "inquire")
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -161,7 +164,9 @@ def legs_in(database: psycopg.Connection) -> Mapping[str, Leg]:
 
 def intents_in(database: psycopg.Connection) -> Mapping[tuple[uuid.UUID, str], int]:
     """How often it was meant to send each leg; questions about it are none of those."""
-    found = database.execute("SELECT transaction_id, leg, count(*) FROM attempts WHERE leg IS NOT NULL AND verb <> 'status' GROUP BY transaction_id, leg")
+    found = database.execute(
+        "SELECT transaction_id, leg, count(*) FROM attempts WHERE leg IS NOT NULL AND verb <> ALL (%s) GROUP BY transaction_id, leg", [list(ASKING_VERBS)]
+    )
     return Counter({(transaction, leg): count for transaction, leg, count in found})
 
 

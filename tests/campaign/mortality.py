@@ -13,6 +13,7 @@ from sqlalchemy import event
 from core import db
 from core.wire import conversation, line
 from core.wire.contract import Request
+from tests.campaign.evidence import ASKING_VERBS
 from tests.campaign.harness import die
 
 POINTS: Mapping[str, str] = {
@@ -56,7 +57,7 @@ def _watch_the_database(dies: Dies) -> None:
     def _note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
         rows = parameters if isinstance(parameters, list | tuple) else [parameters]
         if statement.startswith("INSERT INTO attempts"):
-            money = {row["id"]: str(row["reference"]) for row in rows if row["leg"] is not None and str(row["verb"]) != "status"}
+            money = {row["id"]: str(row["reference"]) for row in rows if row.get("leg") is not None and str(row["verb"]) not in ASKING_VERBS}
             intents.update(money)
             connection.info.setdefault("intents", []).extend(money.values())
         elif statement.startswith("INSERT INTO answers"):
@@ -73,6 +74,9 @@ def _watch_the_database(dies: Dies) -> None:
 
     @event.listens_for(engine, "rollback")
     def _forget(connection: Any) -> None:
+        if connection.invalidated:
+            # The database is gone, and with it what was noted here.
+            return
         for name in ("intents", "outcomes", "intents kept", "outcomes kept"):
             connection.info.pop(name, None)
 
