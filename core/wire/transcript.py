@@ -26,11 +26,15 @@ ALWAYS_MASKED = frozenset(
 # Who we are is no secret, and a short user name would blot out half of a transcript.
 NOT_SECRET = frozenset({"username", "user", "sender_msisdn", "sender_user_id"})
 
+# However a field's name begins that ends like this, it is one.
+NAME_ENDINGS = ("password", "secret")
+
 # A shorter secret occurs everywhere by chance; it is masked by its element's name only.
 SHORTEST_SECRET = 4
 
 # A vended token is cash. It has an element of its own, and services like to repeat it in a sentence for the customer.
 _VENDED = re.compile(r"(token[^0-9]{0,40})([0-9]{4}(?:[ -]?[0-9]{4}){4})(?![0-9])", re.IGNORECASE)
+_USERINFO = re.compile(r"(://)[^/@\s]+@")
 # No answer sells more; bounds the passes over a hostile body.
 MOST_VENDED = 8
 
@@ -53,6 +57,8 @@ class Masker:
 
     def __init__(self, terms: Terms, masked: Collection[str] = ()) -> None:
         self._names = frozenset(name.casefold() for name in masked) | ALWAYS_MASKED
+        # A text in which none of these occurs has no named field to blot out.
+        self._signs = (*self._names, *NAME_ENDINGS)
         self._secrets = _spellings(terms.credentials)
 
     def message(self, first_line: str, headers: Iterable[tuple[str, str]], body: bytes) -> str:
@@ -66,13 +72,21 @@ class Masker:
             return f"[transcript failed: {type(error).__name__}]"
 
     def text(self, text: str) -> str:
-        text = _without_tokens(text)
-        for pattern, replacement in _patterns(self._names):
-            text = pattern.sub(replacement, text)
+        if self._may_name_a_secret(text):
+            text = _without_tokens(text)
+            for pattern, replacement in _patterns(self._names):
+                text = pattern.sub(replacement, text)
+        if "@" in text:
+            text = _USERINFO.sub(rf"\g<1>{MASK}@", text)
         for secret in self._secrets:
-            text = secret.sub(MASK, text)
+            text = secret.sub(MASK, text) if isinstance(secret, re.Pattern) else text.replace(secret, MASK)
         # PostgreSQL's text has no NUL.
         return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    def _may_name_a_secret(self, text: str) -> bool:
+        """False where the patterns could match nothing. Letters beyond ASCII have several lower cases: there the patterns themselves are asked."""
+        lower = text.lower()
+        return not text.isascii() or any(sign in lower for sign in self._signs)
 
     def _header(self, name: str, value: str) -> str:
         return f"{name}: {MASK if name.casefold() in self._names else self.text(value)}"
@@ -109,7 +123,7 @@ def _decoded(body: bytes, content_type: str) -> str | None:
     return None
 
 
-def _spellings(credentials: Mapping[str, str]) -> tuple[re.Pattern[str], ...]:
+def _spellings(credentials: Mapping[str, str]) -> tuple[re.Pattern[str] | str, ...]:
     """Each secret as it may appear: bare, escaped for XML or JSON, in a query, in base64, in a Basic header. Longest first."""
     found: set[str] = set()
     for key, value in credentials.items():
@@ -122,13 +136,13 @@ def _spellings(credentials: Mapping[str, str]) -> tuple[re.Pattern[str], ...]:
                 base64.urlsafe_b64encode((before + value).encode()).decode().rstrip("="),
             }
     # Percent-encoding may be written in either case.
-    return tuple(re.compile(re.escape(spelling), re.IGNORECASE if "%" in spelling else 0) for spelling in sorted(found, key=len, reverse=True))
+    return tuple(re.compile(re.escape(one), re.IGNORECASE) if "%" in one else one for one in sorted(found, key=len, reverse=True))
 
 
 @lru_cache(maxsize=64)
 def _patterns(names: frozenset[str]) -> tuple[tuple[re.Pattern[str], str], ...]:
     """By shape and not by parsing: a garbled body must be masked as surely as a good one. Where an end is missing, all the rest goes."""
-    name = "(?:" + "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True)) + "|[A-Za-z0-9_.-]*(?:password|secret))"
+    name = "(?:" + "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True)) + f"|[A-Za-z0-9_.-]*(?:{'|'.join(NAME_ENDINGS)}))"
     prefix = r"(?:[A-Za-z_][A-Za-z0-9_.-]*:)?"
     element = rf"((?:<|&lt;){prefix}{name}(?:\s[^<>]*?)?(?<!/)(?:>|&gt;)).*?(?=(?:</|&lt;/){prefix}{name}\s*(?:>|&gt;)|\Z)"
     attribute = rf"(\s{prefix}{name}\s*=\s*)(?:\"[^\"]*\"?|'[^']*'?)"
@@ -140,5 +154,4 @@ def _patterns(names: frozenset[str]) -> tuple[tuple[re.Pattern[str], str], ...]:
         (re.compile(attribute, flags), rf'\g<1>"{MASK}"'),
         (re.compile(key, flags), rf'\g<1>"{MASK}"'),
         (re.compile(parameter, flags | re.MULTILINE), rf"\g<1>{MASK}"),
-        (re.compile(r"(://)[^/@\s]+@"), rf"\g<1>{MASK}@"),
     )
