@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from tests.campaign import oracle
+from tests.matrix.bank import BankTown, new_bank_town
 from tests.matrix.town import Town, new_town
 from tests.wire.conftest import certificates as certificates
 
@@ -58,4 +59,23 @@ def town(shared_town: Town, clean_environment: None, monkeypatch: pytest.MonkeyP
 def own_town(server_url: URL, template: URL, tmp_path: Path, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     """For a test that leaves something behind which the oracle would hold against the others'."""
     with new_town(server_url, template, tmp_path, monkeypatch) as town:
+        yield town
+
+
+@pytest.fixture(scope="module")
+def shared_bank_town(server_url: URL, template: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BankTown]:
+    with pytest.MonkeyPatch.context() as patch, new_bank_town(server_url, template, tmp_path_factory.mktemp("bank"), patch) as town:
+        yield town
+
+
+@pytest.fixture
+def bank_town(shared_bank_town: BankTown, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> BankTown:
+    """The module's town that has a bank, with this test's environment pointing at it."""
+    shared_bank_town.enter(monkeypatch)
+    return shared_bank_town
+
+
+@pytest.fixture
+def own_bank_town(server_url: URL, template: URL, tmp_path: Path, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BankTown]:
+    with new_bank_town(server_url, template, tmp_path, monkeypatch) as town:
         yield town

@@ -76,10 +76,15 @@ class Road:
             client = self._tls.wrap_socket(traveller, server_side=True) if self._tls else traveller
             with client, socket.create_connection((LOOPBACK, self._leads_to), SECONDS) as biller:
                 threading.Thread(target=_pour, args=(client, biller), daemon=True).start()
-                reply = b""
-                while piece := biller.recv(1 << 16):
-                    reply += piece
-                client.sendall(self.change(reply))
+                try:
+                    reply = b""
+                    while piece := biller.recv(1 << 16):
+                        reply += piece
+                    client.sendall(self.change(reply))
+                finally:
+                    # While the other thread listens on it, closing alone would tell the client nothing.
+                    with suppress(OSError):
+                        traveller.shutdown(socket.SHUT_RDWR)
 
 
 def _pour(source: socket.socket, target: socket.socket) -> None:

@@ -91,9 +91,3 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     **{f"P0{number}": ("tests/campaign/test_deaths.py", "test_a_worker_killed_there_leaves_one_effect_and_the_truth") for number in range(1, 9)},
     "D04": ("tests/campaign/test_campaign.py", "test_a_campaign_of_faults_and_deaths_pays_each_bill_once"),
 }
-
-# No test yet. This list can only shrink: whoever writes one of these has to strike it here.
-UNTESTED: Mapping[str, str] = {
-    **dict.fromkeys(("W29", "W30", "W31", "W32", "W33", "W34", "C04"), "core banking is not connected yet"),
-    "D08": "the restored hour is not acted out yet",
-}

@@ -8,11 +8,14 @@ import pytest
 
 from core import db
 from core.errors import BadInput, NotAllowed, NotLegalNow
-from core.services import claims, gate, payments, reopening
+from core.services import approvals, claims, gate, payments, reopening
 from core.states import Stage
 from tests.campaign.harness import WorkerProcess, until
-from tests.matrix.town import Town, new_account
+from tests.matrix.bank import BankTown, new_bank_account
+from tests.matrix.town import LWB, SRWB, Bill, Town, new_account
 from tests.world import connect
+
+ENDS = frozenset({Stage.COMPLETED, Stage.FAILED, Stage.REVERSED, Stage.REVIEW})
 
 COMPARED = "Compared the billers' statements of the gap: nothing else was paid."
 
@@ -117,6 +120,66 @@ def test_d09_a_commit_lost_under_a_worker_that_goes_on_is_noticed_by_its_next_cl
     town.watch(*settled)
     town.expect(paid, Stage.COMPLETED, effects=1)
     town.judge().assert_all_well()
+
+
+def test_d08_a_database_from_an_hour_ago_sends_nothing_of_that_hour_again(own_bank_town: BankTown) -> None:
+    """Payments in every stage that waits to be sent, and what became of them in the hour that is lost."""
+    town = own_bank_town
+    worker = town.start_worker()
+    account = new_bank_account()
+    forms = town.ask_all([*(Bill(biller, new_account(biller)) for biller in (LWB, LWB, LWB, SRWB, SRWB, SRWB)), Bill(LWB, new_account(), "600000.00")])
+    by_hand = [town.freeze(form) for form in forms if form["biller"] == LWB]
+    at_bank = [town.charged(form, number) for form, number in zip(forms[3:6], (account, new_bank_account(), new_bank_account()), strict=True)]
+    # One that Lilongwe's door was shut to, and one whose customer is debited while Southern Region is not to be paid.
+    town.hold_back(LWB)
+    retried = town.submit(by_hand[0])
+    town.wait_to_be_retried(retried)
+    town.trouble("slow", account=account, seconds=0.6)
+    debited = town.submit(at_bank[0])
+    town.watch(debited, stages=frozenset({Stage.DEBIT_SENDING}))
+    town.hold_back(SRWB)
+    town.watch(debited, stages=frozenset({Stage.DEBITED}))
+    paid, stopped, approved = (town.submit(draft) for draft in by_hand[1:])
+    both, stopped_both = (town.submit(draft) for draft in at_bank[1:])
+    assert worker.stop() == 0
+    everything = (retried, debited, paid, stopped, both, stopped_both, approved)
+    queued = Stage.QUEUED
+    assert [town.stage(one) for one in everything] == [Stage.PAY_RETRY, Stage.DEBITED, queued, queued, queued, queued, Stage.AWAITING_APPROVAL]
+
+    with copy_comes_back(town):
+        for one in (stopped, stopped_both):
+            payments.cancel(town.operator, one)
+        approvals.approve(town.manager, uuid.UUID(str(town.value("SELECT id FROM proposals WHERE transaction_id = %s", approved))))
+        town.let_go(LWB)
+        town.let_go(SRWB)
+        worker = town.start_worker()
+        forgotten = town.pay_bill()
+        town.watch(paid, retried, debited, both, approved, forgotten)
+        assert {town.stage(one) for one in (paid, retried, debited, both, approved)} == {Stage.COMPLETED}
+        reference = town.find(forgotten).our_transaction_id
+        assert worker.stop() == 0
+    town.promised = {draft: one for draft, one in town.promised.items() if one != forgotten}
+    town.let_go(LWB)
+    town.let_go(SRWB)
+
+    again = town.start_worker()
+    until(lambda: closed(town), "the worker has noticed")
+    look_around(town, again)
+    assert reopening.sign_off(town.manager, COMPARED) == len(everything)
+    town.watch(*everything, stages=ENDS)
+    for one in (paid, retried, debited, both, approved):
+        town.expect(one, Stage.COMPLETED, effects=1)
+        assert town.arrived(one) == 1, town.tell(one)
+    for one in (debited, both):
+        assert (town.at_bank(one), town.debits_arrived(one)) == (["DEBIT"], 1)
+    # Stopped in the hour that is lost: nobody has it, and it is not sent by itself.
+    for one in (stopped, stopped_both):
+        town.expect(one, Stage.FAILED, effects=0)
+    assert town.at_bank(stopped_both) == []
+    # What was paid in that hour and is not in the database at all is found by people only, in the biller's statement.
+    report = town.judge()
+    assert len(report.lost) == 1
+    assert [line for line in (*report.double, *report.lost, *report.wrong, *report.unsettled) if reference not in line] == []
 
 
 @pytest.mark.parametrize("setting", ["synchronous_commit"])

@@ -20,9 +20,11 @@ from core.models import BillerConfigVersion
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import vault
-from core.services import drafts, lookups, payments
+from core.services import claims, drafts, lookups, payments, settlement
+from core.services.errands import Result
 from core.settings import CHECKOUT
 from core.states import Stage
+from core.wire.contract import Outcome
 from tests.campaign.harness import QUICK_BILLER, WorkerProcess, World, until
 from tests.world import create_database, drop_database
 
@@ -46,7 +48,7 @@ ASKING = {
 # Each in the shape of its biller's numbers, and none that the sandbox gave a behaviour of its own.
 _numbers = count(1)
 
-IN_DOUBT = frozenset({Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED})
+IN_DOUBT = frozenset({Stage.DEBIT_UNKNOWN, Stage.DEBIT_ACCEPTED, Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED})
 SETTLED = frozenset({Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED, Stage.REVIEW})
 
 
@@ -171,15 +173,22 @@ class Town(World):
 
     # ---- Accidents
 
-    @contextmanager
-    def held_back(self, biller: str) -> Iterator[None]:
+    def hold_back(self, biller: str) -> None:
         """Payments to this biller wait in the queue, as while its circuit is open."""
         self.rows("INSERT INTO breakers (biller_type, probe_at, reason) VALUES (%s, now() + interval '1 day', 'Held back by a test.') RETURNING 1", biller)
+
+    def let_go(self, biller: str) -> None:
+        self.rows("DELETE FROM breakers WHERE biller_type = %s RETURNING 1", biller)
+        self.rows("SELECT pg_notify('billers_work', '')")
+
+    @contextmanager
+    def held_back(self, biller: str) -> Iterator[None]:
+        """The same for as long as the block lasts."""
+        self.hold_back(biller)
         try:
             yield
         finally:
-            self.rows("DELETE FROM breakers WHERE biller_type = %s RETURNING 1", biller)
-            self.rows("SELECT pg_notify('billers_work', '')")
+            self.let_go(biller)
 
     def freeze_with_the_answer_in_hand(self, worker: WorkerProcess, transaction_id: uuid.UUID) -> None:
         """Stops a worker between the biller's answer and its own conclusion, and has its lease run out. Its answer travels slowly enough."""
@@ -230,9 +239,9 @@ class Town(World):
         found = self.find(transaction_id)
         return len(self.sandbox.requests(found.biller_type, operation=PAYING[found.biller_type], reference=found.our_transaction_id))
 
-    def leg(self, transaction_id: uuid.UUID) -> dict[str, Any]:
+    def leg(self, transaction_id: uuid.UUID, kind: str = "PAY") -> dict[str, Any]:
         names = ("reference", "tainted", "accepted", "sends", "inquiries", "not_found_in_a_row")
-        (row,) = self.rows(f"SELECT {', '.join(names)} FROM legs WHERE transaction_id = %s AND kind = 'PAY'", transaction_id)
+        (row,) = self.rows(f"SELECT {', '.join(names)} FROM legs WHERE transaction_id = %s AND kind = %s", transaction_id, kind)
         return dict(zip(names, row, strict=True))
 
     def answers(self, transaction_id: uuid.UUID, verb: str | None = None) -> list[str]:
@@ -262,6 +271,12 @@ class Town(World):
         moved = "UPDATE legs SET last_sent_at = last_sent_at - %s * interval '1 s', last_asked_at = last_asked_at - %s * interval '1 s'"
         self.rows(f"{moved} WHERE transaction_id = %s RETURNING 1", seconds, seconds, transaction_id)
         self.rows("UPDATE transactions SET next_action_at = now() WHERE id = %s RETURNING 1", transaction_id)
+
+    def wait_to_be_retried(self, transaction_id: uuid.UUID) -> None:
+        """The only one of Lilongwe's that is due was tried, and the door was shut."""
+        [errand] = claims.claim_sends("by hand", {LWB: 1})
+        assert errand.stand.id == transaction_id
+        settlement.conclude([Result(errand, new_id(), Outcome.NOT_SENT, failure="connect_refused")])
 
     def expire(self, transaction_id: uuid.UUID) -> None:
         self.rows("UPDATE transactions SET expires_at = now() - interval '1 s' WHERE id = %s RETURNING 1", transaction_id)
