@@ -36,6 +36,8 @@ class Conversation(asyncio.BufferedProtocol):
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_WAIT_FOR_HEAD)
         self._transport: asyncio.Transport | None = None
+        # Not asked of `answered`: whoever stops waiting for that has cancelled it, and the connection still stands.
+        self._is_over = False
         self._ear = memoryview(bytearray(MOUTHFUL))
 
     def say(self, request: bytes) -> None:
@@ -53,9 +55,10 @@ class Conversation(asyncio.BufferedProtocol):
         return head + (said or b"") + (self._http.send(h11.EndOfMessage()) or b"")
 
     def hang_up(self) -> None:
-        """At once, whatever was still to come."""
-        if self._transport is not None:
+        """At once, whatever was still to come. Nothing happens where the answer is whole, or broke."""
+        if not self._is_over and self._transport is not None:
             self._transport.abort()
+        self._is_over = True
 
     # ---- What asyncio tells
 
@@ -78,7 +81,7 @@ class Conversation(asyncio.BufferedProtocol):
     # ---- What it means
 
     def _hear(self, data: bytes) -> None:
-        if self.answered.done():
+        if self._is_over:
             return
         try:
             self._http.receive_data(data)
@@ -117,6 +120,9 @@ class Conversation(asyncio.BufferedProtocol):
             raise Broken("encoded_reply")
 
     def _end(self, error: Exception | None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
         if not self.answered.done():
             if error is None:
                 self.answered.set_result(None)

@@ -115,7 +115,7 @@ class Line:
         except Exception as error:  # noqa: BLE001 - whatever it was: after the first byte, not knowing is the answer
             failure = _named(error)
         finally:
-            if trip.conversation is not None and not trip.conversation.answered.done():
+            if trip.conversation is not None:
                 trip.conversation.hang_up()
         status = trip.conversation.status if trip.conversation is not None else None
         return (failure_of_status(status, exchange.also_reads) if status is not None else None) or failure

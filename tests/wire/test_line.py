@@ -7,6 +7,7 @@ import gzip
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,30 @@ def test_the_deadline_is_total() -> None:
     answer, heard = told(drips(reply(b"x" * 100_000)[:-100_000]), deadline_seconds=0.3)
     assert heard.sent > 50, "it must have dripped, or nothing was tested"
     assert 300 <= answer.duration_ms < 1500
+
+
+@pytest.mark.parametrize("gives_up", ["deadline", "cancellation"])
+def test_whoever_stops_waiting_hangs_up(gives_up: str) -> None:
+    """A connection that was left standing would be one of the biller's few, and one of our files, for ever."""
+
+    async def run() -> None:
+        hung_up = asyncio.Event()
+
+        async def waits(talk: Conversation) -> None:
+            await talk.listen()
+            with suppress(ConnectionError):
+                assert await talk.reader.read() == b""
+            hung_up.set()
+
+        async with biller(waits) as heard:
+            task = asyncio.create_task(call(heard, deadline_seconds=0.2 if gives_up == "deadline" else 30))
+            await heard.was_asked.wait()
+            if gives_up == "cancellation":
+                task.cancel()
+            await asyncio.wait([task])
+            await asyncio.wait_for(hung_up.wait(), 10)
+
+    asyncio.run(run())
 
 
 def test_cancellation_passes_through() -> None:
