@@ -74,11 +74,13 @@ LOOK_SECONDS = 0.05
 TELL_SECONDS = 30.0
 
 IN_DOUBT = "SELECT id FROM transactions WHERE stage IN ('PAY_UNKNOWN', 'PAY_ACCEPTED', 'DEBIT_UNKNOWN', 'DEBIT_ACCEPTED')"
-# Such that the next look by itself is far away.
-LEFT_ALONE = f"{IN_DOUBT} AND next_action_at > now() + interval '2 s' LIMIT 100"
+# For a while already, and such that the next look by itself is far away.
+LEFT_ALONE = f"{IN_DOUBT} AND created_at < now() - interval '10 s' AND next_action_at > now() + interval '2 s' LIMIT 50"
+# Not those that never pay, whoever tries.
 ENDED_UNPAID = """
     SELECT id FROM transactions t WHERE status IN ('FAILED', 'CANCELLED', 'REVERSED') AND amount IS NOT NULL AND retry_of IS NULL
-    AND NOT EXISTS (SELECT FROM transactions child WHERE child.retry_of = t.id) AND processed_at > now() - interval '60 s' LIMIT 20
+    AND NOT EXISTS (SELECT FROM transactions child WHERE child.retry_of = t.id) AND updated_at > now() - interval '60 s'
+    AND account_number <> ALL (%s) AND coalesce(debit_account, '') <> ALL (%s) LIMIT 20
     """
 # Not the next look at what has ended already, which is only to find out whether the biller thought better of it.
 # Billers that have a verb to give a payment back with, and never a token, which is cash.
@@ -300,7 +302,7 @@ class Campaign:
         if left <= 0:
             return LONG_LIFE_SECONDS
         # A machine that is busy with something else pays more slowly, and its workers live longer.
-        pace = min(plan.pace, (done + 1) / (clock.monotonic_seconds() - self._began + 1))
+        pace = min(plan.pace, (done + 20) / (clock.monotonic_seconds() - self._began + 20 / plan.pace))
         seconds = max(0.0, (DEATHS_OVER_AT * plan.payments - done) / pace)
         if not seconds:
             return LATE_LIFE_SECONDS
@@ -341,7 +343,7 @@ class Campaign:
                 for (transaction,) in self._city.rows(LEFT_ALONE):
                     self._figures.opened_in_doubt += payments.check_now(self._city.manager, transaction)
                 if not self._paid.is_set() and next(rounds) % 4 == 0:
-                    for (transaction,) in self._city.rows(ENDED_UNPAID):
+                    for (transaction,) in self._city.rows(ENDED_UNPAID, list(BEHAVING), list(DEBITED_BADLY)):
                         self._retry(transaction)
                     self._have_mistakes_given_back()
 
