@@ -1,11 +1,10 @@
 """One table: what can happen to a request on its way, and whether the biller can have seen it."""
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import h11
+import httpx
 
 
 class OutcomeClass(StrEnum):
@@ -63,35 +62,18 @@ ACCIDENTS: Mapping[str, Accident] = {
     "http_504": Accident(_UNKNOWN, "The biller's gateway waited for its own system in vain. It may have acted."),
 }
 
-
-class NotConnected(Exception):
-    """No connection came to stand, and so nothing went over it. The only accident of a connection that proves NOT_SENT."""
-
-    def __init__(self, failure: str) -> None:
-        self.failure = failure
-        super().__init__(failure)
-
-
-class Broken(Exception):
-    """A connection that stood, and an answer that did not come whole."""
-
-    def __init__(self, failure: str) -> None:
-        self.failure = failure
-        super().__init__(failure)
-
-
-# What is raised while there is no connection yet, by what it means; the most particular first.
-WHILE_CONNECTING: tuple[tuple[type[Exception], str], ...] = (
-    (ssl.SSLError, "tls_failed"),
-    (TimeoutError, "connect_timeout"),
-    (OSError, "connect_refused"),
-)
-
-# What is raised once a connection stands. Not one of these proves anything.
-ONCE_CONNECTED: tuple[tuple[type[Exception], str], ...] = (
-    (h11.RemoteProtocolError, "cut_short"),
-    (h11.LocalProtocolError, "request_broken"),
-    (OSError, "read_failed"),
+# The most particular first. `ConnectError`, `ConnectTimeout` and `PoolTimeout` are the only ones of httpx that prove NOT_SENT.
+EXCEPTIONS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, "connect_timeout"),
+    (httpx.PoolTimeout, "pool_timeout"),
+    (httpx.ConnectError, "connect_refused"),
+    (httpx.ReadTimeout, "read_timeout"),
+    (httpx.WriteTimeout, "write_timeout"),
+    (httpx.ReadError, "read_failed"),
+    (httpx.WriteError, "write_failed"),
+    (httpx.CloseError, "close_failed"),
+    (httpx.RemoteProtocolError, "cut_short"),
+    (httpx.LocalProtocolError, "request_broken"),
     (Exception, "wire_failed"),
 )
 
@@ -100,10 +82,7 @@ READ_STATUSES = frozenset({200, 202, 404, 500})
 
 
 def failure_of(error: Exception) -> str:
-    """What an exception of a call means. Only `NotConnected` says by its kind that nothing was sent, and only connecting raises it."""
-    if isinstance(error, NotConnected | Broken):
-        return error.failure
-    return next(failure for kind, failure in ONCE_CONNECTED if isinstance(error, kind))
+    return next(failure for kind, failure in EXCEPTIONS if isinstance(error, kind))
 
 
 def failure_of_status(status: int, also_read: frozenset[int] = frozenset()) -> str | None:

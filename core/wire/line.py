@@ -1,21 +1,21 @@
 """The only module that opens a connection. It knows one thing about failures: whether the biller can have seen the request."""
 
 import asyncio
+import logging
 import ssl
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import certifi
+import httpx
 import structlog
 
 from core import clock
 from core.errors import Misconfigured
-from core.wire.accidents import WHILE_CONNECTING, Accident, NotConnected, OutcomeClass, accident, failure_of, failure_of_status
+from core.wire.accidents import Accident, OutcomeClass, accident, failure_of, failure_of_status
 from core.wire.contract import Exchange, Reply, Request, Terms
-from core.wire.conversation import LARGEST_REPLY as LARGEST_REPLY
-from core.wire.conversation import Conversation
 from core.wire.destination import Address, Destination, Refused, checked_addresses, destination, networks
 from core.wire.destination import LinePolicy as LinePolicy
 from core.wire.transcript import Masker, Transcript
@@ -23,13 +23,22 @@ from core.wire.transcript import Masker, Transcript
 T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
-# For TLS to say goodbye, after a whole answer.
-FAREWELL_SECONDS = 5.0
+LARGEST_REPLY = 1024 * 1024
+LARGEST_HEAD = 32 * 1024
+MOST_HEADERS = 100
 
 # Said by the line in every request, whatever the adapter says: no reuse of the connection, no compression.
 OWN_HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "billers"}
 
+# httpcore tells its tracer this before it hands the first byte of the request over. The TLS handshake is done by then.
+FIRST_WRITE = "http11.send_request_headers.started"
+CONNECTED = "connection.connect_tcp.complete"
+
 log = structlog.get_logger(__name__)
+
+# They write addresses with their queries, and headers, into any log that listens; some billers' credentials travel there.
+for _talkative in ("httpx", "httpcore"):
+    logging.getLogger(_talkative).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +66,19 @@ class _Trip:
     began_seconds: float
     url: str = ""
     sent_at: datetime | None = None
-    conversation: Conversation | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    hang_up: Callable[[], Awaitable[None]] | None = None
     may_leave: Callable[[], bool] | None = None
 
-    @property
-    def reply(self) -> Reply | None:
-        """What came of an answer, whole or not."""
-        heard = self.conversation
-        return None if heard is None or heard.status is None else Reply(heard.status, heard.headers, bytes(heard.body))
+    async def notice(self, event: str, details: Mapping[str, Any]) -> None:
+        if event == FIRST_WRITE:
+            if self.may_leave is not None and not self.may_leave():
+                raise Refused("claim_too_old", "")
+            self.sent_at = clock.now()
+        elif event == CONNECTED:
+            self.hang_up = details["return_value"].aclose
 
 
 class Line:
@@ -83,13 +97,12 @@ class Line:
         trip = _Trip(began_at=clock.now(), began_seconds=clock.monotonic_seconds(), may_leave=may_leave)
         value: T | None = None
         failure = await self._travelled(terms, exchange, trip)
-        reply = trip.reply
-        if failure is None and reply is not None:
+        if failure is None and trip.status is not None:
             try:
-                value = exchange.read(reply)
+                value = exchange.read(Reply(trip.status, trip.headers, bytes(trip.body)))
             except Exception as error:  # noqa: BLE001 - a reader's defect must not lose an answer about money
                 failure = "reader_failed"
-                log.error("reader failed", error=type(error).__name__, base_url=terms.base_url, status=reply.status)
+                log.error("reader failed", error=type(error).__name__, base_url=terms.base_url, status=trip.status)
         return _answer(trip, failure, value, _transcript(terms, exchange.request, trip, masked))
 
     def perform_now(self, terms: Terms, exchange: Exchange[T], masked: Collection[str] = ()) -> Answer[T]:
@@ -101,63 +114,62 @@ class Line:
         failure: str | None = None
         request = exchange.request
         try:
-            # The only time-out after the connection: a dripping biller would never meet one that is per read.
+            # httpx's own time-outs are per read, and a dripping biller would never meet one.
             async with asyncio.timeout(terms.deadline_seconds):
                 place = destination(terms.base_url, request.path, self._policy)
                 trip.url = place.url
-                headers = {**_checked(request.headers), **OWN_HEADERS, "Host": place.netloc}
-                trip.conversation = await self._connected(place, await checked_addresses(place, self._networks))
-                await _converse(trip, trip.conversation, trip.conversation.written(request.method, place.target, headers, request.body))
+                await self._send(place, request, trip, await checked_addresses(place, self._networks))
         except TimeoutError:
             failure = "deadline" if trip.sent_at else "deadline_connecting"
         except Refused as refusal:
             failure = refusal.failure
         except Exception as error:  # noqa: BLE001 - whatever it was: after the first byte, not knowing is the answer
-            failure = _named(error)
-        finally:
-            if trip.conversation is not None:
-                trip.conversation.hang_up()
-        status = trip.conversation.status if trip.conversation is not None else None
-        return (failure_of_status(status, exchange.also_reads) if status is not None else None) or failure
+            failure = _named(error, trip)
+        return (failure_of_status(trip.status, exchange.also_reads) if trip.status is not None else None) or failure
 
-    async def _connected(self, place: Destination, addresses: list[Address]) -> Conversation:
-        """A connection to the first of the checked addresses that takes it and proves its name. Raises `NotConnected`."""
+    async def _send(self, place: Destination, request: Request, trip: _Trip, addresses: list[Address]) -> None:
         connect_until = clock.monotonic_seconds() + CONNECT_SECONDS
-        for address in addresses[:-1]:
+        for address in addresses:
             try:
-                return await self._connect(address, place, connect_until)
-            except NotConnected:
-                continue
-        return await self._connect(addresses[-1], place, connect_until)
+                await self._send_to(address, place, request, trip, max(0.001, connect_until - clock.monotonic_seconds()))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if trip.sent_at is not None or address == addresses[-1]:
+                    raise
+            else:
+                return
 
-    async def _connect(self, address: Address, place: Destination, until: float) -> Conversation:
+    async def _send_to(self, address: Address, place: Destination, request: Request, trip: _Trip, connect_seconds: float) -> None:
         """To the address that was checked, under the name it must prove by certificate."""
-        loop, conversation = asyncio.get_running_loop(), Conversation()
+        url = httpx.URL(scheme=place.scheme, host=str(address), port=place.port, raw_path=place.target.encode())
+        timeout = httpx.Timeout(None, connect=connect_seconds)
+        extensions = {"sni_hostname": place.host, "trace": trip.notice, "timeout": timeout.as_dict()}
+        headers = {**_checked(request.headers), **OWN_HEADERS, "Host": place.netloc}
+        said = httpx.Request(request.method, url, headers=headers, content=request.body or None, extensions=extensions)
         try:
-            async with asyncio.timeout(max(0.001, until - clock.monotonic_seconds())):
-                if place.scheme == "https":
-                    await loop.create_connection(
-                        lambda: conversation, str(address), place.port, ssl=self._tls, server_hostname=place.host, ssl_shutdown_timeout=FAREWELL_SECONDS
-                    )
-                else:
-                    await loop.create_connection(lambda: conversation, str(address), place.port)
-        except BaseException as error:
-            # It may have come to stand in the very moment in which it was given up.
-            conversation.hang_up()
-            failure = next((name for kind, name in WHILE_CONNECTING if isinstance(error, kind)), None)
-            if failure is None:
-                raise
-            raise NotConnected(failure) from error
-        return conversation
+            # httpx's transport without its client: nothing here could follow a redirect, keep a cookie or obey the environment, and a call costs less.
+            async with httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, http2=False, retries=0) as transport:
+                response = await transport.handle_async_request(said)
+                try:
+                    await _receive(response, trip)
+                finally:
+                    await response.aclose()
+        finally:
+            # httpcore forgets a socket whose TLS handshake is interrupted by the deadline.
+            if trip.hang_up is not None:
+                await trip.hang_up()
 
 
-async def _converse(trip: _Trip, conversation: Conversation, request: bytes) -> None:
-    """The connection stands, and not one byte has left: the last moment to keep the request back."""
-    if trip.may_leave is not None and not trip.may_leave():
-        raise Refused("claim_too_old", "")
-    trip.sent_at = clock.now()
-    conversation.say(request)
-    await conversation.answered
+async def _receive(response: httpx.Response, trip: _Trip) -> None:
+    trip.status, trip.headers = response.status_code, dict(response.headers)
+    raw = response.headers.raw
+    if len(raw) > MOST_HEADERS or sum(len(name) + len(value) for name, value in raw) > LARGEST_HEAD:
+        raise Refused("headers_too_large", "")
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Refused("encoded_reply", "")
+    async for chunk in response.aiter_raw():
+        if len(trip.body) + len(chunk) > LARGEST_REPLY:
+            raise Refused("reply_too_large", "")
+        trip.body += chunk
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -169,11 +181,23 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
-def _named(error: Exception) -> str:
+def _named(error: Exception, trip: _Trip) -> str:
     failure = failure_of(error)
+    if failure == "connect_refused" and _is_about_tls(error):
+        return "tls_failed"
+    if failure == "cut_short" and trip.status is None:
+        return "broken_head"
     if failure == "wire_failed":
         log.error("the line failed", error=type(error).__name__)
     return failure
+
+
+def _is_about_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _answer(trip: _Trip, failure: str | None, value: T | None, transcript: Transcript) -> Answer[T]:
@@ -183,25 +207,15 @@ def _answer(trip: _Trip, failure: str | None, value: T | None, transcript: Trans
     # Belt and braces: whatever an exception's name promises, a request that began to leave was perhaps seen.
     if outcome_class is OutcomeClass.NOT_SENT and trip.sent_at is not None:
         outcome_class = OutcomeClass.UNKNOWN
-    return Answer(
-        outcome_class,
-        transcript,
-        trip.sent_at or trip.began_at,
-        duration_ms,
-        value,
-        failure,
-        known.sentence or None,
-        reply.status if (reply := trip.reply) else None,
-    )
+    return Answer(outcome_class, transcript, trip.sent_at or trip.began_at, duration_ms, value, failure, known.sentence or None, trip.status)
 
 
 def _transcript(terms: Terms, request: Request, trip: _Trip, masked: Collection[str]) -> Transcript:
     masker = Masker(terms, masked)
     said = masker.message(f"{request.method} {trip.url or terms.base_url + request.path}", request.headers.items(), request.body)
-    reply = trip.reply
-    if reply is None:
+    if trip.status is None:
         return Transcript(said)
-    return Transcript(said, masker.message(f"HTTP {reply.status}", reply.headers.items(), reply.body))
+    return Transcript(said, masker.message(f"HTTP {trip.status}", trip.headers.items(), bytes(trip.body)))
 
 
 def _verifying(policy: LinePolicy) -> ssl.SSLContext:
