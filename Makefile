@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test matrix chaos bench setup lint screenshots clean lock
+.PHONY: help run demo test matrix mutants machine chaos bench setup lint screenshots clean lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,12 @@ chaos: ## Pay 20,000 bills while wire, workers and database break, and judge it;
 
 bench: ## Measure payments a second beside what bounds them (SECONDS=60 RATE=500 WORKERS=2)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m bench --seconds $(or $(SECONDS),60) --rate $(or $(RATE),500) --workers $(or $(WORKERS),2) $(if $(RESULT),--result $(RESULT))
+
+mutants: ## Put twelve bad policies back, one by one: each must be caught by a test
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.mutants
+
+machine: ## Let operators, workers, billers and the clock act in any order (LIVES=5000 STEPS=60)
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.state_machine --examples $(or $(LIVES),5000) --steps $(or $(STEPS),60)
 
 lint: ## Check style, types and layers
 	@exec $(PYTHON) .ci/gate.py lint
