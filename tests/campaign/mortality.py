@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import event
 
 from core import db
-from core.wire import conversation, line
+from core.wire import line
 from core.wire.contract import Request
 from tests.campaign.evidence import ASKING_VERBS
 from tests.campaign.harness import die
@@ -33,6 +33,9 @@ BETWEEN_CLAIM_AND_OUTCOME = BETWEEN_INTENT_AND_OUTCOME | {"P01", "P08"}
 
 # Asked at each point: does the worker die here, over what this text tells of (references, or the request)?
 Dies = Callable[[str, str], bool]
+
+# httpcore says this once the last byte of the request was handed to the system.
+ALL_SENT = "http11.send_request_body.complete"
 
 QUESTIONS = frozenset({"GetAccountDetails", "GetInvoice"})
 INQUIRY = "GetTransactionStatus"
@@ -89,7 +92,7 @@ def _watch_the_database(dies: Dies) -> None:
 
 
 def _watch_the_wire(dies: Dies) -> None:
-    perform, say = line.Line.perform, conversation.Conversation.say
+    perform, notice = line.Line.perform, line._Trip.notice
 
     async def mortal_perform(self: line.Line, terms: Any, exchange: Any, *more: Any, **named: Any) -> Any:
         kind, said = what_for(exchange.request), f"{exchange.request.path} {exchange.request.body.decode(errors='replace')}"
@@ -101,14 +104,14 @@ def _watch_the_wire(dies: Dies) -> None:
             die()
         return answer
 
-    def mortal_say(self: Any, request: bytes) -> None:
-        say(self, request)
+    async def mortal_notice(self: Any, happened: str, details: Any) -> None:
+        await notice(self, happened, details)
         kind, said = on_the_wire.get()
-        if kind and dies("P04" if kind == "money" else "P08", said):
+        if happened == ALL_SENT and kind and dies("P04" if kind == "money" else "P08", said):
             die()
 
     line.Line.perform = mortal_perform  # type: ignore[method-assign]
-    conversation.Conversation.say = mortal_say  # type: ignore[method-assign]
+    line._Trip.notice = mortal_notice  # type: ignore[method-assign]
 
 
 def what_for(request: Request) -> str:
