@@ -5,7 +5,7 @@ import streamlit as st
 from core.access import Actor
 from core.errors import BillersError
 from core.services import people
-from core.settings import settings
+from core.settings import CHECKOUT, settings
 from core.ui import session
 from core.ui.session import go_to, guarded, guarded_fragment
 from core.ui.theme import FAVICON, LOGO, LOGO_ICON
@@ -62,7 +62,7 @@ def _banners(actor: Actor) -> None:
     if notice := _why_nothing_is_sent():
         st.error(notice, icon=":material/front_hand:")
         if actor.may("gate:sign_off"):
-            st.page_link("pages/gate.py", label="See what was lost, and sign it off", icon=":material/arrow_forward:")
+            st.page_link(CHECKOUT / "pages" / "gate.py", label="See what was lost, and sign it off", icon=":material/arrow_forward:")
     elif warning := _why_payments_wait():
         st.warning(warning, icon=":material/hourglass_top:")
 
