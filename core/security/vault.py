@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ def load_ring() -> Ring:
         return _parse(given, "BILLERS_VAULT_KEYS")
     path = ring_path()
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="utf-8")
+        found = path.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        text = _written_in(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     except FileNotFoundError:
         raise Misconfigured(f"There is no key ring for stored credentials. Set BILLERS_VAULT_KEYS, or put {path} back from its backup.") from None
     except OSError as error:
@@ -61,6 +63,12 @@ def load_ring() -> Ring:
     if mode & 0o077:
         raise Misconfigured(f"Others may read the key ring {path}. Close it with: chmod 600 {path}")
     return _parse(text, str(path))
+
+
+@lru_cache(maxsize=1)
+def _written_in(path: Path, *_version: int) -> str:
+    """The file's text, read once for as long as it is the same file. A key that was added is there from the next secret on."""
+    return path.read_text(encoding="utf-8")
 
 
 def ensure_ring() -> Ring:

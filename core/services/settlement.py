@@ -185,8 +185,8 @@ def carry_out(session: Session, decided: Sequence[Decided]) -> set[uuid.UUID]:
     ours: set[uuid.UUID] = set()
     for step in range(max((len(one.verdict.path) for one in decided), default=0)):
         moves = [_move_of(one, standing[one.stand.id], step) for one in decided if step < len(one.verdict.path) and one.stand.id in standing]
-        moved = move_many(session, moves)
-        standing = {**{key: value for key, value in standing.items() if key not in {move.stand.id for move in moves}}, **moved}
+        moved, asked = move_many(session, moves), {move.stand.id for move in moves}
+        standing = {**{key: stand for key, stand in standing.items() if key not in asked}, **moved}
         ours |= set(moved)
     ours |= Work(session).let_go([_waiting(one.stand, one.verdict.wait or timedelta(0)) for one in decided if not one.verdict.path])
     Work(session).note_learnt([_learnt(one) for one in decided if one.stand.id in ours])

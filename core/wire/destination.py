@@ -130,12 +130,7 @@ def _joined(base_path: str, path: str) -> str:
 
 async def checked_addresses(place: Destination, allowed: Iterable[Network]) -> list[Address]:
     """Resolves once; every answer must be allowed, so that a name with one good and one bad address is refused whole."""
-    loop = asyncio.get_running_loop()
-    try:
-        answers = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Refused("name_not_resolved", f"The host {place.host!r} could not be found.") from error
-    addresses = list(dict.fromkeys(ip_address(answer[4][0]) for answer in answers))
+    addresses = _stated(place.host) or await _resolved(place)
     if not addresses:
         raise Refused("name_not_resolved", f"The host {place.host!r} has no address.")
     allowed = tuple(allowed)
@@ -144,6 +139,22 @@ async def checked_addresses(place: Destination, allowed: Iterable[Network]) -> l
     if place.scheme == "http" and not all(address.is_loopback for address in addresses):
         raise Refused("base_url_refused", "Plain http is spoken to this machine only. Use https.")
     return addresses
+
+
+def _stated(host: str) -> list[Address]:
+    """The address that the host is, if it is one: nobody need be asked."""
+    try:
+        return [ip_address(host)]
+    except ValueError:
+        return []
+
+
+async def _resolved(place: Destination) -> list[Address]:
+    try:
+        answers = await asyncio.get_running_loop().getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Refused("name_not_resolved", f"The host {place.host!r} could not be found.") from error
+    return list(dict.fromkeys(ip_address(answer[4][0]) for answer in answers))
 
 
 def may_connect(address: Address, allowed: Iterable[Network]) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,6 +36,9 @@ FIRST_WRITE = "http11.send_request_headers.started"
 CONNECTED = "connection.connect_tcp.complete"
 
 log = structlog.get_logger(__name__)
+
+# httpcore asks for it eight times in a call, and each time the whole path is searched on the disk for what is not installed. This is the same "no", at once.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # They write addresses with their queries, and headers, into any log that listens; some billers' credentials travel there.
 for _talkative in ("httpx", "httpcore"):

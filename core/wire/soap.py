@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from lxml import etree
 
@@ -159,7 +160,9 @@ def _write(element: Element, text: str) -> None:
         raise BadInput(f"{etree.QName(element).localname} has a character that cannot be sent. Type it again.") from error
 
 
+@cache
 def _parser() -> etree.XMLParser:
+    """One for all answers: it keeps nothing of a document, and making one costs more than reading with it."""
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, recover=False)
 
 
