@@ -93,6 +93,20 @@ _LET_GO = text(
     """
 )
 
+_WRITE_INTENTS = text(
+    """INSERT INTO attempts (id, transaction_id, leg, verb, reference, config_version, lease_epoch, worker)
+    SELECT intent.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS intent
+        (id uuid, transaction_id uuid, leg text, verb text, reference text, config_version integer, lease_epoch bigint, worker text)
+    """
+)
+_KEEP_ANSWERS = text(
+    """INSERT INTO answers (id, attempt_id, transaction_id, outcome, failure, in_time, http_status, code, message, external_id, duration_ms, request, response)
+    SELECT answer.* FROM json_to_recordset(CAST(:rows AS json)) AS answer
+        (id uuid, attempt_id uuid, transaction_id uuid, outcome text, failure text, in_time boolean, http_status smallint, code text, message text,
+        external_id text, duration_ms integer, request text, response text)
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
@@ -135,6 +149,16 @@ class Work:
         asked = {"billers": list(free), "slots": list(free.values()), "most": most}
         query = select(Transaction).from_statement(_QUERIES[due])
         return list(self._session.scalars(query, asked, execution_options={"populate_existing": True}))
+
+    def write_intents(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """The requests that are about to leave, by their columns."""
+        if rows:
+            self._session.execute(_WRITE_INTENTS, {"rows": orjson.dumps(list(rows)).decode()})
+
+    def keep_answers(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """What came of them, by its columns."""
+        if rows:
+            self._session.execute(_KEEP_ANSWERS, {"rows": orjson.dumps(list(rows)).decode()})
 
     def note_sent(self, sent: Sequence[tuple[uuid.UUID, LegKind, timedelta]]) -> None:
         """These legs are being sent now, each under its deadline."""

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from core import db
 from core.banking.contract import BankVerb
 from core.errors import Unavailable
 from core.ids import new_id
-from core.models import Attempt, Leg, Transaction
+from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
 from core.repositories.work import Due, Work
 from core.services import gate
@@ -233,20 +232,18 @@ def _with_epoch(stand: Stand, epoch: int) -> Stand:
 
 
 def _write_intents(session: Session, errands: Sequence[Errand], worker: str) -> None:
-    if errands:
-        session.execute(
-            insert(Attempt),
-            [
-                {
-                    "id": errand.attempt_id,
-                    "transaction_id": errand.stand.id,
-                    "leg": errand.leg,
-                    "verb": errand.verb,
-                    "reference": errand.reference,
-                    "config_version": errand.config_version,
-                    "lease_epoch": errand.stand.lease_epoch,
-                    "worker": worker,
-                }
-                for errand in errands
-            ],
-        )
+    Work(session).write_intents(
+        [
+            {
+                "id": errand.attempt_id,
+                "transaction_id": errand.stand.id,
+                "leg": errand.leg,
+                "verb": errand.verb,
+                "reference": errand.reference,
+                "config_version": errand.config_version,
+                "lease_epoch": errand.stand.lease_epoch,
+                "worker": worker,
+            }
+            for errand in errands
+        ]
+    )

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from core import db
 from core.access import SYSTEM
 from core.errors import Misconfigured
-from core.models import Answer, Leg, Transaction
+from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
 from core.repositories.work import Learnt, Waiting, Work
 from core.security import audit
@@ -94,8 +93,7 @@ def _conclude(results: Sequence[Result]) -> None:
         in_time = _conclude_lookups(session, [result for result in fresh if result.errand.leg is None])
         in_time |= _conclude_payments(session, [result for result in fresh if result.errand.leg is not None])
         _keep_tokens(session, fresh)
-        if fresh:
-            session.execute(insert(Answer), [_as_answer(result, result.errand.stand.id in in_time) for result in fresh])
+        Work(session).keep_answers([_as_answer(result, result.errand.stand.id in in_time) for result in fresh])
         _keep_late_evidence(session, [result for result in fresh if result.errand.leg is not None and result.errand.stand.id not in in_time])
 
 

@@ -3,7 +3,7 @@
 What is committed is seen at the database's door, what is sent at the wire's: so the points stay where they are, however the worker is built.
 """
 
-import uuid
+import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -54,13 +54,13 @@ def watch(dies: Dies) -> None:
 def _watch_the_database(dies: Dies) -> None:
     engine = db.engine()
     # Intents of this process that move money, with their references: an answer is known by its attempt.
-    intents: dict[uuid.UUID, str] = {}
+    intents: dict[str, str] = {}
 
     @event.listens_for(engine, "before_cursor_execute")
     def _note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        rows = parameters if isinstance(parameters, list | tuple) else [parameters]
+        rows = json.loads(parameters["rows"]) if "rows" in parameters else []
         if statement.startswith("INSERT INTO attempts"):
-            money = {row["id"]: str(row["reference"]) for row in rows if row.get("leg") is not None and str(row["verb"]) not in ASKING_VERBS}
+            money = {row["id"]: row["reference"] for row in rows if row["leg"] is not None and row["verb"] not in ASKING_VERBS}
             intents.update(money)
             connection.info.setdefault("intents", []).extend(money.values())
         elif statement.startswith("INSERT INTO answers"):

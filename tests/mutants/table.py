@@ -109,11 +109,10 @@ MUTANTS: Mapping[str, Mutant] = {
             ),
             Edit(
                 "core/services/settlement.py",
-                "        if fresh:\n            session.execute(insert(Answer)",
-                "        if fresh:\n"
-                "            from core.services.claims import _write_intents\n\n"
-                "            _write_intents(session, [one.errand for one in fresh if one.errand.leg and not one.errand.is_inquiry], 'late')\n"
-                "            session.execute(insert(Answer)",
+                "        Work(session).keep_answers(",
+                "        from core.services.claims import _write_intents\n\n"
+                "        _write_intents(session, [one.errand for one in fresh if one.errand.leg and not one.errand.is_inquiry], 'late')\n"
+                "        Work(session).keep_answers(",
             ),
         ],
         [SETTLEMENT + "test_an_intent_is_written_with_its_reference_before_anybody_may_send"],
