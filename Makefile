@@ -17,7 +17,7 @@ demo: ## Load more demonstration data into the sandbox (N=50000)
 test: ## Check everything: style, types, layers, tests in a real browser too
 	@exec $(PYTHON) .ci/gate.py test
 
-matrix: ## Meet each fault of the design's matrix that is connected, id by id
+matrix: ## Meet each fault of the design's matrix, id by id
 	@exec $(PYTHON) .ci/gate.py matrix
 
 chaos: ## Pay 20,000 bills while wire, workers and database break, and judge it; within an hour (PAYMENTS=2000 SEED=7)

@@ -19,6 +19,8 @@ PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "ma
 # Each file on one of several processes, each of which has a database server of its own. Browser tests, matrix and campaign watch
 # the clock, and have the machine to themselves.
 AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
+# Its tests wait for clocks more than they work.
+TWO_AT_ONCE = ("-n", "2", "--dist=loadfile")
 
 # Name, then a program of the environment with its arguments. No stage is skipped: a missing directory is a failure.
 LINT: dict[str, tuple[str, ...]] = {
@@ -29,12 +31,11 @@ LINT: dict[str, tuple[str, ...]] = {
 }
 TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("python", "-m", "pytest", *PYTEST_REST, *AT_ONCE, "--cov=core", "--cov-report=term"),
+    "fault matrix": ("python", "-m", "pytest", "tests/matrix", *TWO_AT_ONCE),
     "browser tests": ("python", "-m", "pytest", "tests/browser"),
     "fault campaign": ("python", "-m", "pytest", "tests/campaign", "-s"),
 }
-# By its ids, on demand: some of them wait for minutes of a biller's silence.
-MATRIX: dict[str, tuple[str, ...]] = {"fault matrix": ("python", "-m", "pytest", "tests/matrix")}
-SUITES = {"lint": LINT, "test": {**LINT, **TESTS}, "matrix": MATRIX}
+SUITES = {"lint": LINT, "test": {**LINT, **TESTS}, "matrix": {"fault matrix": TESTS["fault matrix"]}}
 
 
 def main(suite: str) -> int:

@@ -131,12 +131,12 @@ def test_d03_the_commit_of_an_outcome_is_lost_and_it_is_told_once(town: Town, th
 
 def test_d05_while_the_database_is_away_nothing_is_lost_and_everybody_is_told(town: Town, thief: CommitThief, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = worker_behind(town, thief)
+    (late,) = town.draft_all([Bill(LWB, new_account())])
     bills = [Bill(biller, new_account(biller)) for biller in (LWB, MASM) for _ in range(4)]
     for bill in bills:
-        town.sandbox.next("slow", PAYING[bill.biller], biller=bill.biller, account=bill.account, seconds=0.4)
+        town.sandbox.next("slow", PAYING[bill.biller], biller=bill.biller, account=bill.account, seconds=1.5)
     paid = town.pay_all(bills)
     until(lambda: all(town.arrived(one) for one in paid), "their calls are out")
-    late = draft_by_hand(town)
     thief.close_the_road()
     with console_behind(thief, monkeypatch), pytest.raises(Unavailable):
         payments.submit(town.operator, late)

@@ -57,8 +57,8 @@ def closed(town: Town) -> int:
 
 
 def look_around(town: Town, worker: WorkerProcess) -> None:
-    """It has made its rounds twice."""
-    alive = "SELECT count(*) FROM workers WHERE name LIKE %s AND seen_at > started_at + interval '6 s'"
+    """It has made its rounds."""
+    alive = "SELECT count(*) FROM workers WHERE name LIKE %s AND seen_at > started_at + interval '4 s'"
     until(lambda: not worker.is_running or town.value(alive, f"%:{worker.pid}"), "the worker has looked around")
     assert worker.is_running, worker.lines
 
@@ -75,7 +75,7 @@ def test_d09_after_the_last_commits_were_lost_nothing_is_sent_until_people_have_
     assert town.stage(paid) is Stage.QUEUED
     again = town.start_worker()
     until(lambda: closed(town), "the worker has noticed")
-    newer = town.submit(draft_by_hand(town))
+    newer = town.pay_bill()
     look_around(town, again)
     assert [town.stage(paid), town.stage(newer)] == [Stage.QUEUED] * 2
     assert town.arrived(paid) == 1, "it was sent a second time"
@@ -203,7 +203,7 @@ def test_d10_a_running_worker_stops_sending_when_the_promise_is_taken_back(own_t
     town = own_town
     worker = town.start_worker()
     until(lambda: "ready" in worker.lines, "it is ready")
-    draft = draft_by_hand(town)
+    (draft,) = town.draft_all([Bill(LWB, new_account())])
     with weakened(town, "synchronous_commit"):
         # Its connections are new ones from now on, as after a reload.
         town.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
