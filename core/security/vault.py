@@ -55,20 +55,21 @@ def load_ring() -> Ring:
     try:
         found = path.stat()
         mode = stat.S_IMODE(found.st_mode)
-        text = _written_in(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        ring = _ring_in(path, *version) if not mode & 0o077 else None
     except FileNotFoundError:
         raise Misconfigured(f"There is no key ring for stored credentials. Set BILLERS_VAULT_KEYS, or put {path} back from its backup.") from None
     except OSError as error:
         raise Misconfigured(f"The key ring {path} cannot be read ({error.strerror}). Its owner must be the user that runs the console.") from error
-    if mode & 0o077:
+    if ring is None:
         raise Misconfigured(f"Others may read the key ring {path}. Close it with: chmod 600 {path}")
-    return _parse(text, str(path))
+    return ring
 
 
 @lru_cache(maxsize=1)
-def _written_in(path: Path, *_version: int) -> str:
-    """The file's text, read once for as long as it is the same file. A key that was added is there from the next secret on."""
-    return path.read_text(encoding="utf-8")
+def _ring_in(path: Path, *_version: int) -> Ring:
+    """Read once for as long as it is the same file. A key that was added is there from the next secret on."""
+    return _parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def ensure_ring() -> Ring:
