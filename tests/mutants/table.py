@@ -11,6 +11,7 @@ WORK = "core/repositories/work.py"
 TABLES = "migrations/sql/0001_tables.sql"
 
 MODEL = "tests/payments/test_model.py::test_no_bill_is_paid_twice_failed_while_paid_or_completed_unpaid"
+ALONE = f"{MODEL}[alone-states_its_maximum]"
 SETTLEMENT = "tests/payments/test_settlement.py::"
 GUARDS = "tests/payments/test_guards.py::"
 WIRE = "tests/matrix/test_wire.py::"
@@ -41,15 +42,15 @@ MUTANTS: Mapping[str, Mutant] = {
                 "    if outcome in (Outcome.REJECTED, Outcome.UNKNOWN) and not leg.tainted:\n        return _settled(road.refused, leg)",
             )
         ],
-        [MODEL],
+        [ALONE],
     ),
     "NOT_FOUND believed at once": Mutant(
         [Edit(POLICY, "    if not is_quiet(promise, leg):\n", "    if False:\n")],
-        [MODEL],
+        [ALONE],
     ),
     "one NOT_FOUND enough": Mutant(
         [Edit(POLICY, "NOT_FOUND_NEEDED = 3\n", "NOT_FOUND_NEEDED = 1\n")],
-        [SETTLEMENT + "test_never_seen_it_is_believed_after_three_and_the_quiet_window"],
+        [f"{MODEL}[alone-says_never_seen_by_accident]", SETTLEMENT + "test_never_seen_it_is_believed_after_three_and_the_quiet_window"],
     ),
     "taint not sticky": Mutant(
         [
@@ -134,6 +135,6 @@ MUTANTS: Mapping[str, Mutant] = {
             ),
             Edit(POLICY, "        known = replace(leg, accepted=True, not_found_in_a_row=0)\n", "        known = replace(leg, not_found_in_a_row=0)\n"),
         ],
-        [MODEL],
+        [ALONE],
     ),
 }
