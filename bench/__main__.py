@@ -135,9 +135,9 @@ def _console(asked: argparse.Namespace, data_dir: Path, server: Any, port: int) 
         _wait_until(load.start)
         pids = [worker.pid for worker in workers]
         used = {"workers": cpu_seconds(pids), "postgres": cpu_seconds_below(server.pid), "biller": cpu_seconds([biller.pid])}
-        begun = machine()
+        begun, committed = machine(), stage.commits()
         left = _until_done(load, asked)
-        ended = machine()
+        ended, committed = machine(), stage.commits() - committed
         used = {
             "workers": cpu_seconds(pids) - used["workers"],
             "postgres": cpu_seconds_below(server.pid) - used["postgres"],
@@ -155,6 +155,7 @@ def _console(asked: argparse.Namespace, data_dir: Path, server: Any, port: int) 
     return {
         **found,
         "left": left,
+        "commits_per_payment": round(committed / max(found["completed"], 1), 3),
         "cpu_ms": report.per_payment(used, found["completed"]),
         "faults": wrong,
         "busy_percent": round(100 * busy / had),

@@ -1,7 +1,7 @@
 """What a run found, as figures and as a page of text."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ def faults(connection: psycopg.Connection, load: Load, ledger: Path) -> list[str
 
 def text_of(result: Mapping[str, Any]) -> str:
     asked, console, limits = result["asked"], result["console"], result["beside"]
+    most = result["cores"] * 1000 / max(total(console["cpu_ms"].values()), 0.001)
     lines = [
         f"{asked['rate'] or 'all at once'} payments/s asked for {asked['seconds']} s, a biller that takes {asked['biller_ms']} ms",
         f"{asked['workers']} workers of {asked['concurrency']} calls; they, the database and the biller share {result['cores']} cores",
@@ -82,6 +83,7 @@ def text_of(result: Mapping[str, Any]) -> str:
         f"own time        p50 {console['own_ms'].get('p50', 0):,} ms, p95 {console['own_ms'].get('p95', 0):,} ms, p99 {console['own_ms'].get('p99', 0):,} ms",
         f"processor time  {_costs(console['cpu_ms'])}",
         f"cores           {result['busy_percent']} % busy over the run, {result['others_percent']} % by others than the bench",
+        f"bounded by      the processor: so many cores pay {most:,.0f} a second at most; a payment takes {console['commits_per_payment']} commits",
         f"left over       {console['left']:,}; answers {_list(console['answers'])}",
         f"against ledger  {'; '.join(console['faults']) or 'nothing: each payment once, exactly the COMPLETED ones'}",
         "",
@@ -105,5 +107,5 @@ def per_payment(seconds: Mapping[str, float], count: int) -> dict[str, float]:
     return {who: round(used * 1000 / max(count, 1), 3) for who, used in seconds.items()}
 
 
-def total(costs: Sequence[float]) -> float:
+def total(costs: Iterable[float]) -> float:
     return round(sum(costs), 3)
