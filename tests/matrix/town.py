@@ -25,7 +25,7 @@ from core.services.errands import Result
 from core.settings import CHECKOUT
 from core.states import Stage
 from core.wire.contract import Outcome
-from tests.campaign.harness import QUICK_BILLER, WorkerProcess, World, until
+from tests.campaign.harness import PATIENCE_SECONDS, QUICK_BILLER, WorkerProcess, World, until
 from tests.world import create_database, drop_database
 
 LWB, BWB, SRWB = "LWB_POSTPAID", "BWB_POSTPAID", "SRWB_POSTPAID"
@@ -207,7 +207,7 @@ class Town(World):
 
     # ---- Watching
 
-    def watch(self, *transaction_ids: uuid.UUID, stages: frozenset[Stage] = SETTLED) -> None:
+    def watch(self, *transaction_ids: uuid.UUID, stages: frozenset[Stage] = SETTLED, seconds: float = PATIENCE_SECONDS) -> None:
         """Until all of them stand in one of `stages`, with somebody who keeps them open on the screen: each look has the biller asked where that is due."""
 
         def waiting() -> list[uuid.UUID]:
@@ -217,7 +217,7 @@ class Town(World):
             return [one for one, stage in rows if stage not in stages]
 
         try:
-            until(lambda: not waiting(), f"{len(transaction_ids)} payments come to {', '.join(sorted(stages))}")
+            until(lambda: not waiting(), f"{len(transaction_ids)} payments come to {', '.join(sorted(stages))}", seconds)
         except AssertionError as error:
             raise AssertionError("\n\n".join([str(error), *map(self.tell, waiting())])) from None
 
