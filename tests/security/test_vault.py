@@ -106,6 +106,23 @@ def test_a_ring_that_others_may_read_is_refused(mode: int) -> None:
         vault.load_ring()
 
 
+def test_a_ring_that_was_read_is_read_again_once_it_changed_or_may_not_be_read() -> None:
+    """It is kept between calls; a key that was added, or a file that was opened to others, must not wait for a restart."""
+    first, path = vault.ensure_ring(), vault.ring_path()
+    assert vault.load_ring() is vault.load_ring(), "the disk is asked for the file's version only"
+    rotated = path.with_suffix(".rotated")
+    rotated.write_text(json.dumps({name: base64.b64encode(key).decode() for name, key in {**first.keys, "k2": b"2" * 32}.items()}))
+    rotated.chmod(0o600)
+    rotated.replace(path)
+    assert vault.load_ring().newest == ("k2", b"2" * 32)
+    path.chmod(0o644)
+    with pytest.raises(Misconfigured, match="chmod 600"):
+        vault.load_ring()
+    path.unlink()
+    with pytest.raises(Misconfigured, match="BILLERS_VAULT_KEYS"):
+        vault.load_ring()
+
+
 def test_the_environments_ring_goes_first_and_no_file_is_made(set_environment: SetEnvironment) -> None:
     keys = {"a": base64.b64encode(b"a" * 32).decode(), "b": base64.b64encode(b"b" * 32).decode()}
     set_environment(billers_vault_keys=json.dumps(keys))

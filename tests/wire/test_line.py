@@ -308,6 +308,24 @@ def test_w02_a_name_nobody_knows_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
     assert (impossible.outcome_class, impossible.failure) == (NOT_SENT, "name_not_resolved")
 
 
+def test_nobody_is_asked_for_an_address_that_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its check is the same: what is stated may be somebody's network as well as what is resolved."""
+
+    async def nobody(*_: object, **__: object) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def run() -> Answer[Any]:
+        async with biller(answers(reply())) as heard:
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody)
+            return await call(heard)
+
+    assert asyncio.run(run()).outcome_class is ANSWERED
+    forbidden = LinePolicy(allowed_hosts=[LOOPBACK, "169.254.169.254"])
+    for host in (LOOPBACK, "169.254.169.254"):
+        answer = asyncio.run(Line(forbidden).perform(terms(f"https://{host}"), ask()))
+        assert (answer.outcome_class, answer.failure) == (NOT_SENT, "address_refused")
+
+
 def test_resolution_lies_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: object, **__: object) -> Any:
         await asyncio.Event().wait()
