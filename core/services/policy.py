@@ -18,9 +18,9 @@ UNSTATED_WINDOW = timedelta(minutes=15)
 WINDOW_MARGIN = timedelta(seconds=60)
 
 # One wrong answer is an accident, three in a row are a statement. Only answers to questions that left after the quiet window count: what a biller
-# did not know before may still have been on its way. So it is asked three times when the window closes.
+# did not know before may still have been on its way. After the first of them it is asked again soon.
 NOT_FOUND_NEEDED = 3
-WHEN_QUIET = tuple(timedelta(seconds=seconds) for seconds in (0, 10, 30))
+SURE_AFTER = timedelta(seconds=10)
 
 # What gives money back is repeated under the same reference, so often; what was accepted and not posted is asked for by repeating, as long as we would ask.
 MOST_REPEATS = 6
@@ -322,8 +322,7 @@ def is_quiet(promise: Promise, leg: LegFacts) -> bool:
 
 def next_inquiry(promise: Promise, leg: LegFacts) -> timedelta | None:
     """How long until the biller is asked next; None when the schedule has ended."""
-    closing = quiet_window(promise, leg.deadline) + timedelta(milliseconds=1)
-    points = sorted({*(point * promise.factor for point in INQUIRY_SCHEDULE), *(closing + after * promise.factor for after in WHEN_QUIET)})
+    points = sorted({*(point * promise.factor for point in INQUIRY_SCHEDULE), quiet_window(promise, leg.deadline) + timedelta(milliseconds=1)})
     asked_at = None if leg.asked_ago is None else leg.sent_ago - leg.asked_ago
     for point in points:
         if asked_at is None or point > asked_at:
@@ -430,10 +429,12 @@ def _after_not_found(promise: Promise, is_accepted: bool, leg: LegFacts, road: R
         # It may still be on its way: no statement about the whole of it.
         return _ask(promise, leg, (), road)
     leg = replace(leg, not_found_in_a_row=leg.not_found_in_a_row + 1)
-    if promise.certified and leg.not_found_in_a_row >= NOT_FOUND_NEEDED:
-        clear = replace(leg, tainted=False, not_found_in_a_row=0)
-        return Verdict(((road.retry, road.told_never_seen),), timedelta(0), clear)
-    return _ask(promise, leg, (), road)
+    if not promise.certified:
+        return _ask(promise, leg, (), road)
+    if leg.not_found_in_a_row < NOT_FOUND_NEEDED:
+        return Verdict((), SURE_AFTER * promise.factor, leg)
+    clear = replace(leg, tainted=False, not_found_in_a_row=0)
+    return Verdict(((road.retry, road.told_never_seen),), timedelta(0), clear)
 
 
 def next_aftercare(promise: Promise, ended_ago: timedelta) -> timedelta | None:

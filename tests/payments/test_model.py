@@ -90,8 +90,8 @@ def test_the_walks_meet_everything_that_can_happen() -> None:
     assert {outcome for world in reached for _, outcome in world.in_hand} == {Outcome.CONFIRMED, Outcome.ACCEPTED}
     assert max(world.leg(K.PAY).sends for world in reached) == max(world.leg(K.DEBIT).sends for world in reached) == MOST_SENDS
     assert max(world.leg(K.REVERSAL).sends for world in reached) == len(policy.INQUIRY_SCHEDULE)
-    # The last inquiry of the schedule, by a worker that dies over it.
-    assert max(world.age for world in reached) == timedelta(hours=24) + LEASE
+    # Beyond the last inquiry of the schedule, by workers that die over it.
+    assert max(world.age for world in reached) == timedelta(hours=24) + 2 * LEASE
     # Lost, never seen, and sent again.
     assert any(world.stage is S.PAY_UNKNOWN and world.leg(K.PAY).sends > 1 and world.happened(K.PAY) for world in reached)
 
