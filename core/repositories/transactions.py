@@ -159,6 +159,10 @@ class Transactions:
             as_of=self.now(),
         )
 
+    def open_break(self, break_id: uuid.UUID) -> Break | None:
+        """A contradiction nobody has seen to, held until the unit of work ends."""
+        return self._session.scalar(select(Break).where(Break.id == break_id, Break.closed_at.is_(None)).with_for_update())
+
     def story(self, transaction_id: uuid.UUID) -> Story | None:
         transaction = self.by_id(transaction_id)
         if transaction is None:

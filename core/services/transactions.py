@@ -4,13 +4,16 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import func
+
 from core import db
 from core.access import Actor, needs
-from core.errors import BadInput, NotFound
+from core.errors import BadInput, NotFound, NotLegalNow
 from core.models import Transaction
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import Cursor, Page, Story, Transactions
+from core.security import audit
 from core.services import core_banking
 from core.settings import settings
 
@@ -18,6 +21,10 @@ PAGE_SIZES = (25, 50, 100)
 
 # A worker says that it is alive every 5 s; three of them missed is an absence.
 WORKER_SILENCE = timedelta(seconds=15)
+
+
+# What was done about a contradiction: whoever asks later goes by it.
+SHORTEST_WORDS, LONGEST_WORDS = 3, 200
 
 
 def existing(transaction: Transaction | None) -> Transaction:
@@ -52,6 +59,24 @@ def find(actor: Actor, /, transaction_id: uuid.UUID) -> Transaction:
     """One transaction, without its story: what a page that waits for it reads every second."""
     with db.unit_of_work() as session:
         return existing(Transactions(session).by_id(transaction_id))
+
+
+@needs("transactions:resolve")
+def see_to(actor: Actor, /, break_id: uuid.UUID, because: str | None) -> None:
+    """Closes a contradiction with what was done about the money; the payment stays as it is.
+
+    Raises `BadInput` without words for it, `NotLegalNow` where somebody has closed it.
+    """
+    said = " ".join((because or "").split())
+    if not SHORTEST_WORDS <= len(said) <= LONGEST_WORDS:
+        raise BadInput(f"Say what was done about the money, in {SHORTEST_WORDS} to {LONGEST_WORDS} characters: the credit note's number, for example.")
+    with db.unit_of_work() as session:
+        found = Transactions(session).open_break(break_id)
+        if found is None:
+            raise NotLegalNow("Somebody has seen to it already. Open the transaction again.")
+        found.closed_at, found.closed_by, found.closed_because = func.clock_timestamp(), actor.id, said
+        session.flush()
+        audit.record(session, actor, "break.closed", "transaction", found.transaction_id, kind=found.kind, because=said)
 
 
 @needs("transactions:read")

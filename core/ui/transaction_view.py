@@ -5,7 +5,7 @@ import uuid
 import streamlit as st
 
 from core.access import Actor
-from core.errors import NotFound
+from core.errors import BillersError, NotFound
 from core.models import Transaction
 from core.money import Money
 from core.repositories.transactions import Story
@@ -14,7 +14,7 @@ from core.services.payments import ASKABLE
 from core.states import AT_REST, Stage, TransactionType
 from core.ui import approvals_steps, receipt_view, transaction_acts, transaction_facts, transaction_legs, transaction_messages
 from core.ui.pieces import code, complain, show_facts, show_telling
-from core.ui.session import guarded_dialog, guarded_fragment
+from core.ui.session import guarded, guarded_dialog, guarded_fragment
 from core.ui.tellings import tell
 from core.ui.transaction_place import PEEK, elsewhere
 from core.ui.words import TYPE_LABELS, ago, as_of, look, moment_text, plain
@@ -104,7 +104,7 @@ def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     one = story.transaction
     _mark(one)
     show_telling(tell(one, plain))
-    _contradictions(story)
+    _contradictions(actor, story)
     transaction_acts.offer(actor, story)
     receipt_view.offer(actor, one)
     show_facts(transaction_facts.key_facts(story), alt="Key facts of this transaction")
@@ -131,7 +131,7 @@ def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
         st.rerun()
     _mark(transaction)
     show_telling(tell(transaction, plain))
-    _contradictions(story)
+    _contradictions(actor, story)
     transaction_acts.offer(actor, story)
     receipt_view.offer(actor, transaction)
     _relatives(story)
@@ -145,7 +145,7 @@ def _story(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:
     st.caption(as_of(story.as_of) + (". This page follows by itself until it is settled." if open_still else "."))
 
 
-def _contradictions(story: Story) -> None:
+def _contradictions(actor: Actor, story: Story) -> None:
     """What speaks against an end. The payment stays as it is; a person sees to the money."""
     for found in story.breaks:
         if found.closed_at is None:
@@ -154,8 +154,26 @@ def _contradictions(story: Story) -> None:
                 title="Later evidence contradicts this payment's end",
                 icon=":material/report:",
             )
+            if actor.may("transactions:resolve"):
+                _see_to(found.id)
         else:
             st.caption(f"Contradicted {moment_text(found.found_at)}, and seen to {moment_text(found.closed_at)}: {plain(found.closed_because or '')}")
+
+
+def _see_to(break_id: uuid.UUID) -> None:
+    with st.popover("It is seen to …", icon=":material/task_alt:"):
+        example = "Credit note 4711, agreed with the biller"
+        st.text_input("What was done about the money", key=f"seen-{break_id}", max_chars=transactions.LONGEST_WORDS, placeholder=example)
+        complain(st.session_state.pop(f"refused-{break_id}", None))
+        st.button("Close it", key=f"close-{break_id}", type="primary", on_click=_close, args=(break_id,))
+
+
+@guarded("transactions:resolve")
+def _close(actor: Actor, break_id: uuid.UUID) -> None:
+    try:
+        transactions.see_to(actor, break_id, st.session_state.get(f"seen-{break_id}"))
+    except BillersError as error:
+        st.session_state[f"refused-{break_id}"] = error.sentence
 
 
 def _relatives(story: Story) -> None:

@@ -4,11 +4,12 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from core import db
+from core.errors import BadInput, NotLegalNow
 from core.ids import new_id
 from core.models import Break
 from core.repositories.billers import Billers
@@ -40,6 +41,9 @@ class Bank:
         drafts.charge(self.till.actor, draft, balances.ask(self.till.actor, debit_account), "review")
         drafts.freeze(self.till.actor, draft)
         return payments.submit(self.till.actor, draft).transaction_id
+
+    def stage(self, paid: uuid.UUID) -> str:
+        return transactions.find(self.till.actor, paid).stage
 
     def work(self) -> None:
         """Claims, calls and concludes until nothing is due."""
@@ -158,10 +162,17 @@ def test_what_contradicts_an_end_is_told_on_it_and_to_managers_with_age_and_next
     (concern,) = [one for one in concerns(statistics.attention(bank.till.actor)) if one.icon == ":material/report:"]
     assert concern.what == "1 payment ended otherwise than later evidence says, the oldest found just now."
     assert (concern.owner, list(concern.references)) == ("Manager", [reference])
+    manager = replace(bank.till.actor, permissions=bank.till.actor.permissions | {"transactions:resolve"})
     with database.connect() as connection:
-        connection.execute("UPDATE breaks SET closed_at = now(), closed_because = 'Booked by hand.'")
+        ((found,),) = connection.execute("SELECT id FROM breaks WHERE transaction_id = %s", (paid,)).fetchall()
+    with pytest.raises(BadInput, match="Say what was done about the money"):
+        transactions.see_to(manager, found, "  x ")
+    transactions.see_to(manager, found, "Booked by hand.")
+    with pytest.raises(NotLegalNow, match="Somebody has seen to it already"):
+        transactions.see_to(manager, found, "Booked again.")
     assert "Later evidence contradicts" not in story(bank, paid)
-    assert "seen to" in story(bank, paid)
+    assert "Booked by hand." in story(bank, paid)
+    assert bank.stage(paid) == Stage.FAILED.value
     assert not [one for one in concerns(statistics.attention(bank.till.actor)) if one.icon == ":material/report:"]
 
 
