@@ -131,6 +131,10 @@ class Waiting:
     lease_epoch: int
     wait_ms: float | None
 
+    @classmethod
+    def of(cls, row: Transaction, wait: timedelta | None) -> "Waiting":
+        return cls(row.id, Stage(row.stage), row.version, row.lease_epoch, None if wait is None else wait / timedelta(milliseconds=1))
+
 
 class Work:
     def __init__(self, session: Session) -> None:

@@ -1,18 +1,20 @@
 """Claim: takes what is due and commits the intent before the first byte leaves (rule 2). One way in for every leg, another for questions."""
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core import db
 from core.banking.contract import BankVerb
-from core.errors import Unavailable
+from core.errors import BillersError, Unavailable
 from core.ids import new_id
 from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
-from core.repositories.work import Due, Work
+from core.repositories.work import Due, Waiting, Work
 from core.services import gate
 from core.services.errands import LEG_VERBS, VERBS, Ask, Errand, Party, TheBank, TheBiller, ask_of, query_of
 from core.services.moves import Move, Stand, move_many
@@ -23,6 +25,11 @@ from core.wire.contract import Verb
 
 # A lane that is bounded by billers only.
 UNBOUNDED = 10_000
+
+# How long a row rests that cannot be said. What is wrong with it is told in the log, and its time runs out as any other's.
+UNSAYABLE_RESTS = timedelta(seconds=60)
+
+log = structlog.get_logger(__name__)
 
 # What is said of a row while its leg is out.
 SENDING: Mapping[LegKind, Reason] = {
@@ -111,8 +118,8 @@ def _take_sends(session: Session, rows: Sequence[Transaction], worker: str) -> l
     _give_up_without_id(session, [row for row in rows if _cannot_be_named(kinds[row.id], legs[row.id])])
     ready = [row for row in rows if _may_be_sent(kinds[row.id], legs[row.id])]
     pinned = pinned_versions(session, ready)
-    prepared = {row.id: _errand_to_send(row, legs[row.id], kinds[row.id], pinned[row.id]) for row in ready}
-    stands = move_many(session, [_move_to_send(row, prepared[row.id], legs[row.id][kinds[row.id]], worker) for row in ready])
+    prepared = _prepared(session, ready, lambda row: _errand_to_send(row, legs[row.id], kinds[row.id], pinned[row.id]))
+    stands = move_many(session, [_move_to_send(row, prepared[row.id], legs[row.id][kinds[row.id]], worker) for row in ready if row.id in prepared])
     errands = [_held(prepared[row.id], stands[row.id]) for row in ready if row.id in stands]
     Work(session).note_sent([(errand.stand.id, kinds[errand.stand.id], errand.party.deadline) for errand in errands])
     _write_intents(session, errands, worker)
@@ -166,16 +173,17 @@ def _move_to_send(row: Transaction, errand: Errand, leg: Leg, worker: str) -> Mo
 def _take_inquiries(session: Session, rows: Sequence[Transaction], worker: str) -> list[Errand]:
     legs = Work(session).legs_of([row.id for row in rows])
     pinned = pinned_versions(session, rows)
-    errands = []
-    for row in rows:
-        kind = ASKS_ABOUT[Stage(row.stage)]
-        verb = BankVerb.INQUIRE if kind in BANK_LEGS else Verb.STATUS
-        errands.append(_errand(row, pinned[row.id], verb, ask_of(row, legs[row.id], kind), kind))
+    errands = list(_prepared(session, rows, lambda row: _errand_to_ask(row, legs[row.id], pinned[row.id])).values())
     epochs = Work(session).hold([(errand.stand.id, errand.lease) for errand in errands], worker)
     held = [_held(errand, _with_epoch(errand.stand, epochs[errand.stand.id])) for errand in errands if errand.stand.id in epochs]
     Work(session).note_asked([(errand.stand.id, errand.leg) for errand in held if errand.leg])
     _write_intents(session, held, worker)
     return held
+
+
+def _errand_to_ask(row: Transaction, legs: Mapping[LegKind, Leg], pinned: tuple[Snapshot, str | None]) -> Errand:
+    kind = ASKS_ABOUT[Stage(row.stage)]
+    return _errand(row, pinned, BankVerb.INQUIRE if kind in BANK_LEGS else Verb.STATUS, ask_of(row, legs, kind), kind)
 
 
 def _take_lookups(session: Session, rows: Sequence[Transaction], worker: str) -> list[Errand]:
@@ -201,6 +209,18 @@ def _take_lookups(session: Session, rows: Sequence[Transaction], worker: str) ->
 
 
 # ---- What both make
+
+
+def _prepared(session: Session, rows: Sequence[Transaction], make: Callable[[Transaction], Errand]) -> dict[uuid.UUID, Errand]:
+    """The errand of each row. One that cannot be said is let go for a minute: it must not stand before the others."""
+    made = {}
+    for row in rows:
+        try:
+            made[row.id] = make(row)
+        except BillersError as error:
+            log.error("claims.not_prepared", transaction=str(row.id), stage=row.stage, why=error.sentence)
+    Work(session).let_go([Waiting.of(row, UNSAYABLE_RESTS) for row in rows if row.id not in made])
+    return made
 
 
 def _errand(row: Transaction, pinned: tuple[Snapshot, str | None], verb: Verb | BankVerb, ask: Ask, leg: LegKind | None = None) -> Errand:

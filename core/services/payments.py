@@ -287,6 +287,8 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
     snapshot = Snapshot.of(config)
     if VERBS[TransactionType(original.transaction_type)] not in verbs_of(original.biller_type, snapshot):
         raise NotLegalNow(f"{snapshot.biller_name} takes such payments no longer. Start a new payment, or ask an administrator.")
+    if snapshot.debits_customer and not original.debit_account:
+        raise NotLegalNow(f"{snapshot.biller_name} is paid out of an account at the bank by now, and this payment names none. Start a new payment.")
     amount = snapshot.check_amount(Money(original.amount, original.currency).text if original.amount is not None else "")
     payload = {
         "transaction_type": original.transaction_type,

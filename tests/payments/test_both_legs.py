@@ -9,11 +9,13 @@ import pytest
 
 from core import clock, db
 from core.banking.contract import BankVerb, TakenBack, Transfer
+from core.errors import Misconfigured, NotLegalNow
 from core.ids import new_id
+from core.models import Transaction
 from core.repositories.transactions import Transactions
 from core.repositories.work import Work
 from core.security import audit
-from core.services import claims, drafts, payments, settlement, sweeps
+from core.services import claims, core_banking, drafts, payments, settlement, sweeps
 from core.services.balances import BankAccount
 from core.services.errands import Errand, Result, TheBank
 from core.services.moves import Move, Stand, move
@@ -221,6 +223,30 @@ def test_a_refusal_says_why_to_the_end(teller: Teller) -> None:
     """The customer asks why the bill is not paid, not how the money came back."""
     paid = teller.walk(*REFUSED, ("give back", Out.CONFIRMED))
     assert teller.bench.find(paid).error_code == "ACCOUNT_BLOCKED"
+
+
+def test_what_knows_no_account_at_the_bank_is_not_retried_out_of_one(teller: Teller) -> None:
+    """It was paid at the counter, and its biller is paid out of an account by now: whose, nobody said."""
+    teller.bench.configure(topology="NONE", credit_account=None)
+    refused = teller.bench.paid_to(S.FAILED)
+    teller.bench.configure(topology="SEPARATE", credit_account=SUSPENSE)
+    with pytest.raises(NotLegalNow, match="Start a new payment"):
+        payments.retry(teller.bench.operator, refused)
+
+
+def test_one_that_cannot_be_said_does_not_stand_before_the_others(teller: Teller, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = teller.pay(), teller.pay()
+    original = core_banking.transfer_of
+
+    def forgetful(row: Transaction, *more: Any, **named: Any) -> Transfer:
+        if row.id == bad:
+            raise Misconfigured("This payment names no accounts at the bank.")
+        return original(row, *more, **named)
+
+    monkeypatch.setattr(core_banking, "transfer_of", forgetful)
+    assert [errand.stand.id for errand in teller.claim("debit")] == [good]
+    assert teller.claim("debit") == []
+    assert teller.bench.stage(bad) is S.QUEUED
 
 
 # ---- Time
