@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 
 from core import clock
 from core.ids import new_id
-from core.services import drafts, settlement
+from core.services import drafts, settlement, sweeps
 from core.services.errands import Errand, Result
 from core.settings import settings
 from core.worker import Lane, Worker
@@ -72,8 +72,8 @@ OWN_WAYS_AT_THE_BANK = (
 )
 
 
-# Half an hour's wait is long enough for every resend and inquiry there is, and hours of them for every schedule to end.
-STEPS_WHILE_SETTLING = (*[1.0] * 5, *[60.0] * 15, *[300.0] * 15, *[1_800.0] * 60)
+# Enough for what is resent before its time is up, for a window that closes and is asked about three times, and for every schedule to end.
+STEPS_WHILE_SETTLING = (1.0, 30.0, 130.0, *[60.0] * 3, 300.0, 900.0, 900.0, *[3_600.0] * 3, *[25 * 3_600.0] * 40)
 
 
 @dataclass
@@ -103,7 +103,8 @@ class Counter(Town):
         super().begin(**biller)
         self._connect_the_bank()
         self._worker = Worker()
-        self._books: dict[str, tuple[int, dict[str, list[str]]]] = {}
+        self._books: dict[str, tuple[int, dict[str, list[dict[str, Any]]]]] = {}
+        self.other_manager = self.add_person("manager")
         self._forms = {one.code: {**self._look_through(one.code), **self._opened(one)} for one in BILLERS}
 
     def _connect_the_bank(self) -> None:
@@ -177,7 +178,8 @@ class Counter(Town):
             self._worker._breakers.note(results)
 
     def sweep(self) -> None:
-        self._worker._sweep()
+        sweeps.settle_lost_leases()
+        sweeps.give_up_overdue()
 
     # ---- Time
 
@@ -227,14 +229,16 @@ class Counter(Town):
         return Seen(
             reference,
             *told,
-            paid=lines.count("PAY"),
-            paid_back=lines.count("REVERSAL"),
-            debited=debit.count("DEBIT"),
-            debited_back=debit.count("REVERSAL"),
-            refunded=bank.get(legs.get("REFUND", ""), []).count("DEBIT"),
+            paid=_count(lines, "PAY"),
+            paid_back=_count(lines, "REVERSAL"),
+            debited=_count(debit, "DEBIT"),
+            debited_back=_count(debit, "REVERSAL"),
+            refunded=_count(bank.get(legs.get("REFUND", ""), []), "DEBIT"),
+            number_at_the_biller=next((line["external_id"] for line in lines), None),
+            number_at_the_bank=next((line["id"] for line in debit), None),
         )
 
-    def _book(self, biller: str) -> Mapping[str, list[str]]:
+    def _book(self, biller: str) -> Mapping[str, list[dict[str, Any]]]:
         """What a ledger has by reference. Only what was added since the last look is read."""
         path = self.sandbox.directory / f"{biller}.ledger.jsonl"
         read, known = self._books.setdefault(biller, (0, defaultdict(list)))
@@ -244,7 +248,7 @@ class Counter(Town):
                 whole = file.read().rpartition(b"\n")[0]
             for line in whole.splitlines():
                 entry = json.loads(line)
-                known[entry["reference"]].append(entry["kind"])
+                known[entry["reference"]].append(entry)
             self._books[biller] = (read + len(whole) + bool(whole), known)
         return known
 
@@ -266,17 +270,20 @@ class Counter(Town):
             if wait is None:
                 break
             self.pass_time(max(wait + 0.001, step), ours, [])
-            self.sweep()
-            for lane in self._lanes_with_work(ours):
-                self.conclude([self.send(claim) for claim in self.claim(lane, "the one that tidies up")])
+            self._one_round(ours)
         left = [seen for seen in self.look(ours).values() if seen.stage not in RESTS]
         assert not left, f"They never come to an end: {left}"
 
-    def _lanes_with_work(self, ours: Sequence[uuid.UUID]) -> list[str]:
-        """So that a round asks for what is there, and not for six kinds of nothing."""
+    def _one_round(self, ours: Sequence[uuid.UUID]) -> None:
+        """What there is to do, and not six kinds of nothing."""
         due = self.database.execute("SELECT DISTINCT stage FROM transactions WHERE id = ANY (%s) AND next_action_at <= now()", [list(ours)]).fetchall()
-        return sorted({lane for (stage,) in due for lane in LANES_OF.get(stage, ())})
+        if any(stage not in LANES_OF or stage in MAY_BE_OVERDUE for (stage,) in due):
+            self.sweep()
+        for lane in sorted({lane for (stage,) in due for lane in LANES_OF.get(stage, ())}):
+            self.conclude([self.send(claim) for claim in self.claim(lane, "the one that tidies up")])
 
+
+MAY_BE_OVERDUE = ("QUEUED", "DEBIT_RETRY", "DEBITED", "PAY_RETRY")
 
 # Which lanes may have something to do for a row that stands there.
 LANES_OF: Mapping[str, tuple[str, ...]] = {
@@ -288,6 +295,10 @@ LANES_OF: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("PAY_REJECTED", "REVERSAL_SENDING", "REVERSAL_UNKNOWN", "REFUND_SENDING"), ("return",)),
     **dict.fromkeys(("REVERSAL_REQUESTED", "PAY_REVERSAL_SENDING", "PAY_REVERSAL_UNKNOWN"), ("take back",)),
 }
+
+
+def _count(lines: Sequence[Mapping[str, Any]], kind: str) -> int:
+    return sum(line["kind"] == kind for line in lines)
 
 
 class Counters:

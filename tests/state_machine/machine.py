@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import Enum
 from types import FunctionType
 from typing import TypeVar
@@ -17,19 +16,17 @@ from hypothesis import strategies as st
 from hypothesis.errors import StopTest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from core import clock, db
+from core import clock
 from core.errors import BillersError, NotLegalNow
-from core.repositories.work import Work
 from core.sandbox.faults import DRAWN
-from core.services import payments
+from core.services import approvals, payments
 from core.services.errands import Errand, Result
-from core.services.moves import Move, Stand, move
 from core.services.payments import AlreadyInFlight, DuplicateSuspected
-from core.states import Stage
+from core.wire.contract import Outcome
 from tests.campaign import oracle
 from tests.matrix.town import TNM, new_account
 from tests.state_machine.counter import BANK, BILLERS, BY_CODE, LATE_SECONDS, OWN_WAYS, OWN_WAYS_AT_THE_BANK, Biller, Claim, Counter, Counters
-from tests.state_machine.promises import ENDED, RESTS, Seen, broken
+from tests.state_machine.promises import ENDED, RESTS, REVIEWED, Seen, broken, shows
 
 T = TypeVar("T")
 
@@ -81,6 +78,7 @@ class Bill:
     biller: Biller
     account: str
     amount: str
+    debited: str
     paid_by: uuid.UUID | None = None
 
 
@@ -92,6 +90,7 @@ class Known:
     biller: Biller
     account: str
     amount: str
+    debited: str
     retried_as: uuid.UUID | None = None
 
 
@@ -108,6 +107,8 @@ class Life:
     concluded: list[Result] = field(default_factory=list)
     off: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
+    # References that somebody has accepted, and may not have decided about yet: no statement is final about them.
+    undecided: set[str] = field(default_factory=set)
     has_late_acts: bool = False
     seconds_since_late: float = 0.0
 
@@ -128,11 +129,13 @@ class Machine(RuleBasedStateMachine):
 
     # ---- Operators
 
-    @initialize(first=some, second=some)
-    def the_first_bills(self, first: int, second: int) -> None:
-        self.pay(first, account=0, amount=0, debited=0, sure=True)
-        self.pay(second, account=1, amount=0, debited=0, sure=True)
-        self.pay(1, account=2, amount=0, debited=0, sure=True)
+    @initialize(billers=st.tuples(some, some, some), meets=st.tuples(faults, faults, faults), ends=st.tuples(ends, ends, ends))
+    def begin(self, billers: tuple[int, ...], meets: tuple[str | None, ...], ends: tuple[End, ...]) -> None:
+        """Three payments are under way."""
+        for number, (biller, fault, end) in enumerate(zip(billers, meets, ends, strict=True)):
+            self.pay(biller, account=number, amount=0, debited=0, sure=True)
+            self.every_status_keeps_its_promise()
+            self._work("debit" if _nth(BILLERS, biller).is_debited else "send", HOLDERS[0], 1, fault, end)
 
     @rule(biller=some, account=st.integers(0, 3), amount=some, debited=st.integers(0, 15), sure=st.booleans(), clicks=st.integers(0, 2))
     def pay(self, biller: int, account: int, amount: int, debited: int, sure: bool, clicks: int = 1) -> None:
@@ -143,8 +146,9 @@ class Machine(RuleBasedStateMachine):
         number = self._account(chosen, account, amount)
         # A bundle costs what it costs.
         text = self.counter.price_of(chosen) if chosen.code == TNM else _nth(AMOUNTS, amount)
-        draft = self.counter.draft_of(chosen, number, text, self._account_at_the_bank(debited))
-        self.life.bills.append(Bill(draft, chosen, number, text))
+        account_at_the_bank = self._account_at_the_bank(debited)
+        draft = self.counter.draft_of(chosen, number, text, account_at_the_bank)
+        self.life.bills.append(Bill(draft, chosen, number, text, account_at_the_bank))
         for _ in range(clicks):
             self.click(len(self.life.bills) - 1, sure)
 
@@ -177,7 +181,7 @@ class Machine(RuleBasedStateMachine):
         assert not self._in_flight(chosen.biller, chosen.account), "Two payments of one account are in flight."
         chosen.paid_by = made.transaction_id
         self.counter.promised[chosen.draft] = made.transaction_id
-        self.life.made.append(Known(made.transaction_id, chosen.biller, chosen.account, chosen.amount))
+        self.life.made.append(Known(made.transaction_id, chosen.biller, chosen.account, chosen.amount, chosen.debited))
         self.tell("paid")
 
     def _is_rightly_refused(self, bill: Bill, refused: BillersError, sure: bool) -> None:
@@ -231,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         assert made.transaction_id == again.transaction_id, "Two retries made two children."
         if payment.retried_as is None:
             payment.retried_as = made.transaction_id
-            self.life.made.append(Known(made.transaction_id, payment.biller, payment.account, payment.amount))
+            self.life.made.append(Known(made.transaction_id, payment.biller, payment.account, payment.amount, payment.debited))
             self.tell("retried")
         assert payment.retried_as == made.transaction_id, "A payment was retried twice."
 
@@ -270,14 +274,13 @@ class Machine(RuleBasedStateMachine):
 
     def _work(self, lane: str, holder: str, most: int, fault: str | None, end: End) -> None:
         claims = self.counter.claim(lane, holder, most)
-        self._counters.tally[f"claimed to {lane}"] += len(claims)
         self._go_on(claims, fault, end)
 
     def _go_on(self, claims: list[Claim], fault: str | None, end: End) -> None:
         if end is End.HOLDS_THE_CLAIM:
             self.life.claims += claims
         elif end is End.DIES_BEFORE_THE_CALL:
-            self._counters.tally["killed before a call"] += len(claims)
+            self._counters.tally["killed"] += len(claims)
         else:
             results = [self._sent(claim, None if number else fault) for number, claim in enumerate(claims)]
             if end is End.CONCLUDES:
@@ -285,13 +288,17 @@ class Machine(RuleBasedStateMachine):
             elif end is End.HOLDS_THE_ANSWER:
                 self.life.results += results
             else:
-                self._counters.tally["killed after a call"] += len(results)
+                self._counters.tally["killed"] += len(results)
 
     def _sent(self, claim: Claim, fault: str | None = None) -> Result:
         if fault is not None:
             self._order(claim.errand, fault)
         result = self.counter.send(claim)
-        self.tell(f"{claim.errand.leg} {'asked about' if claim.errand.is_inquiry else 'sent'}: {result.outcome.value}")
+        done = "asked" if claim.errand.is_inquiry else "sent"
+        self.tell(done)
+        self.tell(f"{done}: {claim.errand.leg} {result.outcome}")
+        if not claim.errand.is_inquiry and result.outcome is Outcome.UNKNOWN:
+            self.tell("sent, and no answer")
         return result
 
     def _order(self, errand: Errand, fault: str) -> None:
@@ -307,7 +314,10 @@ class Machine(RuleBasedStateMachine):
         # A reversal at the bank names a transfer's id, and no reference.
         reference = None if of_the_bank and operation == BANK["reverse"] else errand.reference
         self.counter.sandbox.next(fault, operation, biller=errand.party.code, reference=reference, **late)
-        self.tell(f"{'asked' if errand.is_inquiry else 'sent'} into {fault}")
+        if fault == "accepted_then_done":
+            self.life.undecided.add(errand.reference)
+        self.tell("met a fault")
+        self.tell(f"fault {fault}")
 
     @rule(result=some, how_many=st.integers(1, 3))
     def conclude(self, result: int, how_many: int) -> None:
@@ -331,13 +341,37 @@ class Machine(RuleBasedStateMachine):
 
     @rule(payment=some)
     def want_it_back(self, payment: int) -> None:
-        """Two people have agreed that a completed payment be given back."""
-        chosen = _nth_or_none(self.life.made, payment)
-        if chosen is not None and self.seen[chosen.id].stage == "COMPLETED" and "reverse" in chosen.biller.operations:
-            with db.unit_of_work() as session:
-                (row,) = Work(session).held([chosen.id])
-                move(session, Move(Stand.of(row), Stage.REVERSAL_REQUESTED, "Two people want it back.", wait=timedelta(0)))
-            self.tell("wanted back")
+        """Two people agree that a completed payment be given back."""
+        chosen = _nth_or_none([one for one in self.life.made if self.seen[one.id].stage == "COMPLETED"], payment)
+        if chosen is None:
+            return
+        try:
+            proposal = approvals.propose_reversal(self.counter.manager, chosen.id, "The customer paid somebody else's bill.")
+        except NotLegalNow:
+            assert "reverse" not in chosen.biller.operations, "This biller can give it back."
+            return
+        approvals.approve(self.counter.other_manager, proposal)
+        self.tell("wanted back")
+
+    @rule(payment=some, asks=st.booleans())
+    def decide(self, payment: int, asks: bool) -> None:
+        """Two people say of a payment under review what the statements show, or have it asked about again."""
+        chosen = _nth_or_none([one for one in self.life.made if self.seen[one.id].stage in REVIEWED], payment)
+        if chosen is not None:
+            self._decide(chosen, asks=asks)
+
+    def _decide(self, payment: Known, *, asks: bool = False) -> None:
+        self._late_acts_come()
+        (seen,) = self.counter.look([payment.id]).values()
+        is_final = seen.reference not in self.life.undecided and payment.account not in OWN_WAYS and payment.debited not in OWN_WAYS_AT_THE_BANK
+        ways = {way.choice: way for way, _ in approvals.ways(self.counter.manager, payment.id)}
+        true = [choice for choice in ways if shows(seen, choice, is_final=is_final)]
+        choice = "ASK_AGAIN" if asks and "ASK_AGAIN" in ways else next(iter(true), None)
+        if choice is not None:
+            number = seen.number_at_the_biller if ways[choice].number_of == "PAY" else seen.number_at_the_bank
+            proposal = approvals.propose_resolution(self.counter.manager, payment.id, choice, "The statement of today, line 7.", number, "As it shows.")
+            approvals.approve(self.counter.other_manager, proposal)
+            self.tell(f"decided: {choice}")
 
     @rule(biller=some, pauses=st.booleans())
     def administer(self, biller: int, pauses: bool) -> None:
@@ -397,6 +431,12 @@ class Machine(RuleBasedStateMachine):
         made = [one.id for one in self.life.made]
         self.counter.settle(made)
         self.every_status_keeps_its_promise()
+        reviewed = [one for one in self.life.made if self.seen[one.id].stage in REVIEWED]
+        for payment in reviewed:
+            self._decide(payment)
+        if reviewed:
+            self.counter.settle(made)
+            self.every_status_keeps_its_promise()
         with self.counter.connect() as connection:
             oracle.examine(connection, self.counter.sandbox.directory, self.counter.promised).assert_all_well()
         for seen in self.seen.values():
@@ -415,7 +455,7 @@ def _nth_or_none(those: Sequence[T], number: int) -> T | None:
 
 # How often each rule stands among the others, where it is more than once: a life is workers and billers for the most part, with people in between.
 # Several rules of one kind are hardly ever all switched off, as Hypothesis does with some of the rules in each life.
-OFTEN = {"send": 3, "debit": 3, "inquire": 3, "give_back": 2, "wait_until_something_is_due": 2, "go_on": 2, "conclude": 2, "let_time_pass": 2}
+OFTEN = {"send": 3, "debit": 3, "inquire": 3, "give_back": 2, "wait_until_something_is_due": 2, "go_on": 2, "conclude": 2, "meddle": 2, "let_time_pass": 2}
 
 
 def _once_more(name: str, number: int) -> None:

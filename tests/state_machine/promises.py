@@ -18,6 +18,9 @@ STATUS_OF = {
 # Nobody acts on these by the clock: they have ended, or people decide.
 RESTS = frozenset({COMPLETED, FAILED, CANCELLED, REVERSED, "REVIEW", "REVIEW_REVERSAL", "AWAITING_APPROVAL"})
 
+# Two people say what became of it.
+REVIEWED = ("REVIEW", "REVIEW_REVERSAL")
+
 ENDED = frozenset({FAILED, CANCELLED, REVERSED})
 
 # What may follow what: the public story of a payment only ever goes on.
@@ -50,6 +53,9 @@ class Seen:
     debited: int = 0
     debited_back: int = 0
     refunded: int = 0
+    # What the movement is called in their books.
+    number_at_the_biller: str | None = None
+    number_at_the_bank: str | None = None
 
     @property
     def is_taken(self) -> int:
@@ -97,3 +103,19 @@ def _out_of_order(now: Seen) -> Iterator[str]:
         yield "The debit was given back, and the biller has the payment."
     if now.refunded and now.is_paid:
         yield "It was refunded while the biller still has it."
+
+
+def shows(now: Seen, choice: str, *, is_final: bool) -> bool:
+    """Whether an honest statement shows this. That something did not happen it shows only where nothing of it is still to come."""
+    taken_once = now.topology != "SEPARATE" or now.is_taken == 1
+    return {
+        "BILLER_HAS_IT": now.is_paid == 1 and taken_once,
+        "BILLER_HAS_IT_NOT": is_final and now.paid == 0,
+        "DEBITED_GO_ON": is_final and now.is_taken == 1 and now.paid == 0,
+        "GIVEN_BACK": now.debited_back == 1,
+        "NO_MONEY_MOVED": is_final and now.debited == 0,
+        "BILLER_GAVE_BACK": now.paid_back == 1,
+        "BILLER_KEEPS_IT": is_final and now.is_paid == 1,
+        "CREDITED": now.refunded == 1,
+        "NOT_CREDITED": is_final and now.refunded == 0,
+    }.get(choice, False)
