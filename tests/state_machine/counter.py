@@ -277,7 +277,7 @@ class Counter(Town):
     def _one_round(self, ours: Sequence[uuid.UUID]) -> None:
         """What there is to do, and not six kinds of nothing."""
         due = self.database.execute("SELECT DISTINCT stage FROM transactions WHERE id = ANY (%s) AND next_action_at <= now()", [list(ours)]).fetchall()
-        if any(stage not in LANES_OF or stage in MAY_BE_OVERDUE for (stage,) in due):
+        if any(stage.endswith("_SENDING") or stage in MAY_BE_OVERDUE for (stage,) in due):
             self.sweep()
         for lane in sorted({lane for (stage,) in due for lane in LANES_OF.get(stage, ())}):
             self.conclude([self.send(claim) for claim in self.claim(lane, "the one that tidies up")])
