@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import TimeoutError as NothingCame
 
 from tests.browser.conftest import Console, SignIn
 from tests.browser.test_payment import PAID, field, pay_button
@@ -31,12 +32,24 @@ def legs(console: Console, account: str) -> tuple[object, dict[str, object]]:
     return rows[0][0], {str(kind): reference for _, kind, reference in rows}
 
 
+def choose(page: Page, box: re.Pattern[str], option: str) -> None:
+    """A page that is drawn anew just then closes what was opened: it is opened again, as a person would."""
+    for _ in range(5):
+        page.get_by_role("combobox", name=box).click()
+        try:
+            page.get_by_role("option", name=option).click(timeout=5_000)
+        except NothingCame:
+            page.keyboard.press("Escape")
+        else:
+            return
+    pytest.fail(f"{option} cannot be chosen")
+
+
 def connect(page: Page, console: Console) -> None:
     """The topology is one choice: the suspense account came with the sandbox's seeds. Then the connection test, as far as a debit that is only tried."""
     ((config_id,),) = console.query("SELECT id FROM biller_configs WHERE biller_type = %s", CODE)
     page.goto(f"{console.url}/configurations?id={config_id}")
-    page.get_by_role("combobox", name=re.compile("Core banking")).click()
-    page.get_by_role("option", name="SEPARATE: debit, then biller").click()
+    choose(page, re.compile("Core banking"), "SEPARATE: debit, then biller")
     expect(page.get_by_text("Not saved yet.")).to_be_visible()
     page.get_by_role("button", name="Save & test").click()
     expect(page.get_by_text("Nothing was debited: it was asked as a dry run.", exact=False).first).to_be_visible()
@@ -81,7 +94,7 @@ def test_a_biller_is_connected_paid_out_of_an_account_and_all_three_ledgers_agre
     administrator.close()
 
     page = sign_in("operator")
-    to_bank_account(page, console, "100001", "5475.50")
+    to_bank_account(page, console, "70000077", "5475.50")
     debit(page, "2010000003")
     expect(page.get_by_text("MWK 1,500.00 can be used on this account, and MWK 5,475.50 is to be paid.", exact=False)).to_be_visible()
     debit(page, CUSTOMER)
@@ -90,7 +103,7 @@ def test_a_biller_is_connected_paid_out_of_an_account_and_all_three_ledgers_agre
     pay_button(page).click()
     expect(page.get_by_text(PAID)).to_be_visible()
 
-    status, references = legs(console, "100001")
+    status, references = legs(console, "70000077")
     (debited,), (paid,) = entries(console, "T24", references["DEBIT"]), entries(console, CODE, references["PAY"])
     assert status == "COMPLETED"
     assert (debited["debit_account"], debited["credit_account"], debited["amount"]) == (CUSTOMER, SUSPENSE, "5475.50")
