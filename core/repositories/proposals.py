@@ -1,12 +1,11 @@
 """What is known of proposals: what waits for a second person, what was decided, what ran out of time."""
 
 import uuid
-from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.models import Answer, Event, Leg, Proposal, Transaction
+from core.models import Answer, Event, Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
 from core.repositories.statistics import NAMED, Waiting
 from core.states import Stage
@@ -70,9 +69,6 @@ class Proposals:
         return [(proposal, transaction) for proposal, transaction in rows]
 
     # ---- What a proposal is compared with
-
-    def legs(self, transaction_id: uuid.UUID) -> Sequence[Leg]:
-        return list(self._session.scalars(select(Leg).where(Leg.transaction_id == transaction_id).order_by(Leg.kind).execution_options(populate_existing=True)))
 
     def answers_kept(self, transaction_id: uuid.UUID) -> int:
         """How many answers its requests have had: one more is new evidence."""

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Protocol
 
 import orjson
 from sqlalchemy import and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, Leg, Transaction
-from core.states import WHEN_LEASE_EXPIRES, LegKind, Stage
+from core.states import ASKS_ABOUT, SENDS_FROM, WHEN_LEASE_EXPIRES, LegKind, Stage
 
 # Biller by biller, so that the five hundred waiting for one that is down do not stand before another's one; and so many in all.
 # `now()` and not `clock_timestamp()`: the index can be used only with a moment that holds still during the statement.
@@ -34,17 +35,23 @@ _IN_TIME = """
             AND EXISTS (SELECT FROM biller_configs AS c WHERE c.biller_type = transactions.biller_type AND c.is_active AND c.paused_at IS NULL)"""
 
 
+def _stands(table: Mapping[Stage, LegKind], *legs: LegKind) -> str:
+    """Where the table says that one of these legs is next."""
+    names = ", ".join(f"'{stage.value}'" for stage, leg in table.items() if leg in legs)
+    return f"stage IN ({names})"
+
+
 class Due(Enum):
     """What a lane takes: the rows that wait for its kind of call."""
 
-    PAY = "(stage IN ('DEBITED', 'PAY_RETRY') OR stage = 'QUEUED' AND topology <> 'SEPARATE')" + _IN_TIME
-    DEBIT = "(stage = 'DEBIT_RETRY' OR stage = 'QUEUED' AND topology = 'SEPARATE')" + _IN_TIME
+    PAY = f"({_stands(SENDS_FROM, LegKind.PAY)} OR stage = 'QUEUED' AND topology <> 'SEPARATE')" + _IN_TIME
+    DEBIT = f"({_stands(SENDS_FROM, LegKind.DEBIT)} OR stage = 'QUEUED' AND topology = 'SEPARATE')" + _IN_TIME
     # What gives money back waits in its sending stage, too: held by nobody until it is claimed.
-    RETURN = "stage IN ('PAY_REJECTED', 'REVERSAL_UNKNOWN', 'REVERSAL_SENDING', 'REFUND_SENDING') AND lease_until IS NULL"
-    PAY_REVERSAL = "stage IN ('REVERSAL_REQUESTED', 'PAY_REVERSAL_UNKNOWN', 'PAY_REVERSAL_SENDING') AND lease_until IS NULL"
+    RETURN = _stands(SENDS_FROM, LegKind.REVERSAL, LegKind.REFUND) + " AND lease_until IS NULL"
+    PAY_REVERSAL = _stands(SENDS_FROM, LegKind.PAY_REVERSAL) + " AND lease_until IS NULL"
     # Of what ended unseen too: twice more, by its `next_action_at`.
-    ASK_BILLER = "stage IN ('PAY_UNKNOWN', 'PAY_ACCEPTED', 'FAILED', 'REVERSED') AND amount IS NOT NULL"
-    ASK_BANK = "stage IN ('DEBIT_UNKNOWN', 'DEBIT_ACCEPTED', 'REFUND_UNKNOWN')"
+    ASK_BILLER = _stands(ASKS_ABOUT, LegKind.PAY) + " AND amount IS NOT NULL"
+    ASK_BANK = _stands(ASKS_ABOUT, LegKind.DEBIT, LegKind.REFUND)
     LOOKUP = "stage = 'CREATED' AND amount IS NULL"
 
 
@@ -121,6 +128,22 @@ class Learnt:
     external_id: str | None
 
 
+class Standing(Protocol):
+    """A row as it was read: what a change of it is guarded by."""
+
+    @property
+    def id(self) -> uuid.UUID: ...
+
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def lease_epoch(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A held row that is let go where it stands. `wait_ms` None: nobody looks at it again."""
@@ -132,8 +155,8 @@ class Waiting:
     wait_ms: float | None
 
     @classmethod
-    def of(cls, row: Transaction, wait: timedelta | None) -> "Waiting":
-        return cls(row.id, Stage(row.stage), row.version, row.lease_epoch, None if wait is None else wait / timedelta(milliseconds=1))
+    def until(cls, stand: Standing, wait: timedelta | None) -> "Waiting":
+        return cls(stand.id, Stage(stand.stage), stand.version, stand.lease_epoch, None if wait is None else wait / timedelta(milliseconds=1))
 
 
 class Work:

@@ -16,7 +16,7 @@ from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
 from core.repositories.work import Due, Waiting, Work
 from core.services import gate
-from core.services.errands import LEG_VERBS, VERBS, Ask, Errand, Party, TheBank, TheBiller, ask_of, query_of
+from core.services.errands import VERBS, Ask, Errand, Party, TheBank, TheBiller, ask_of, query_of, verb_of
 from core.services.moves import Move, Stand, move_many
 from core.services.pinned import pinned_versions
 from core.services.policy import Reason, road_of
@@ -150,8 +150,7 @@ def _give_up_without_id(session: Session, rows: Sequence[Transaction]) -> None:
 
 
 def _errand_to_send(row: Transaction, legs: Mapping[LegKind, Leg], kind: LegKind, pinned: tuple[Snapshot, str | None]) -> Errand:
-    verb = VERBS[TransactionType(row.transaction_type)] if kind is LegKind.PAY else LEG_VERBS[kind]
-    return _errand(row, pinned, verb, ask_of(row, legs, kind), kind)
+    return _errand(row, pinned, verb_of(row, kind), ask_of(row, legs, kind), kind)
 
 
 def _move_to_send(row: Transaction, errand: Errand, leg: Leg, worker: str) -> Move:
@@ -219,7 +218,7 @@ def _prepared(session: Session, rows: Sequence[Transaction], make: Callable[[Tra
             made[row.id] = make(row)
         except BillersError as error:
             log.error("claims.not_prepared", transaction=str(row.id), stage=row.stage, why=error.sentence)
-    Work(session).let_go([Waiting.of(row, UNSAYABLE_RESTS) for row in rows if row.id not in made])
+    Work(session).let_go([Waiting.until(Stand.of(row), UNSAYABLE_RESTS) for row in rows if row.id not in made])
     return made
 
 

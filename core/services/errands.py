@@ -264,6 +264,12 @@ LEG_VERBS: Mapping[LegKind, Verb | BankVerb] = {
     LegKind.REFUND: BankVerb.DEBIT,
 }
 
+
+def verb_of(transaction: Transaction, kind: LegKind) -> Verb | BankVerb:
+    """What this leg is sent by."""
+    return VERBS[TransactionType(transaction.transaction_type)] if kind is LegKind.PAY else LEG_VERBS[kind]
+
+
 # Which verb each intent is carried out by.
 VERBS: Mapping[TransactionType, Verb] = {
     TransactionType.ACCOUNT_DETAILS: Verb.LOOKUP,

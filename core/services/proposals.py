@@ -20,6 +20,7 @@ from core.models.proposals import Decision, ProposalKind
 from core.money import Money
 from core.repositories.proposals import Proposals
 from core.repositories.transactions import Transactions
+from core.repositories.work import Work
 from core.security import audit
 from core.services import core_banking, gate, tokens
 from core.services.billers import verbs_of, version_of
@@ -58,7 +59,7 @@ def what_is_shown(session: Session, transaction: Transaction, asked: Mapping[str
         "paid": {name: _text(getattr(transaction, name)) for name in PAID},
         "payload_hash": _payload_hash(session, transaction),
         "stands": {"stage": transaction.stage, "version": transaction.version, "answers": found.answers_kept(transaction.id)},
-        "legs": {leg.kind: {name: getattr(leg, name) for name in LEG} for leg in found.legs(transaction.id)},
+        "legs": {leg.kind: {name: getattr(leg, name) for name in LEG} for leg in leg_of(session, transaction.id).values()},
         "asked": dict(asked),
     }
 
@@ -240,7 +241,7 @@ def can_ask(session: Session, transaction: Transaction, leg: LegKind) -> bool:
 
 
 def leg_of(session: Session, transaction_id: uuid.UUID) -> Mapping[LegKind, Leg]:
-    return {LegKind(leg.kind): leg for leg in Proposals(session).legs(transaction_id)}
+    return Work(session).legs_of([transaction_id])[transaction_id]
 
 
 def _no_payment(transaction: Transaction) -> str | None:

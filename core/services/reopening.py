@@ -9,25 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from core import db
 from core.access import Actor, needs
 from core.errors import BadInput, NotLegalNow
 from core.ids import new_id
-from core.models import Attempt, Gate, Transaction
+from core.models import Gate, Transaction
 from core.repositories.gate import Gates
 from core.repositories.work import Work
 from core.security import audit
 from core.services import core_banking, gate, wake
-from core.services.errands import LEG_VERBS, VERBS
+from core.services.errands import verb_of
 from core.services.moves import Move, Stand, move_many
 from core.services.pinned import pinned_versions
 from core.services.policy import Reason, Verdict, after_late_yes, road_of
 from core.services.proposals import withdraw_payment
 from core.services.settlement import Decided, carry_out, facts_of, promise_of
-from core.states import BANK_LEGS, LegKind, Stage, Status, Topology, TransactionType, leg_sent_from
+from core.states import BANK_LEGS, LegKind, Stage, Status, Topology, leg_sent_from
 from core.wire.contract import Outcome
 
 SHORTEST_REASON = 15
@@ -128,7 +128,7 @@ def _doubt(session: Session, rows: Sequence[tuple[Transaction, Stand]]) -> None:
     deadlines = {row.id: core_banking.deadline() if kinds[row.id] in BANK_LEGS else pinned[row.id][0].deadline for row, _ in rows}
     Work(session).note_sent([(row.id, kinds[row.id], deadlines[row.id]) for row, _ in rows])
     legs, now = Work(session).legs_of([row.id for row, _ in rows]), Work(session).now()
-    session.execute(insert(Attempt), [_lost_intent(row, kinds[row.id], legs[row.id][kinds[row.id]].reference) for row, _ in rows])
+    Work(session).write_intents([_lost_intent(row, kinds[row.id], legs[row.id][kinds[row.id]].reference) for row, _ in rows])
     decided = []
     for row, stand in rows:
         kind = kinds[row.id]
@@ -149,7 +149,7 @@ def _lost_intent(row: Transaction, kind: LegKind, reference: str) -> dict[str, o
         "id": new_id(),
         "transaction_id": row.id,
         "leg": kind,
-        "verb": VERBS[TransactionType(row.transaction_type)] if kind is LegKind.PAY else LEG_VERBS[kind],
+        "verb": verb_of(row, kind),
         "reference": reference,
         "config_version": row.config_version,
         "lease_epoch": row.lease_epoch,

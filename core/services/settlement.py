@@ -186,7 +186,7 @@ def carry_out(session: Session, decided: Sequence[Decided]) -> set[uuid.UUID]:
         moved, asked = move_many(session, moves), {move.stand.id for move in moves}
         standing = {**{key: stand for key, stand in standing.items() if key not in asked}, **moved}
         ours |= set(moved)
-    ours |= Work(session).let_go([_waiting(one.stand, one.verdict.wait or timedelta(0)) for one in decided if not one.verdict.path])
+    ours |= Work(session).let_go([Waiting.until(one.stand, one.verdict.wait or timedelta(0)) for one in decided if not one.verdict.path])
     Work(session).note_learnt([_learnt(one) for one in decided if one.stand.id in ours])
     return ours
 
@@ -219,10 +219,6 @@ def _move_of(one: Decided, stand: Stand, step: int) -> Move:
         extra=sold_with(result.receipt) if to is Stage.COMPLETED and result and result.receipt and one.kind is LegKind.PAY else None,
         facts={"leg": one.kind} if result is None else {"leg": one.kind, "outcome": result.outcome, "attempt": str(result.errand.attempt_id)},
     )
-
-
-def _waiting(stand: Stand, wait: timedelta | None) -> Waiting:
-    return Waiting(stand.id, stand.stage, stand.version, stand.lease_epoch, None if wait is None else wait / timedelta(milliseconds=1))
 
 
 def _keep_tokens(session: Session, results: Sequence[Result]) -> None:
@@ -273,7 +269,7 @@ def _keep_late_evidence(session: Session, results: Sequence[Result]) -> None:
     rows = Work(session).held(list(late))
     legs, now = Work(session).legs_of(list(late)), Work(session).now()
     hurried = [row for row in rows if Stage(row.stage) in IN_DOUBT and row.lease_until is None]
-    Work(session).let_go([_waiting(Stand.of(row), timedelta(0)) for row in hurried])
+    Work(session).let_go([Waiting.until(Stand.of(row), timedelta(0)) for row in hurried])
     yes = [(row, late[row.id]) for row in rows if late[row.id].outcome in (Outcome.CONFIRMED, Outcome.ACCEPTED)]
     carry_out(session, [one for row, result in yes if (one := _after_late_yes(row, result, legs, now))])
     # The second send is out already. Whatever it brings home, it no longer proves that nothing moved.
@@ -337,5 +333,5 @@ def _conclude_aftercare(session: Session, results: Sequence[Result], now: dateti
             breaks.found(session, row, result, breaks.OTHER_AMOUNT)
         ended_ago = now - row.completed_at if row.completed_at else timedelta(0)
         again = next_aftercare(promise_of(errand.biller_type, errand.snapshot), ended_ago)
-        waiting.append(_waiting(errand.stand, again))
+        waiting.append(Waiting.until(errand.stand, again))
     return Work(session).let_go(waiting)

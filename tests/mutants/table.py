@@ -89,7 +89,7 @@ MUTANTS: Mapping[str, Mutant] = {
         [
             Edit("core/states.py", "        return LEGS[topology][0]\n", "        return LegKind.PAY\n"),
             Edit(WORK, "OR stage = 'QUEUED' AND topology <> 'SEPARATE')", "OR stage = 'QUEUED')"),
-            Edit(WORK, "(stage = 'DEBIT_RETRY' OR stage = 'QUEUED' AND topology = 'SEPARATE')", "(stage = 'DEBIT_RETRY')"),
+            Edit(WORK, "LegKind.DEBIT)} OR stage = 'QUEUED' AND topology = 'SEPARATE')", "LegKind.DEBIT)})"),
         ],
         ["tests/payments/test_both_legs.py::test_where_each_answer_leads"],
     ),
