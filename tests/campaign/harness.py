@@ -183,10 +183,7 @@ class World:
         self.operator, self.manager = self.add_person("operator"), self.add_person("manager")
 
     def end(self) -> None:
-        for worker in self.workers:
-            if worker.is_running:
-                worker.kill()
-        self.workers.clear()
+        self.dismiss_workers()
         if self.sandbox.port and self.sandbox.process.poll() is None:
             self.sandbox.stop()
         db.engine().dispose()
@@ -240,6 +237,12 @@ class World:
         worker = WorkerProcess(module, **environment)
         self.workers.append(worker)
         return worker
+
+    def dismiss_workers(self) -> None:
+        """Nobody works on. Who has ended without being told to is waited for like the others: its pipe is open until then."""
+        for worker in self.workers:
+            worker.kill()
+        self.workers.clear()
 
     def carry_out(self, claim: Callable[[str, Mapping[str, int]], list[Errand]], holder: str = "by hand", slots: int = 64) -> list[Result]:
         """One round of one lane in this process: claim, send, conclude."""

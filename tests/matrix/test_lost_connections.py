@@ -23,10 +23,7 @@ BOTH = pytest.mark.parametrize("kept", [True, False], ids=["kept", "not kept"])
 def nobody_works_on(town: Town) -> Iterator[None]:
     """Each test has workers of its own."""
     yield
-    for worker in town.workers:
-        if worker.is_running:
-            worker.kill()
-    town.workers.clear()
+    town.dismiss_workers()
 
 
 @pytest.fixture

@@ -18,10 +18,7 @@ from tests.matrix.town import ASKING, BWB, LWB, MASM, PAYING, SRWB, TNM, Bill, T
 def nobody_works_on(town: Town) -> Iterator[None]:
     """Each test has workers of its own."""
     yield
-    for worker in town.workers:
-        if worker.is_running:
-            worker.kill()
-    town.workers.clear()
+    town.dismiss_workers()
     town.sandbox.control("DELETE", "/faults")
 
 
@@ -189,8 +186,7 @@ def test_p13_a_worker_without_memory_loses_nothing_that_a_healthy_one_does_not_f
     paid = [town.submit(draft_by_hand(town, bill.account)) for bill in bills]
     cramped = town.start_worker("tests.matrix.cramped_worker", CRAMPED="memory 48")
     until(lambda: not cramped.is_running or not town.value("SELECT count(*) FROM transactions WHERE stage = 'QUEUED'"), "it has tried, or ended")
-    if cramped.is_running:
-        cramped.kill()
+    cramped.kill()
     town.rows("UPDATE transactions SET lease_until = now(), next_action_at = now() WHERE stage = 'PAY_SENDING' RETURNING 1")
     town.start_worker()
     town.watch(*paid)
