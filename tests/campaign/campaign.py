@@ -339,16 +339,15 @@ class Campaign:
         """They look at what hangs, as people do: opening a payment in doubt has the biller asked (rule 7, at most once in 10 s). And they try again."""
         rounds = itertools.count()
         while not self._over.wait(0.5):
-            acts = [self._look_at_what_hangs]
-            if not self._paid.is_set() and next(rounds) % 4 == 0:
-                acts += [self._try_again, self._have_mistakes_given_back]
-            for act in acts:
-                # Each for itself: who is turned away at one counter goes on to the next.
-                with suppress(BillersError, psycopg.Error):
-                    act()
+            with suppress(psycopg.Error):
+                self._look_at_what_hangs()
+                if not self._paid.is_set() and next(rounds) % 4 == 0:
+                    self._try_again()
+                    self._have_mistakes_given_back()
 
     def _look_at_what_hangs(self) -> None:
         for (transaction,) in self._city.rows(LEFT_ALONE):
+            # As with the other errands: who is turned away with one payment goes on to the next.
             with suppress(BillersError):
                 self._figures.opened_in_doubt += payments.check_now(self._city.manager, transaction)
 
