@@ -2,21 +2,26 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, Time, and_, cast, extract, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.models import Transaction
-from core.states import MONEY_TYPES, Stage, Status
+from core.states import ASKS_ABOUT, BANK_LEGS, MONEY_TYPES, SENDS_FROM, LegKind, Stage, Status
 
 # From so many letters on, a part of a number or of a name is searched for; fewer would find everything.
 SHORTEST_PART = 3
 
 # Stands for a payment without any code, where reasons are asked for; no biller's code is in brackets.
 NO_REASON = "(none)"
+
+# Where a payment stands while the customer's account was or may have been debited and that is not settled, or while something is owed back to it.
+BANK_OPEN = frozenset(
+    {stage for stage, leg in ASKS_ABOUT.items() if leg in BANK_LEGS} | {stage for stage, leg in SENDS_FROM.items() if leg in (LegKind.REVERSAL, LegKind.REFUND)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,13 @@ class TransactionFilter:
     under_review: bool | None = None
     # What the biller said last, or our name for what went wrong on the way; NO_REASON: nothing was said.
     reasons: tuple[str, ...] = ()
+    # On these days of the week only (Monday is 0), and only from the first time of day up to the second, by the clock on the wall in `zone`.
+    # Midnight as the second is the day's end; a second before the first is one of the next day.
+    weekdays: tuple[int, ...] = ()
+    time_of_day: tuple[time, time] | None = None
+    zone: str = "UTC"
+    # Payments whose debit, or what is to be given back of it, is not settled with core banking.
+    bank_open: bool = False
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
@@ -76,6 +88,15 @@ class TransactionFilter:
             found.append(is_review if self.under_review else ~is_review)
         if self.reasons:
             found.append(func.coalesce(Transaction.error_code, NO_REASON).in_(list(self.reasons)))
+        local = func.timezone(self.zone, Transaction.created_at)
+        if self.weekdays:
+            found.append((extract("isodow", local) - 1).in_(list(self.weekdays)))
+        if self.time_of_day:
+            first, second = self.time_of_day
+            both = and_ if first < second else or_
+            found.append(both(cast(local, Time) >= first, cast(local, Time) < second))
+        if self.bank_open:
+            found += [Transaction.next_action_at.is_not(None), Transaction.stage.in_([stage.value for stage in BANK_OPEN])]
         return found
 
 
