@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -37,8 +37,9 @@ IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)
 
 
 class Grain(StrEnum):
-    """How long a step on the time axis is: whole business hours, days, weeks (from Monday) or months."""
+    """How long a step on the time axis is: quarters of an hour, whole business hours, days, weeks (from Monday) or months."""
 
+    QUARTER = "quarter_hour"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
@@ -259,6 +260,15 @@ class Statistics:
         )
         return [FailureReason(*row) for row in self._session.execute(found)]
 
+    def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Mapping[tuple[int, int], Figures]:
+        """By weekday (Monday is 0) and hour in `zone`; an hour of the week in which nothing happened is not there."""
+        found: dict[tuple[int, int], list[Cell]] = {}
+        for cell in self.figures(wanted, Grain.HOUR, zone).cells:
+            if cell.step is not None:
+                local = cell.step.astimezone(zone)
+                found.setdefault((local.weekday(), local.hour), []).append(cell)
+        return {place: Figures(cells) for place, cells in sorted(found.items())}
+
     # ---- How things stand just now
 
     def in_doubt(self, *, under_review: bool, ages: Sequence[timedelta] = ()) -> Waiting:
@@ -318,6 +328,9 @@ class Statistics:
 # What GROUPING(biller, step) answers for each of the three sets.
 ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
 
+# Quarters of an hour are counted from here; any whole hour would do.
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
 
 def _step(grain: Grain | None, zone: ZoneInfo | None) -> ColumnElement[Any]:
     """The first moment of the step a transaction lies in."""
@@ -325,4 +338,7 @@ def _step(grain: Grain | None, zone: ZoneInfo | None) -> ColumnElement[Any]:
         return cast(literal(None), DateTime(timezone=True))
     if zone is None:
         raise TypeError("A step of time lies in a zone.")
+    if grain is Grain.QUARTER:
+        # Every zone is whole quarters of an hour off: a step begins at the same moment in all of them.
+        return func.date_bin(timedelta(minutes=15), Transaction.created_at, EPOCH)
     return func.date_trunc(grain.value, Transaction.created_at, zone.key)

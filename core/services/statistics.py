@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm import Session
+
 from core import clock, db
 from core.access import Actor, needs
+from core.repositories.attention import BrokenAct, StandingStill
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.proposals import Proposals
@@ -45,6 +48,12 @@ class Attention:
     approvals: Waiting = field(default_factory=Waiting)
     # Core banking is in trouble: why, and since when.
     bank_trouble: tuple[str, datetime] | None = None
+    # Payments whose debit, or what is to be given back of it, is not settled for longer than it should take.
+    bank_open: Waiting = field(default_factory=Waiting)
+    # Work in the background of which something broke off; the latest first.
+    broken_acts: Sequence[BrokenAct] = ()
+    # Hours whose roll-ups are not what their transactions come to.
+    rollups_differ: int = 0
 
     @property
     def queued_long(self) -> int:
@@ -57,9 +66,10 @@ HOURS_BACK, DAYS_BACK = 24, 30
 
 @dataclass(frozen=True)
 class Overview:
-    """The day's figures and the ones beside them, counted together."""
+    """The day's figures and the ones beside them, counted in one snapshot, and what needs somebody in it."""
 
     as_of: datetime
+    seen: Attention
     # Today, this week, this month: each with what the one before came to by the same hour.
     so_far: Sequence[tuple[Period, Figures, Figures]]
     # The chosen days and as many before them.
@@ -104,19 +114,25 @@ def failure_reasons(actor: Actor, /, wanted: TransactionFilter) -> Sequence[Fail
 def attention(actor: Actor, /) -> Attention:
     """What needs somebody just now, and how each biller stands."""
     with db.unit_of_work() as session:
-        found = Statistics(session)
-        return Attention(
-            in_doubt=found.in_doubt(under_review=False, ages=DOUBT_AGES),
-            under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES),
-            queued=found.queued((LONG_QUEUED,)),
-            breaks=found.breaks(),
-            approvals=Proposals(session).backlog(),
-            bank_trouble=(bank.reason, bank.opened_at) if (bank := Billers(session).open_breakers().get(core_banking.CODE)) else None,
-            jobs_enabled=settings().enable_background_jobs,
-            worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),
-            billers=found.billers(),
-            as_of=found.now(),
-        )
+        return _attention(session)
+
+
+def _attention(session: Session) -> Attention:
+    found, still = Statistics(session), StandingStill(session)
+    return Attention(
+        in_doubt=found.in_doubt(under_review=False, ages=DOUBT_AGES),
+        under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES),
+        queued=found.queued((LONG_QUEUED,)),
+        breaks=found.breaks(),
+        bank_open=still.bank_legs_open(LONG_QUEUED),
+        broken_acts=still.broken_acts(),
+        approvals=Proposals(session).backlog(),
+        bank_trouble=(bank.reason, bank.opened_at) if (bank := Billers(session).open_breakers().get(core_banking.CODE)) else None,
+        jobs_enabled=settings().enable_background_jobs,
+        worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),
+        billers=found.billers(),
+        as_of=found.now(),
+    )
 
 
 @needs("statistics:read")
@@ -124,6 +140,8 @@ def overview(actor: Actor, /, days: int) -> Overview:
     """How things go: so far today, this week and this month, and over the last `days` days, today included."""
     zone = business_zone()
     with db.unit_of_work() as session:
+        # A payment that settles between two of these questions would be counted in both of its states.
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         found = Statistics(session)
         now = found.now()
         so_far = (periods.today(now, zone), periods.this_week(now, zone), periods.this_month(now, zone))
@@ -132,13 +150,14 @@ def overview(actor: Actor, /, days: int) -> Overview:
         grain = Grain.HOUR if days == 1 else Grain.DAY
         return Overview(
             as_of=now,
+            seen=_attention(session),
             so_far=[(one, found.figures(of_days(one.first_day, one.last_day)), found.figures(between(*one.before))) for one in so_far],
             period=period,
             chosen=found.figures(of_days(period.first_day, period.last_day), grain, zone),
             before=found.figures(between(*period.before)),
             times=found.answer_times(of_days(period.first_day, period.last_day), grain, zone),
             times_before=found.answer_times(between(*period.before)),
-            by_hour=found.figures(TransactionFilter(since=now - timedelta(hours=HOURS_BACK)), Grain.HOUR, zone),
+            by_hour=found.figures(TransactionFilter(since=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1)), Grain.HOUR, zone),
             by_day=found.figures(of_days(back.first_day, back.last_day), Grain.DAY, zone),
         )
 
