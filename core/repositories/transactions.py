@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from sqlalchemy import and_, func, select, text, tuple_
 from sqlalchemy.orm import Session
@@ -17,12 +18,22 @@ from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, Transact
 SETTLED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
 
 
+class Sort(StrEnum):
+    """What stands first in the list."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LARGEST = "largest"
+    SMALLEST = "smallest"
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the list, by key: pages stay where they are while rows arrive above them."""
+    """A place in the list, by key: pages stay where they are while rows arrive above them. In a list by amount the amount is part of it."""
 
     created_at: datetime
     id: uuid.UUID
+    amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
