@@ -138,12 +138,19 @@ class Asked:
             raise BadInput("“Mine only” needs somebody who is signed in. Take it out of the filter.")
         days = self.settled(clock.business_day(clock.now(), zone))
         also_mine = (me,) if self.mine and me is not None and self.operators else ()
+        since = clock.day_bounds(days.first_day, zone)[0] if days.first_day else None
+        until = clock.day_bounds(days.last_day, zone)[1] if days.last_day else None
+        time_of_day = self.time_of_day
+        if time_of_day and days.first_day and days.first_day == days.last_day and (time_of_day[0] < time_of_day[1] or time_of_day[1] == time(0)):
+            # Of one day they are one stretch of time, and found as quickly as one.
+            since, until = _at(days.first_day, time_of_day[0], zone), _at(days.first_day, time_of_day[1], zone) if time_of_day[1] != time(0) else until
+            time_of_day = None
         return TransactionFilter(
             billers=self.billers,
             statuses=self.statuses,
             types=self.types,
-            since=clock.day_bounds(days.first_day, zone)[0] if days.first_day else None,
-            until=clock.day_bounds(days.last_day, zone)[1] if days.last_day else None,
+            since=since,
+            until=until,
             amount_min=self.amount_min,
             amount_max=self.amount_max,
             account=self.account,
@@ -155,8 +162,8 @@ class Asked:
             under_review=self.under_review,
             reasons=self.reasons,
             weekdays=self.weekdays,
-            time_of_day=self.time_of_day,
-            zone=zone.key if self.weekdays or self.time_of_day else "UTC",
+            time_of_day=time_of_day,
+            zone=zone.key if self.weekdays or time_of_day else "UTC",
             bank_open=self.bank_open,
         )
 
@@ -345,6 +352,10 @@ def times(text: str) -> tuple[time, time] | None:
     """`08:00..10:30`: from the first up to the second, which may be midnight or lie on the next day."""
     first, second = (time.fromisoformat(one) for one in text.split(".."))
     return None if first == second or first.tzinfo or second.tzinfo else (first, second)
+
+
+def _at(day: date, moment: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, moment, zone).astimezone(UTC)
 
 
 def times_text(between: tuple[time, time] | None) -> str:
