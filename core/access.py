@@ -26,6 +26,7 @@ PERMISSIONS: Mapping[str, str] = {
     "approvals:read": "see what waits for a second person",
     "transactions:read": "see transactions",
     "transactions:export": "export transactions",
+    "exports:read": "see what others exported",
     "receipts:print": "print receipts",
     "tokens:reveal": "see and reprint prepaid tokens",
     "statistics:read": "see dashboard and analytics",

@@ -14,6 +14,8 @@ ROUTES = [
     Route("/healthz", health.healthz),
     Route("/readyz", health.readyz),
     Route("/export/transactions.csv", export.transactions),
+    Route("/export/transactions.xlsx", export.workbook),
+    Route("/export/{export_id}.json", export.manifest),
     Route("/receipt/{transaction_id}.pdf", receipts.receipt),
     Route("/my-day.pdf", receipts.day_sheet),
     Route("/session/enter", session.enter),

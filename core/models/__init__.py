@@ -5,6 +5,7 @@ from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
 from core.models.breaks import Break
 from core.models.bulk import BulkAct, BulkItem
+from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.proposals import Proposal
@@ -26,6 +27,7 @@ __all__ = [
     "ConnectionTest",
     "Draft",
     "Event",
+    "Export",
     "Gate",
     "Installation",
     "Leg",

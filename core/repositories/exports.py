@@ -1,28 +1,44 @@
-"""The rows of a filter as a file: one snapshot on a connection of its own, streamed by the database, so that a million rows take no more memory than one."""
+"""The rows of a filter as a file: one snapshot on a connection of its own, streamed by the database, so that a million rows take no more memory than one.
 
-from collections.abc import Generator, Iterator, Mapping
+And what is kept of each: who took which rows away, how far it came, and how it ended.
+"""
+
+import selectors
+import threading
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
 from psycopg.rows import dict_row
-from sqlalchemy import ClauseElement, ColumnElement, Select, String, case, func, literal, or_, select
+from sqlalchemy import ClauseElement, ColumnElement, Select, String, and_, case, func, literal, or_, select, update
 from sqlalchemy import cast as as_type
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from core import db
 from core.errors import Unavailable
-from core.models import Transaction, User
+from core.models import Export, Transaction, User
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import IS_PAID
+from core.repositories.transactions import Sort
 
 # An export goes on for as long as its reader takes; this is when it is a defect.
 LONGEST_SECONDS = 3_600
+
+# What is handed on at once: large enough that a block costs next to nothing, small enough to be flat.
+BLOCK_BYTES = 256 * 1024
+
+# How often a reading that waits for the database looks whether it is still wanted.
+LOOK_SECONDS = 0.2
 
 # A spreadsheet that meets one of these at the start of a cell takes what follows for a formula; the wide forms are those of East Asian keyboards.
 FORMULA_SIGNS = "=+-@＝＋－＠"
@@ -38,8 +54,65 @@ Cell = ColumnElement[Any]
 class Profile(StrEnum):
     """For whom the file is."""
 
-    SPREADSHEET = "spreadsheet"  # For people: opens in a spreadsheet as it is meant.
-    DATA = "data"  # For programs: every value exactly as it is kept.
+    SPREADSHEET = "spreadsheet"  # CSV for people: opens in a spreadsheet as it is meant.
+    DATA = "data"  # CSV for programs: every value exactly as it is kept.
+    WORKBOOK = "workbook"  # XLSX: text, amounts and moments are cells of their kinds.
+
+
+class Kind(Enum):
+    """What stands in a column, whatever the file."""
+
+    IDENTIFIER = auto()  # Digits and letters that are no number: a zero in front counts.
+    TEXT = auto()  # What a person or a biller wrote.
+    WORD = auto()  # One of our own words.
+    AMOUNT = auto()
+    MOMENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    kind: Kind
+    value: Cell
+
+
+_original = aliased(Transaction)
+_submitter = aliased(User)
+
+# Every column a file can have, by its name and in its order. Looked up where there is something to look up: joined, either table would cost the list's order.
+COLUMNS: Mapping[str, Column] = {
+    "reference": Column(Kind.IDENTIFIER, Transaction.our_transaction_id.expression),
+    "submitted_at": Column(Kind.MOMENT, Transaction.created_at.expression),
+    "biller": Column(Kind.WORD, Transaction.biller_type.expression),
+    "biller_name": Column(Kind.TEXT, Transaction.biller_name.expression),
+    "type": Column(Kind.WORD, Transaction.transaction_type.expression),
+    "account_number": Column(Kind.IDENTIFIER, Transaction.account_number.expression),
+    "account_type": Column(Kind.TEXT, Transaction.account_type.expression),
+    "customer_name": Column(Kind.TEXT, Transaction.customer_account_name.expression),
+    "amount": Column(Kind.AMOUNT, Transaction.amount.expression),
+    "currency": Column(Kind.WORD, Transaction.currency.expression),
+    "status": Column(Kind.WORD, Transaction.status.expression),
+    "stage": Column(Kind.WORD, Transaction.stage.expression),
+    "biller_reference": Column(Kind.IDENTIFIER, Transaction.external_transaction_id.expression),
+    "invoice_number": Column(Kind.IDENTIFIER, Transaction.invoice_number.expression),
+    "bundle_id": Column(Kind.IDENTIFIER, Transaction.bundle_id.expression),
+    "meter_number": Column(Kind.IDENTIFIER, Transaction.meter_number.expression),
+    "debit_account": Column(Kind.IDENTIFIER, Transaction.debit_account.expression),
+    "error_code": Column(Kind.TEXT, Transaction.error_code.expression),
+    "error_message": Column(Kind.TEXT, Transaction.error_message.expression),
+    "submitted_by": Column(Kind.TEXT, select(_submitter.username).where(_submitter.id == Transaction.initiated_by).scalar_subquery()),
+    "settled_at": Column(Kind.MOMENT, Transaction.completed_at.expression),
+    "retry_of": Column(
+        Kind.IDENTIFIER,
+        case(
+            (Transaction.retry_of.is_not(None), select(_original.our_transaction_id).where(_original.id == Transaction.retry_of).scalar_subquery()),
+        ),
+    ),
+    "demonstration": Column(Kind.WORD, as_type(Transaction.demo, String)),
+}
+
+
+class Stopped(Exception):
+    """The reading was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +128,10 @@ class Snapshot:
 
     def __init__(self, zone: ZoneInfo) -> None:
         """`zone` is what times are written in. Raises `Unavailable`."""
+        # So many rows have left.
+        self.rows = 0
+        self._stopped = threading.Event()
+        self._blocks: Generator[bytes, None, None] | None = None
         try:
             borrowed = db.engine().raw_connection()
             self._connection = cast("psycopg.Connection[Any]", borrowed.driver_connection)
@@ -62,7 +139,6 @@ class Snapshot:
             borrowed.detach()
             self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             self._connection.read_only = True
-            self._lines: Generator[bytes, None, None] | None = None
             self._set("TimeZone", zone.key)
             self._set("statement_timeout", f"{LONGEST_SECONDS}s")
             self._set("idle_in_transaction_session_timeout", f"{LONGEST_SECONDS}s")
@@ -73,6 +149,7 @@ class Snapshot:
         self._connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
     def sum(self, wanted: TransactionFilter) -> Sum:
+        """Counted row by row: a file is compared with what was counted, and sums that are kept elsewhere are compared with files."""
         query = (
             select(Transaction.currency, func.count().label("rows"), func.sum(Transaction.amount).filter(IS_PAID).label("value"))
             .where(*wanted.conditions())
@@ -83,21 +160,62 @@ class Snapshot:
             found = cursor.execute(*_compiled(query)).fetchall()
         return Sum(sum(row["rows"] for row in found), {row["currency"]: row["value"] for row in found if row["value"]})
 
-    def lines(self, wanted: TransactionFilter, profile: Profile) -> Iterator[bytes]:
-        """The CSV as it comes, header first: each piece is one row. Once for each snapshot."""
-        self._lines = self._copy(wanted, profile)
-        return self._lines
+    def blocks(self, wanted: TransactionFilter, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST) -> Generator[bytes, None, None]:
+        """The CSV as it comes, header first, in whole rows. Once for each snapshot. Raises `Stopped`, and psycopg's own where the database does not go on."""
+        self._blocks = self._copy(rows(wanted, profile, columns, sort))
+        return self._blocks
 
-    def _copy(self, wanted: TransactionFilter, profile: Profile) -> Generator[bytes, None, None]:
-        query, parameters = _compiled(rows(wanted, profile))
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')", parameters) as copy:
-            yield from cast("Iterator[bytes]", copy)
+    def _copy(self, query: Select[Any]) -> Generator[bytes, None, None]:
+        statement, parameters = _compiled(query)
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')", parameters):
+            header = 1
+            for pieces in self._pieces(self._connection.pgconn):
+                self.go_on()
+                self.rows += len(pieces) - header
+                header = 0
+                yield b"".join(pieces)
+
+    def _pieces(self, server: PGconn) -> Iterator[list[memoryview]]:
+        """Rows, many at once. Psycopg's own way goes through several layers for each of them, and takes longer than the server does to make one."""
+        pieces: list[memoryview] = []
+        size = 0
+        with selectors.DefaultSelector() as line:
+            line.register(server.socket, selectors.EVENT_READ)
+            while True:
+                length, row = server.get_copy_data(1)
+                if length > 0:
+                    pieces.append(row)
+                    size += length
+                    if size >= BLOCK_BYTES:
+                        yield pieces
+                        pieces, size = [], 0
+                elif length == 0:
+                    while not line.select(LOOK_SECONDS):
+                        self.go_on()
+                    server.consume_input()
+                else:
+                    break
+        # Before the last ones are handed on: whoever leaves after them leaves a connection that is done.
+        while result := server.get_result():
+            if result.status != ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
+        if pieces:
+            yield pieces
+
+    def go_on(self) -> None:
+        """Raises `Stopped` once it was told to stop."""
+        if self._stopped.is_set():
+            raise Stopped
+
+    def stop(self) -> None:
+        """From any thread: a reading that is under way ends within a moment."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Ends whatever it was doing: psycopg cancels a copy that is left in the middle."""
         try:
-            if self._lines is not None:
-                self._lines.close()
+            if self._blocks is not None:
+                self._blocks.close()
         except psycopg.Error:
             # The server has ended it first.
             pass
@@ -105,76 +223,133 @@ class Snapshot:
             self._connection.close()
 
 
-def rows(wanted: TransactionFilter, profile: Profile) -> Select[Any]:
-    """The file's rows, in the order of the list. The same filter as everywhere; what a cell looks like is the profile's."""
-    original = aliased(Transaction)
-    one = Transaction
-    identifier, text, moment = (_identifier, _text, _moment) if profile is Profile.SPREADSHEET else (_as_it_is, _as_it_is, _exact_moment)
-    cells: Mapping[str, Cell] = {
-        "reference": identifier(one.our_transaction_id),
-        "submitted_at": moment(one.created_at),
-        "biller": one.biller_type.expression,
-        "biller_name": text(one.biller_name),
-        "type": one.transaction_type.expression,
-        "account_number": identifier(one.account_number),
-        "account_type": text(one.account_type),
-        "customer_name": text(one.customer_account_name),
-        "amount": one.amount.expression,
-        "currency": one.currency.expression,
-        "status": one.status.expression,
-        "stage": one.stage.expression,
-        "biller_reference": identifier(one.external_transaction_id),
-        "invoice_number": identifier(one.invoice_number),
-        "bundle_id": identifier(one.bundle_id),
-        "meter_number": identifier(one.meter_number),
-        "debit_account": identifier(one.debit_account),
-        "error_code": text(one.error_code),
-        "error_message": text(one.error_message),
-        "submitted_by": text(User.username),
-        "settled_at": moment(one.completed_at),
-        "retry_of": identifier(original.our_transaction_id),
-        "demonstration": as_type(one.demo, String),
-    }
-    return (
-        select(*(cell.label(name) for name, cell in cells.items()))
-        .select_from(one)
-        .outerjoin(User, User.id == one.initiated_by)
-        .outerjoin(original, original.id == one.retry_of)
-        .where(*wanted.conditions())
-        .order_by(one.created_at.desc(), one.id.desc())
-    )
+def rows(wanted: TransactionFilter, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST) -> Select[Any]:
+    """The file's rows, in the order of the list, with all columns where none is named. The filter is the one of everywhere; the profile is how cells look."""
+    cells = [CELLS[profile][COLUMNS[name].kind](COLUMNS[name].value).label(name) for name in columns or COLUMNS]
+    return select(*cells).select_from(Transaction).where(*wanted.conditions()).order_by(*ORDERS[sort])
+
+
+# The list's own.
+ORDERS: Mapping[Sort, Sequence[ColumnElement[Any]]] = {
+    Sort.NEWEST: (Transaction.created_at.desc(), Transaction.id.desc()),
+    Sort.OLDEST: (Transaction.created_at.asc(), Transaction.id.asc()),
+    Sort.LARGEST: (Transaction.amount.desc().nulls_last(), Transaction.created_at.desc(), Transaction.id.desc()),
+    Sort.SMALLEST: (Transaction.amount.asc(), Transaction.created_at.desc(), Transaction.id.desc()),
+}
 
 
 # ---- Cells
 
 
-def _as_it_is(value: Any) -> Cell:
-    return cast("Cell", value.expression)
+def _as_it_is(value: Cell) -> Cell:
+    return value
 
 
-def _identifier(value: Any) -> Cell:
+def _identifier(value: Cell) -> Cell:
     """`="00123"`: the one form in which a spreadsheet keeps leading zeros, more than 15 digits and `1E5` as they are, and shows them without an addition."""
     quoted = func.concat('="', func.replace(value, '"', '""'), '"')
     return case((value.is_(None), None), (or_(func.length(value) > LONGEST_LITERAL, value.regexp_match("[[:cntrl:]]")), func.concat("'", value)), else_=quoted)
 
 
-def _text(value: Any) -> Cell:
+def _text(value: Cell) -> Cell:
     """What would be a formula gets an apostrophe in front, as people who type it themselves do. It stays to be seen: a formula in a name is worth seeing."""
     begins = func.left(func.ltrim(value, BLANKS), 1)
     would_be_formula = or_(begins.in_(list(FORMULA_SIGNS)), func.left(value, 1).in_(["\t", "\r", "\n"]))
     return case((would_be_formula, func.concat("'", value)), else_=value)
 
 
-def _moment(value: Any) -> Cell:
+def _moment(value: Cell) -> Cell:
     """ISO 8601 to the second, with the offset, in the snapshot's zone."""
     return cast("Cell", func.to_char(value, literal('YYYY-MM-DD"T"HH24:MI:SSTZH:TZM')))
 
 
-def _exact_moment(value: Any) -> Cell:
+def _exact_moment(value: Cell) -> Cell:
     return cast("Cell", func.to_char(value, literal('YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM')))
+
+
+def _local_moment(value: Cell) -> Cell:
+    """To the second and without an offset, which a spreadsheet's dates do not have."""
+    return cast("Cell", func.to_char(value, literal('YYYY-MM-DD"T"HH24:MI:SS')))
+
+
+CELLS: Mapping[Profile, Mapping[Kind, Callable[[Cell], Cell]]] = {
+    Profile.SPREADSHEET: {Kind.IDENTIFIER: _identifier, Kind.TEXT: _text, Kind.WORD: _as_it_is, Kind.AMOUNT: _as_it_is, Kind.MOMENT: _moment},
+    Profile.DATA: {**dict.fromkeys(Kind, _as_it_is), Kind.MOMENT: _exact_moment},
+    Profile.WORKBOOK: {**dict.fromkeys(Kind, _as_it_is), Kind.MOMENT: _local_moment},
+}
 
 
 def _compiled(query: ClauseElement) -> tuple[str, dict[str, Any]]:
     """SQL and its parameters, apart, as psycopg takes them: COPY has none of its own, so psycopg quotes them by its own rules."""
     compiled = query.compile(dialect=db.engine().dialect, compile_kwargs={"render_postcompile": True})
     return compiled.string, dict(compiled.params)
+
+
+# ---- What is kept of each
+
+
+# Seen each second while it lives: one that nobody has seen for so long is dead.
+DEAD_AFTER = timedelta(seconds=30)
+
+
+class State(StrEnum):
+    RUNNING = "running"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    BROKEN_OFF = "broken off"  # It ended too early, or its process died and nobody wrote an end.
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An export with the name of who asked for it, and how it stands."""
+
+    export: Export
+    by: str
+    state: State
+
+
+class Exports:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def by_id(self, export_id: uuid.UUID) -> Kept | None:
+        found = self._session.execute(_kept().where(Export.id == export_id).execution_options(populate_existing=True)).one_or_none()
+        return _read(*found) if found else None
+
+    def latest(self, asked_by: uuid.UUID | None, most: int) -> list[Kept]:
+        """The latest: one person's, or everybody's."""
+        found = _kept().order_by(Export.begun_at.desc()).limit(most)
+        return [_read(*row) for row in self._session.execute(found.where(Export.asked_by == asked_by) if asked_by else found)]
+
+    def note(self, export_id: uuid.UUID, rows: int, size_bytes: int) -> bool:
+        """Writes how far it is, and answers whether it is still wanted."""
+        so_far = {"rows": rows, "size_bytes": size_bytes, "seen_at": func.clock_timestamp()}
+        return self._session.scalar(update(Export).where(_is_open(export_id)).values(so_far).returning(Export.cancelled_at.is_(None))) is not False
+
+    def cancel(self, export_id: uuid.UUID) -> bool:
+        """Says that it is not wanted any more. False: it had ended, or was told so already."""
+        told = update(Export).where(_is_open(export_id), Export.cancelled_at.is_(None)).values(cancelled_at=func.clock_timestamp())
+        return self._session.scalar(told.returning(Export.id)) is not None
+
+    def end(self, export_id: uuid.UUID, **result: object) -> None:
+        now = func.clock_timestamp()
+        self._session.execute(update(Export).where(_is_open(export_id)).values(ended_at=now, seen_at=now, **result))
+
+
+def _is_open(export_id: uuid.UUID) -> ColumnElement[bool]:
+    return and_(Export.id == export_id, Export.ended_at.is_(None))
+
+
+def _kept() -> Select[Any]:
+    is_dead = Export.seen_at < func.clock_timestamp() - DEAD_AFTER
+    state = case(
+        (Export.complete.is_(True), State.COMPLETE.value),
+        (and_(Export.ended_at.is_not(None), Export.cancelled_at.is_not(None)), State.CANCELLED.value),
+        (or_(Export.ended_at.is_not(None), is_dead), State.BROKEN_OFF.value),
+        else_=State.RUNNING.value,
+    )
+    return select(Export, func.coalesce(User.display_name, "Billers"), state).outerjoin(User, User.id == Export.asked_by)
+
+
+def _read(export: Export, by: str, state: str) -> Kept:
+    return Kept(export, by, State(state))

@@ -1,1 +1,2 @@
-SELECT 1;
+DROP TABLE exports;
+DROP FUNCTION hold_the_export();

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import core.repositories.exports
 from core import db
 from core.access import SYSTEM
 from core.errors import BadInput, NotAllowed, Unavailable
@@ -64,7 +65,7 @@ def test_it_is_written_down_before_its_first_byte_can_be_read(crowd: Crowd) -> N
 
 @pytest.mark.parametrize("blocks", [0, 1, 2])
 def test_one_that_was_left_in_the_middle_says_so_and_leaves_nothing_running(crowd: Crowd, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
-    monkeypatch.setattr(exports, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 2_000)
     export = exports.begin(crowd.analyst, Asked(), Profile.SPREADSHEET)
     taken = b"".join(export.next_block() for _ in range(blocks))
     export.end()
@@ -84,7 +85,7 @@ def test_one_whose_last_block_was_taken_but_not_asked_for_more_is_not_called_who
 
 
 def test_a_database_that_stops_in_the_middle_breaks_it_off(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 100)
     with crowd.database.connect() as connection:
         # More than the socket between us holds.
         connection.execute("ALTER TABLE transactions DISABLE TRIGGER USER; UPDATE transactions SET error_message = repeat('x', 20000)")
@@ -133,7 +134,7 @@ def _down(*_: object, **__: object) -> None:
     raise Unavailable
 
 
-@pytest.mark.parametrize("step", ["__init__", "sum", "lines"])
+@pytest.mark.parametrize("step", ["__init__", "sum", "blocks"])
 def test_one_that_cannot_begin_takes_no_place(crowd: Crowd, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     for _ in range(AT_ONCE + 1):
         with monkeypatch.context() as patch:

@@ -22,6 +22,7 @@ MEANINGS = {
     "transactions and their stories": {"transactions:read"},
     "dashboard and analytics": {"statistics:read"},
     "export transactions": {"transactions:export"},
+    "see what others exported": {"exports:read"},
     "receipts, and prepaid tokens with a reason": {"receipts:print", "tokens:reveal"},
     "configure billers": {"billers:configure"},
     "verify the audit chain": {"audit:verify"},
