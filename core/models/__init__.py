@@ -7,10 +7,14 @@ from core.models.breaks import Break
 from core.models.bulk import BulkAct, BulkItem
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
+from core.models.lists import known_accounts
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.proposals import Proposal
+from core.models.reports import KeptReport, ReportFile, ReportSchedule
+from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vended import VendedToken
+from core.models.views import RoleView, SavedView
 
 __all__ = [
     "Answer",
@@ -30,10 +34,21 @@ __all__ = [
     "Export",
     "Gate",
     "Installation",
+    "KeptReport",
     "Leg",
     "Proposal",
+    "ReportFile",
+    "ReportSchedule",
     "Role",
     "RolePermission",
+    "RoleView",
+    "RollupCallDay",
+    "RollupCallHour",
+    "RollupDay",
+    "RollupHour",
+    "RollupReason",
+    "RollupState",
+    "SavedView",
     "Seal",
     "SignInAttempt",
     "SignInTicket",
@@ -42,4 +57,5 @@ __all__ = [
     "UserSession",
     "VendedToken",
     "Worker",
+    "known_accounts",
 ]

@@ -47,8 +47,9 @@ class Transaction(Base):
 
     __tablename__ = "transactions"
     __table_args__ = (
-        # The three keys against paying twice, and the reference every biller and person calls it by.
-        UniqueConstraint("our_transaction_id"),
+        # The reference every biller and person calls it by, whole or by how it begins.
+        Index("uq_transactions_our_transaction_id", "our_transaction_id", unique=True, postgresql_ops={"our_transaction_id": "text_pattern_ops"}),
+        # The keys against paying twice: a draft is submitted once.
         UniqueConstraint("draft_id"),
         # Two operators who retry the same payment get one child.
         UniqueConstraint("retry_of"),
@@ -71,18 +72,50 @@ class Transaction(Base):
         # What the worker claims, biller by biller, so that one that is down does not stand before the others.
         # Only rows that wait for something are in it: it stays small beside any history.
         Index("ix_transactions_next_action", "biller_type", "next_action_at", postgresql_where=text("next_action_at IS NOT NULL")),
-        # The list and its pages by key, newest first.
-        Index("ix_transactions_created_at_id", text("created_at DESC"), text("id DESC")),
-        # The list filtered by biller and status.
-        Index("ix_transactions_biller_status_created", "biller_type", "status", text("created_at DESC"), text("id DESC")),
-        # The list filtered by status alone.
-        Index("ix_transactions_status_created", "status", text("created_at DESC"), text("id DESC")),
+        # The list and its pages by key, newest first; what filters it beside a lane is read here, and not from the row.
+        Index(
+            "ix_transactions_created_at_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_include=["biller_type", "status", "transaction_type", "currency", "amount", "stage", "initiated_by"],
+        ),
+        # A lane of the list: one biller, one status, one type, newest first.
+        Index(
+            "ix_transactions_lane_created",
+            *("biller_type", "status", "transaction_type", text("created_at DESC"), text("id DESC")),
+            postgresql_include=["amount", "initiated_by"],
+        ),
+        # The same lane, the largest amount first.
+        Index(
+            "ix_transactions_lane_amount",
+            *("biller_type", "status", "transaction_type", text("amount DESC"), text("created_at DESC"), text("id DESC")),
+            postgresql_include=["initiated_by"],
+            postgresql_where=text("amount IS NOT NULL"),
+        ),
         # An account's history: duplicate check, recent accounts, search.
-        Index("ix_transactions_account_created", "account_number", text("created_at DESC")),
-        # "My payments", and cancelling one's own.
-        Index("ix_transactions_initiated_by_created", "initiated_by", text("created_at DESC"), text("id DESC")),
-        # The biller's own reference, as it is read out on the phone.
-        Index("ix_transactions_external", "external_transaction_id", postgresql_where=text("external_transaction_id IS NOT NULL")),
+        Index("ix_transactions_account_created", "account_number", text("created_at DESC"), text("id DESC")),
+        # "My payments", of this biller or of any, and cancelling one's own.
+        Index("ix_transactions_person_created", "initiated_by", "biller_type", text("created_at DESC"), text("id DESC")),
+        # What went wrong in the same way.
+        Index(
+            "ix_transactions_error_created",
+            *("error_code", text("created_at DESC"), text("id DESC")),
+            postgresql_include=["biller_type", "status", "transaction_type", "amount", "initiated_by"],
+            postgresql_where=text("error_code IS NOT NULL"),
+        ),
+        # The biller's own reference, and an invoice's number, as they are read out on the phone.
+        Index(
+            "ix_transactions_external",
+            "external_transaction_id",
+            postgresql_ops={"external_transaction_id": "text_pattern_ops"},
+            postgresql_where=text("external_transaction_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_transactions_invoice",
+            "invoice_number",
+            postgresql_ops={"invoice_number": "text_pattern_ops"},
+            postgresql_where=text("invoice_number IS NOT NULL"),
+        ),
         # The plan's last question: what ran under this configuration.
         Index("ix_transactions_config", "biller_config_id", text("created_at DESC")),
         # In doubt: asked for on every page, and rare.
@@ -210,6 +243,8 @@ class Answer(Base):
     __tablename__ = "answers"
     __table_args__ = (
         Index("ix_answers_transaction_id", "transaction_id"),
+        # What the sums of answer times have not taken in yet.
+        Index("ix_answers_xid", "xid"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 
@@ -229,6 +264,8 @@ class Answer(Base):
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     request: Mapped[str | None]
     response: Mapped[str | None]
+    # Empty where it is older than the sums.
+    xid: Mapped[int | None] = mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
 
 
 class Event(Base):

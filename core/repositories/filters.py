@@ -1,6 +1,7 @@
 """Which transactions: the one definition behind the list, the counts, the figures, the charts and the export."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
@@ -39,9 +40,11 @@ class TransactionFilter:
     account: str = ""
     # A whole reference: ours, the biller's, an invoice's.
     reference: str = ""
-    # Anything a person may have in hand: a reference, an account or a meter (or part of it), part of a customer's name.
+    # Anything a person may have in hand: a reference or how it begins, an account or a meter (or part of it), part of a customer's name.
     search: str = ""
     initiated_by: uuid.UUID | None = None
+    # Submitted by any of these people.
+    operators: tuple[uuid.UUID, ...] = ()
     # Payments that were or may have been sent and are not settled.
     in_doubt: bool = False
     # Of payments that two people decide about: only those, or none of them; None: both.
@@ -78,9 +81,11 @@ class TransactionFilter:
             found.append(_reference(term))
         if term := self.search.strip():
             columns = (Transaction.account_number, Transaction.meter_number, Transaction.customer_account_name)
-            found.append(or_(_reference(term), *(_part(column, term) for column in columns)))
+            found.append(or_(_reference(term), *_beginnings(term), *(_part(column, term) for column in columns)))
         if self.initiated_by:
             found.append(Transaction.initiated_by == self.initiated_by)
+        if self.operators:
+            found.append(Transaction.initiated_by.in_(list(self.operators)))
         if self.in_doubt:
             found += [Transaction.status == Status.PROCESSING.value, Transaction.transaction_type.in_([kind.value for kind in MONEY_TYPES])]
         if self.under_review is not None:
@@ -101,7 +106,19 @@ class TransactionFilter:
 
 
 def _reference(term: str) -> ColumnElement[bool]:
-    return or_(Transaction.our_transaction_id == term.upper(), Transaction.external_transaction_id == term, Transaction.invoice_number == term)
+    return or_(*(column == whole for column, whole in references(term)))
+
+
+def _beginnings(term: str) -> list[ColumnElement[bool]]:
+    """How a reference begins, in the letters it is written in; ours knows no small ones."""
+    if len(term) < SHORTEST_PART:
+        return []
+    return [column.startswith(start, autoescape=True) for column, start in references(term)]
+
+
+def references(term: str) -> Sequence[tuple[InstrumentedAttribute[Any], str]]:
+    """Where a reference may stand, and what it is there."""
+    return (Transaction.our_transaction_id, term.upper()), (Transaction.external_transaction_id, term), (Transaction.invoice_number, term)
 
 
 def _part(column: InstrumentedAttribute[Any], term: str) -> ColumnElement[bool]:

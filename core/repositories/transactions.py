@@ -5,40 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
-from sqlalchemy import and_, func, select, text, tuple_
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, Break, Draft, Event, Leg, Transaction, User, Worker
 from core.repositories.filters import TransactionFilter
+from core.repositories.walks import Cursor as Cursor
+from core.repositories.walks import Reckoned, Walk
+from core.repositories.walks import Sort as Sort
 from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
 
 # Statuses that say no money is with the biller: a second payment beside one of these is no duplicate.
 SETTLED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
 
 
-class Sort(StrEnum):
-    """What stands first in the list."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    LARGEST = "largest"
-    SMALLEST = "smallest"
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the list, by key: pages stay where they are while rows arrive above them. In a list by amount the amount is part of it."""
-
-    created_at: datetime
-    id: uuid.UUID
-    amount: Decimal | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the list, newest first. `older` and `newer` lead on where there is more."""
+    """One page of the list. `older` leads further down and `newer` further up, in the order it is sorted in, where there is more."""
 
     rows: Sequence[Transaction]
     older: Cursor | None
@@ -147,28 +131,31 @@ class Transactions:
         )
         return self._session.scalar(found.where(Transaction.id != besides) if besides else found)
 
-    def page(self, wanted: TransactionFilter, size: int, older_than: Cursor | None = None, newer_than: Cursor | None = None) -> Page:
-        """Up to `size` rows by key, newest first. One row more is read than shown: that is how it knows there is another page."""
-        key = tuple_(Transaction.created_at, Transaction.id)
-        found = select(Transaction).where(and_(True, *wanted.conditions()))
-        if newer_than:
-            found = found.where(key > (newer_than.created_at, newer_than.id)).order_by(Transaction.created_at, Transaction.id)
-        else:
-            found = found.order_by(Transaction.created_at.desc(), Transaction.id.desc())
-            if older_than:
-                found = found.where(key < (older_than.created_at, older_than.id))
-        rows = list(self._session.scalars(found.limit(size + 1)))
+    def page(
+        self,
+        wanted: TransactionFilter,
+        size: int,
+        older_than: Cursor | None = None,
+        newer_than: Cursor | None = None,
+        sort: Sort = Sort.NEWEST,
+    ) -> Page:
+        """Up to `size` rows by key. One row more is read than shown: that is how it knows there is another page."""
+        rows = Walk(self._session, wanted).rows(sort, size + 1, newer_than or older_than, back=newer_than is not None)
         more = len(rows) > size
         rows = rows[:size]
         if newer_than:
             rows.reverse()
-        first, last = (_cursor(rows[0]), _cursor(rows[-1])) if rows else (None, None)
+        first, last = (_cursor(rows[0], sort), _cursor(rows[-1], sort)) if rows else (None, None)
         return Page(
             rows=rows,
             older=last if (newer_than or more) else None,
             newer=first if (older_than or (newer_than and more)) else None,
             as_of=self.now(),
         )
+
+    def count_up_to(self, wanted: TransactionFilter, most: int) -> Reckoned:
+        """How many rows a filter has, as far as `most`, quickly whatever the filter is."""
+        return Walk(self._session, wanted).reckoned(most)
 
     def open_break(self, break_id: uuid.UUID) -> Break | None:
         """A contradiction nobody has seen to, held until the unit of work ends."""
@@ -209,18 +196,11 @@ class Transactions:
 
     def last_biller(self, user_id: uuid.UUID) -> str | None:
         """Whom this person asked or paid last."""
-        latest = select(Transaction.biller_type).where(Transaction.initiated_by == user_id).order_by(Transaction.created_at.desc(), Transaction.id.desc())
-        return self._session.scalar(latest.limit(1))
+        latest = Walk(self._session, TransactionFilter(initiated_by=user_id)).rows(Sort.NEWEST, 1)
+        return latest[0].biller_type if latest else None
 
     def recent_lookups(self, user_id: uuid.UUID, count: int = 8) -> list[Transaction]:
-        return list(
-            self._session.scalars(
-                select(Transaction)
-                .where(Transaction.initiated_by == user_id, Transaction.transaction_type == TransactionType.ACCOUNT_DETAILS.value)
-                .order_by(Transaction.created_at.desc(), Transaction.id.desc())
-                .limit(count)
-            )
-        )
+        return Walk(self._session, TransactionFilter(initiated_by=user_id, types=(TransactionType.ACCOUNT_DETAILS.value,))).rows(Sort.NEWEST, count)
 
     def latest_open_draft(self, user_id: uuid.UUID) -> Draft | None:
         """Where this person was: the draft last touched that no transaction came of."""
@@ -245,8 +225,8 @@ class Transactions:
         return bool(self._session.scalar(select(alive.exists())))
 
 
-def _cursor(row: Transaction) -> Cursor:
-    return Cursor(row.created_at, row.id)
+def _cursor(row: Transaction, sort: Sort) -> Cursor:
+    return Cursor(row.created_at, row.id, row.amount if sort.by_amount else None)
 
 
 def _impossible() -> datetime:

@@ -12,7 +12,7 @@ from core.errors import BadInput, NotFound, NotLegalNow
 from core.models import Transaction
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
-from core.repositories.transactions import Cursor, Page, Story, Transactions
+from core.repositories.transactions import Cursor, Page, Sort, Story, Transactions
 from core.security import audit
 from core.services import core_banking
 from core.settings import settings
@@ -46,12 +46,20 @@ class Pulse:
 
 
 @needs("transactions:read")
-def list_page(actor: Actor, /, wanted: TransactionFilter, size: int = 25, older_than: Cursor | None = None, newer_than: Cursor | None = None) -> Page:
-    """One page of the filtered list, newest first."""
+def list_page(
+    actor: Actor,
+    /,
+    wanted: TransactionFilter,
+    size: int = 25,
+    older_than: Cursor | None = None,
+    newer_than: Cursor | None = None,
+    sort: Sort = Sort.NEWEST,
+) -> Page:
+    """One page of the filtered list: the rows behind a place in its order, or those before one."""
     if size not in PAGE_SIZES:
         raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
     with db.unit_of_work() as session:
-        return Transactions(session).page(wanted, size, older_than, newer_than)
+        return Transactions(session).page(wanted, size, older_than, newer_than, sort)
 
 
 @needs("transactions:read")

@@ -1,1 +1,21 @@
-SELECT 1;
+DROP TRIGGER note_name ON transactions;
+DROP TRIGGER note_accounts ON transactions;
+DROP FUNCTION note_name, note_accounts, gather_accounts;
+DROP TABLE known_accounts;
+
+DROP INDEX ix_transactions_invoice;
+DROP INDEX ix_transactions_external;
+CREATE INDEX ix_transactions_external ON transactions (external_transaction_id) WHERE external_transaction_id IS NOT NULL;
+DROP INDEX uq_transactions_our_transaction_id;
+ALTER TABLE transactions ADD CONSTRAINT uq_transactions_our_transaction_id UNIQUE (our_transaction_id);
+DROP INDEX ix_transactions_error_created;
+DROP INDEX ix_transactions_person_created;
+CREATE INDEX ix_transactions_initiated_by_created ON transactions (initiated_by, created_at DESC, id DESC);
+DROP INDEX ix_transactions_account_created;
+CREATE INDEX ix_transactions_account_created ON transactions (account_number, created_at DESC);
+DROP INDEX ix_transactions_created_at_id;
+CREATE INDEX ix_transactions_created_at_id ON transactions (created_at DESC, id DESC);
+DROP INDEX ix_transactions_lane_amount;
+DROP INDEX ix_transactions_lane_created;
+CREATE INDEX ix_transactions_status_created ON transactions (status, created_at DESC, id DESC);
+CREATE INDEX ix_transactions_biller_status_created ON transactions (biller_type, status, created_at DESC, id DESC);

@@ -83,7 +83,11 @@ def plain_sql(asked: Asked, me: object) -> tuple[str, list[Any]]:
     if asked.reference:
         also(whole, *[asked.reference] * 3)
     if asked.search:
-        also(f"{whole} OR {part('account_number')} OR {part('meter_number')} OR {part('customer_account_name')}", *[asked.search] * 15)
+        begins = (
+            "length(%s) >= 3 AND (starts_with(our_transaction_id, upper(%s)) OR starts_with(external_transaction_id, %s) OR starts_with(invoice_number, %s))"
+        )
+        parts = " OR ".join(part(column) for column in ("account_number", "meter_number", "customer_account_name"))
+        also(f"{whole} OR {begins} OR {parts}", *[asked.search] * 19)
     if asked.mine:
         also("initiated_by = %s", me)
     if asked.under_review is not None:

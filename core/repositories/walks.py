@@ -1,0 +1,443 @@
+"""How a list of ten million rows is read. It knows one thing: which few rows a page or a count can be told from, so that nobody walks through the others.
+
+A *lane* is one biller, one status and one type, kept in the order of the list by an index of its own. A filter that names nothing else is read from the head
+of its lanes. Where more is asked for (an amount, a person, a reason, a part of a name), one of two things is true, and a short count says which: only few rows
+come into question, and those are read and sorted; or so many do that a page is full after the first thousands of the list.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Subquery, Text, Uuid, bindparam, func, literal_column, or_, select, true, tuple_, union
+from sqlalchemy.orm import Session
+
+from core.models import BillerType, Transaction, known_accounts
+from core.models.lists import ODD
+from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, references
+from core.states import Status, TransactionType
+
+# So many rows are read and sorted within some milliseconds, where an index holds what is asked of them; fewer, where the row itself is looked at.
+FEW, FEW_ROWS = 50_000, 8_000
+
+# How deep into each lane the list is looked through for a page, in turn; a page of one in five hundred rows is full after the second.
+DEPTHS = (500, 4_000, 32_000)
+# Texts are compared, and that takes longer: whatever does not fill a page from these is rare enough for the index of words.
+DEPTH_FOR_WORDS = (300,)
+# The plain list is one lane that holds all.
+PLAIN_IS_DEEPER = 10
+
+# How deep a count goes that cannot be told in another way.
+DEEPEST_COUNT = 16_000
+
+# Accounts that a count by words looks at.
+MOST_ACCOUNTS = 20_000
+
+# After every letter there is: what begins with a word lies before the word and this.
+LAST_LETTER = "\U0010ffff"
+
+# What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
+IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
+
+PAYING = tuple(kind.value for kind in TransactionType if kind.moves_money)
+ASKING = tuple(kind.value for kind in TransactionType if not kind.moves_money)
+
+Conditions = Sequence[ColumnElement[bool]]
+
+
+class Sort(StrEnum):
+    """What stands first in the list."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    # Look-ups have no amount and stand last.
+    LARGEST = "largest"
+    SMALLEST = "smallest"
+
+    @property
+    def by_amount(self) -> bool:
+        return self in (Sort.LARGEST, Sort.SMALLEST)
+
+    @property
+    def descending(self) -> bool:
+        return self in (Sort.NEWEST, Sort.LARGEST)
+
+    def order(self) -> list[ColumnElement[Any]]:
+        """The same order for a query of one's own: of equal amounts the newer is the larger."""
+        columns: list[ColumnElement[Any]] = [Transaction.created_at.expression, Transaction.id.expression]
+        ways = [column.desc() if self.descending else column.asc() for column in columns]
+        if not self.by_amount:
+            return list(ways)
+        amount = Transaction.amount.desc() if self.descending else Transaction.amount.asc()
+        return [amount.nulls_last(), *ways]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the list, by key: pages stay where they are while rows arrive above them. In a list by amount the amount is part of it."""
+
+    created_at: datetime
+    id: uuid.UUID
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way through the rows by one key: from the place `after` on, which is not part of it, down to `edge`, which is."""
+
+    by_amount: bool
+    descending: bool
+    after: Cursor | None = None
+    edge: Cursor | None = None
+    # Past look-ups only: those that come behind the payments of a list by amount.
+    asking: bool = False
+
+    def key(self, columns: Any) -> list[ColumnElement[Any]]:
+        return [columns.amount, columns.created_at, columns.id] if self.by_amount else [columns.created_at, columns.id]
+
+    def order(self, columns: Any) -> list[ColumnElement[Any]]:
+        return [column.desc() if self.descending else column.asc() for column in self.key(columns)]
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        key = tuple_(*self.key(Transaction))
+        found: list[ColumnElement[bool]] = []
+        if self.by_amount:
+            # Said aloud: the index of amounts holds no others.
+            found.append(Transaction.amount.is_not(None))
+        if self.asking:
+            found.append(Transaction.amount.is_(None))
+        if self.after:
+            place = self._place(self.after)
+            found.append(key < place if self.descending else key > place)
+        if self.edge:
+            place = self._place(self.edge)
+            found.append(key >= place if self.descending else key <= place)
+        return found
+
+    def _place(self, cursor: Cursor) -> Any:
+        return (cursor.amount, cursor.created_at, cursor.id) if self.by_amount else (cursor.created_at, cursor.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """A count that stops somewhere. Not exact: there are at least so many."""
+
+    rows: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The lanes of a filter; no billers: all of them."""
+
+    billers: Sequence[str]
+    statuses: Sequence[str]
+    types: Sequence[str]
+
+    @property
+    def is_everything(self) -> bool:
+        return not self.billers and len(self.statuses) == len(Status) and len(self.types) == len(TransactionType)
+
+
+KEYS: tuple[Any, ...] = (Transaction.created_at, Transaction.id, Transaction.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """So many rows, behind so many others."""
+
+    count: int
+    behind: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows that come into question. `keys` are those of them that meet further conditions; given a piece, that piece of each of its parts."""
+
+    keys: Callable[[Conditions, Piece | None], Select[Any]]
+    # What must hold besides for a row to be one of the filter's.
+    besides: Conditions
+    # The order in which it gives pieces.
+    by_amount: bool
+    # How many of them are read and sorted at once.
+    few: int = FEW
+
+
+class Walk:
+    """The rows of one filter, inside the caller's unit of work."""
+
+    def __init__(self, session: Session, wanted: TransactionFilter) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._all = wanted.conditions()
+        # What lanes do not say already. Said twice, the planner would take rows that are many for few.
+        self._beside_lanes = replace(wanted, billers=(), statuses=(), types=(), in_doubt=False).conditions()
+
+    # ---- Pages
+
+    def rows(self, sort: Sort, count: int, after: Cursor | None = None, *, back: bool = False) -> list[Transaction]:
+        """Up to `count` rows behind a place, in the order of the list; `back`: those before it, the nearest first."""
+        found: list[Transaction] = []
+        for way, types in _ways(sort, after, back):
+            found += self._rows(way, self._lanes(types), count - len(found))
+            if len(found) == count:
+                break
+        return found
+
+    def skipped(self, sort: Sort, count: int) -> Transaction | None:
+        """The row that `count` others stand before, where so few come into question that they can be counted through."""
+        for way, types in _ways(sort, None, back=False):
+            lanes = self._lanes(types)
+            if lanes is None:
+                continue
+            few = self._few(way, lanes)
+            if few is None:
+                return None
+            keys = self._keys(few, way).subquery()
+            if found := self._fetch(select(keys).order_by(*way.order(keys.c)).offset(count).limit(1), way):
+                return found[0]
+            count -= self._session.scalar(select(func.count()).select_from(keys)) or 0
+        return None
+
+    def _rows(self, way: Way, lanes: Lanes | None, count: int) -> list[Transaction]:
+        if lanes is None:
+            return []
+        if not self._needs_more_than_lanes(way):
+            return self._first(self._by_lane(way, lanes), way, count)
+        if (few := self._few(way, lanes)) is not None:
+            return self._first(few, way, count)
+        for depth in DEPTH_FOR_WORDS if self._has_words else DEPTHS:
+            edge = self._edge(way, lanes, depth)
+            within = replace(way, edge=edge)
+            rows = self._first(self._by_lane(within, lanes), within, count)
+            if len(rows) == count or edge is None:
+                return rows
+        return self._first(self._by_words(way) if self._has_words else self._by_lane(way, lanes), way, count)
+
+    def _first(self, source: Source, way: Way, count: int) -> list[Transaction]:
+        keys = self._keys(source, way, count).subquery()
+        return self._fetch(select(keys).order_by(*way.order(keys.c)).limit(count), way)
+
+    def _fetch(self, keys: Select[Any], way: Way) -> list[Transaction]:
+        chosen = keys.subquery()
+        found = select(Transaction).join(chosen, chosen.c.id == Transaction.id).order_by(*way.order(chosen.c))
+        return list(self._session.scalars(found))
+
+    @staticmethod
+    def _keys(source: Source, way: Way, count: int | None = None) -> Select[Any]:
+        """All of them, or at least the first so many on this way."""
+        piece = Piece(count) if count is not None and source.by_amount is way.by_amount else None
+        return source.keys([*source.besides, *way.conditions()], piece)
+
+    # ---- Counts
+
+    def reckoned(self, most: int) -> Reckoned:
+        """How many rows there are, up to `most`, without reading much more than that."""
+        way, lanes = Way(by_amount=False, descending=True), self._lanes(())
+        if lanes is None:
+            return Reckoned(0, is_exact=True)
+        if not self._needs_more_than_lanes(way):
+            return self._reckoned(self._by_lane(way, lanes), way, most)
+        if (few := self._few(way, lanes)) is not None:
+            return self._reckoned(few, way, most)
+        if self._has_words:
+            return self._reckoned(self._by_words(way, MOST_ACCOUNTS), way, most)
+        edge = self._edge(way, lanes, DEEPEST_COUNT)
+        within = replace(way, edge=edge)
+        found = self._reckoned(self._by_lane(within, lanes), within, most)
+        return Reckoned(found.rows, found.is_exact and edge is None)
+
+    def _reckoned(self, source: Source, way: Way, most: int) -> Reckoned:
+        some = self._keys(source, way, most + 1).limit(most + 1).subquery()
+        rows = self._session.scalar(select(func.count()).select_from(some)) or 0
+        return Reckoned(min(rows, most), rows <= most)
+
+    # ---- Which rows come into question
+
+    @property
+    def _has_words(self) -> bool:
+        return bool(self._wanted.search.strip() or self._wanted.account.strip())
+
+    @property
+    def _people(self) -> Sequence[uuid.UUID]:
+        one = self._wanted.initiated_by
+        return (*self._wanted.operators, *((one,) if one else ()))
+
+    @property
+    def _has_amounts(self) -> bool:
+        return self._wanted.amount_min is not None or self._wanted.amount_max is not None
+
+    @property
+    def _has_days(self) -> bool:
+        return self._wanted.since is not None or self._wanted.until is not None
+
+    def _needs_more_than_lanes(self, way: Way) -> bool:
+        """Is there anything that the lanes of this way are not in the order of?"""
+        wanted = self._wanted
+        elsewhere = self._has_words or self._people or wanted.reference.strip() or wanted.reasons or wanted.weekdays or wanted.time_of_day
+        unordered = self._has_days if way.by_amount else self._has_amounts
+        return bool(elsewhere or wanted.bank_open or wanted.under_review or unordered)
+
+    def _lanes(self, types: Sequence[str]) -> Lanes | None:
+        """The filter's lanes of these types (none: of all); None where no row can be in any."""
+        wanted = self._wanted
+        statuses, kinds = wanted.statuses or tuple(Status), wanted.types or tuple(TransactionType)
+        if wanted.in_doubt or wanted.under_review:
+            statuses = tuple(status for status in statuses if status == Status.PROCESSING)
+        paying_only = wanted.in_doubt or self._has_amounts
+        kinds = tuple(kind for kind in kinds if (not types or kind in types) and (kind in PAYING or not paying_only))
+        return Lanes(wanted.billers, statuses, kinds) if statuses and kinds else None
+
+    def _few(self, way: Way, lanes: Lanes) -> Source | None:
+        """Some rows, few enough to be read and sorted, that all of the filter's are among."""
+        for source in self._narrow(way, lanes):
+            some = source.keys(self._days(), Piece(source.few + 1)).limit(source.few + 1).subquery()
+            if (self._session.scalar(select(func.count()).select_from(some)) or 0) <= source.few:
+                return source
+        return None
+
+    def _narrow(self, way: Way, lanes: Lanes) -> Iterator[Source]:
+        """What may come down to few rows, the likeliest first."""
+        wanted = self._wanted
+        if wanted.reference.strip():
+            yield self._by_reference(wanted.reference.strip(), whole=True)
+        if wanted.bank_open:
+            yield self._where(Transaction.next_action_at.is_not(None))
+        if wanted.reasons and NO_REASON not in wanted.reasons:
+            yield self._by_reason(way)
+        if self._people:
+            yield self._by_person(way)
+        if self._has_amounts and not way.by_amount:
+            yield replace(self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts()), besides=self._beside_lanes)
+        if not lanes.is_everything or self._has_days:
+            yield self._by_lane(replace(way, by_amount=False, after=None), lanes)
+
+    def _days(self) -> Conditions:
+        return TransactionFilter(since=self._wanted.since, until=self._wanted.until).conditions()
+
+    def _amounts(self) -> Conditions:
+        return TransactionFilter(amount_min=self._wanted.amount_min, amount_max=self._wanted.amount_max).conditions()
+
+    # ---- By what they are found
+
+    def _by_lane(self, way: Way, lanes: Lanes, always: Conditions = ()) -> Source:
+        if lanes.is_everything and not way.by_amount:
+            return Source(lambda conditions, piece: _head(way, select(*KEYS).where(*always, *conditions), piece), self._beside_lanes, way.by_amount)
+        billers = _each(lanes.billers, Text, "biller") if lanes.billers else select(BillerType.code.label("biller")).subquery()
+        statuses, types = _each(lanes.statuses, Text, "status"), _each(lanes.types, Text, "type")
+
+        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
+            lane = (Transaction.biller_type == billers.c.biller, Transaction.status == statuses.c.status, Transaction.transaction_type == types.c.type)
+            held = (Transaction.amount.is_not(None),) if way.by_amount else ()
+            one = _head(way, select(*KEYS).where(*lane, *held, *always, *conditions), piece).lateral()
+            return select(*one.c).select_from(billers.join(statuses, true()).join(types, true()).join(one, true()))
+
+        words = self._has_words or self._wanted.reasons or self._wanted.under_review or self._wanted.bank_open
+        return Source(keys, self._beside_lanes, way.by_amount, FEW_ROWS if words else FEW)
+
+    def _by_person(self, way: Way) -> Source:
+        people = _each(self._people, Uuid, "person")
+        billers = _each(self._wanted.billers, Text, "biller") if self._wanted.billers else select(BillerType.code.label("biller")).subquery()
+
+        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
+            theirs = (Transaction.initiated_by == people.c.person, Transaction.biller_type == billers.c.biller)
+            one = _head(way, select(*KEYS).where(*theirs, *conditions), piece).lateral()
+            return select(*one.c).select_from(people.join(billers, true()).join(one, true()))
+
+        return Source(keys, self._all, way.by_amount, FEW_ROWS)
+
+    def _by_reason(self, way: Way) -> Source:
+        reasons = _each(self._wanted.reasons, Text, "reason")
+
+        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
+            one = _head(way, select(*KEYS).where(Transaction.error_code == reasons.c.reason, *conditions), piece).lateral()
+            return select(*one.c).select_from(reasons.join(one, true()))
+
+        return Source(keys, self._all, way.by_amount)
+
+    def _where(self, *which: ColumnElement[bool]) -> Source:
+        return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions), self._all, by_amount=False, few=FEW_ROWS)
+
+    def _by_reference(self, term: str, *, whole: bool) -> Source:
+        """A reference, or how one begins."""
+
+        def keys(conditions: Conditions, _piece: Piece | None) -> Select[Any]:
+            arms = []
+            for column, start in references(term):
+                begins = (column.op("~>=~")(start), column.op("~<~")(start + LAST_LETTER))
+                arms.append(select(*KEYS).where(*((column == start,) if whole or len(term) < SHORTEST_PART else begins), *conditions))
+            every = union(*arms).subquery()
+            return select(*every.c)
+
+        return Source(keys, self._all, by_amount=False, few=FEW_ROWS)
+
+    def _by_words(self, way: Way, most_accounts: int | None = None) -> Source:
+        """The accounts that hold a word, and what has it as a reference."""
+        term = self._wanted.account.strip() or self._wanted.search.strip()
+        accounts = self._accounts_with(term)
+        if most_accounts:
+            accounts = accounts.limit(most_accounts)
+        account = accounts.subquery()
+
+        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
+            one = _head(way, select(*KEYS).where(Transaction.account_number == account.c.account_number, *conditions), piece).lateral()
+            by_account = select(*one.c).select_from(account.join(one, true()))
+            if self._wanted.account.strip():
+                return by_account
+            by_reference = self._by_reference(term, whole=False).keys(conditions, piece)
+            both = union(by_account, by_reference).subquery()
+            return select(*both.c)
+
+        return Source(keys, self._all, way.by_amount)
+
+    def _accounts_with(self, term: str) -> Select[Any]:
+        known = known_accounts.c
+        if len(term) < SHORTEST_PART:
+            is_there = or_(known.account_number == term, IS_ODD & or_(known.meter_number == term, known.customer_name == term))
+        elif term.isascii() and not any(letter.isalnum() for letter in term):
+            # Nothing in it that the index of words knows.
+            is_there = IS_ODD & known.words.icontains(term, autoescape=True)
+        else:
+            is_there = known.words.icontains(term, autoescape=True)
+        found = select(known.account_number).where(is_there).distinct()
+        return found.where(known.biller_type.in_(list(self._wanted.billers))) if self._wanted.billers else found
+
+    def _edge(self, way: Way, lanes: Lanes, depth: int) -> Cursor | None:
+        """So deep in the lane that goes furthest with so many rows: the place down to which a look takes in at least that many. None: no lane is so deep."""
+        everything = lanes.is_everything and not way.by_amount
+        skip = depth * PLAIN_IS_DEEPER if everything else depth
+        source = self._by_lane(way, lanes)
+        within = [*self._days(), *(self._amounts() if way.by_amount else ()), *way.conditions()]
+        keys = source.keys(within, Piece(1, behind=skip - 1)).subquery()
+        row = self._session.execute(select(keys).order_by(*way.order(keys.c)).limit(1)).one_or_none()
+        return None if row is None else Cursor(row.created_at, row.id, row.amount if way.by_amount else None)
+
+
+def _ways(sort: Sort, after: Cursor | None, back: bool) -> Iterator[tuple[Way, Sequence[str]]]:
+    """By time there is one, through all types; by amount look-ups come behind all payments, in the order of time."""
+    descending = sort.descending is not back
+    if not sort.by_amount:
+        yield Way(by_amount=False, descending=descending, after=after), ()
+        return
+    is_behind = after is not None and after.amount is None
+    paying = Way(by_amount=True, descending=descending, after=None if is_behind else after), PAYING
+    asking = Way(by_amount=False, descending=descending, after=after if is_behind else None, asking=True), ASKING
+    if back:
+        yield from (asking, paying) if is_behind else (paying,)
+    else:
+        yield from (asking,) if is_behind else (paying, asking)
+
+
+def _head(way: Way, keys: Select[Any], piece: Piece | None) -> Select[Any]:
+    """That piece of them on a way; all, in no order, without one."""
+    return keys if piece is None else keys.order_by(*way.order(Transaction)).offset(piece.behind).limit(piece.count)
+
+
+def _each(values: Sequence[Any], kind: Any, name: str) -> Subquery:
+    """Each of the values, as rows."""
+    every = func.unnest(bindparam(None, [str(one) if kind is Text else one for one in values], type_=ARRAY(kind)))
+    return select(every.label(name)).subquery()

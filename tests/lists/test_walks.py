@@ -1,0 +1,140 @@
+"""Every order of the list, whole and filtered, is the order that SQL has: forwards, backwards, and while rows arrive."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import core.db
+from core.repositories import walks
+from core.repositories.filters import NO_REASON, TransactionFilter
+from core.repositories.transactions import Sort, Transactions
+from core.states import MONEY_TYPES, Status, TransactionType
+from tests.lists.conftest import AMOUNTS, BILLERS, FIRST, Ledger
+
+ORDERS = {
+    Sort.NEWEST: "ORDER BY created_at DESC, id DESC",
+    Sort.OLDEST: "ORDER BY created_at, id",
+    Sort.LARGEST: "ORDER BY amount DESC NULLS LAST, created_at DESC, id DESC",
+    Sort.SMALLEST: "ORDER BY amount ASC NULLS LAST, created_at, id",
+}
+
+PAYMENTS = tuple(kind.value for kind in MONEY_TYPES)
+
+# What is asked for, and the same in SQL.
+FILTERS: dict[str, tuple[TransactionFilter, str]] = {
+    "everything": (TransactionFilter(), "true"),
+    "a biller": (TransactionFilter(billers=("MASM",)), "biller_type = 'MASM'"),
+    "payments": (TransactionFilter(types=PAYMENTS), "amount IS NOT NULL"),
+    "look-ups that failed": (TransactionFilter(types=("ACCOUNT_DETAILS",), statuses=("FAILED",)), "transaction_type = 'ACCOUNT_DETAILS' AND status = 'FAILED'"),
+    "nothing: a biller that nobody asked": (TransactionFilter(billers=("AIRTEL_VALIDATION",)), "false"),
+    "some days": (
+        TransactionFilter(since=FIRST + timedelta(days=10), until=FIRST + timedelta(days=20)),
+        "created_at >= '2025-03-11 06:00Z' AND created_at < '2025-03-21 06:00Z'",
+    ),
+    "amounts": (TransactionFilter(amount_min=Decimal(500), amount_max=Decimal(25000)), "amount BETWEEN 500 AND 25000"),
+    "amounts of a biller": (TransactionFilter(billers=("TNM_BUNDLES",), amount_min=Decimal(900)), "biller_type = 'TNM_BUNDLES' AND amount >= 900"),
+    "an amount nobody paid": (TransactionFilter(amount_min=Decimal(10**9)), "false"),
+    "a code": (TransactionFilter(reasons=("13",)), "error_code = '13'"),
+    "a code or none, of what failed": (
+        TransactionFilter(statuses=("FAILED",), reasons=("13", NO_REASON)),
+        "status = 'FAILED' AND (error_code = '13' OR error_code IS NULL)",
+    ),
+    "a word": (TransactionFilter(search="banda"), "customer_account_name ILIKE '%banda%'"),
+    "a word of some days at a biller": (
+        TransactionFilter(search="4000", billers=("MASM",), since=FIRST + timedelta(days=30)),
+        "account_number LIKE '%4000%' AND biller_type = 'MASM' AND created_at >= '2025-03-31 06:00Z'",
+    ),
+    "in doubt": (TransactionFilter(in_doubt=True), "false"),
+    "under review": (TransactionFilter(under_review=True), "false"),
+    "not under review": (TransactionFilter(under_review=False), "true"),
+}
+
+
+@pytest.fixture(params=["as it is", "as if it were ten million"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten million rows are read in other ways than a few hundred; here few are many already, and a look into the lanes goes one row deep."""
+    if request.param != "as it is":
+        for name, value in (("FEW", 3), ("FEW_ROWS", 3), ("DEPTHS", (1, 4)), ("DEPTH_FOR_WORDS", (1,)), ("PLAIN_IS_DEEPER", 2), ("DEEPEST_COUNT", 2)):
+            monkeypatch.setattr(walks, name, value)
+
+
+def walked(wanted: TransactionFilter, sort: Sort, arriving: Any = None) -> list[Any]:
+    """The list page by page to its end, and back to where it began."""
+    with core.db.unit_of_work() as session:
+        found = Transactions(session)
+        page = found.page(wanted, 7, sort=sort)
+        pages = [page]
+        while page.older:
+            if arriving:
+                arriving()
+            page = found.page(wanted, 7, older_than=page.older, sort=sort)
+            pages.append(page)
+        back: list[Any] = []
+        while page.newer and len(back) < sum(len(one.rows) for one in pages[:-1]):
+            page = found.page(wanted, 7, newer_than=page.newer, sort=sort)
+            back = [row.id for row in page.rows] + back
+        assert back == [row.id for one in pages[:-1] for row in one.rows]
+        return [row.id for one in pages for row in one.rows]
+
+
+@pytest.mark.usefixtures("size")
+@pytest.mark.parametrize("sort", Sort)
+def test_every_filter_in_every_order_is_what_sql_says(ledger: Ledger, sort: Sort) -> None:
+    ledger.add(300)
+    empty = 0
+    for name, (wanted, where) in FILTERS.items():
+        expected = ledger.ids(f"WHERE {where} {ORDERS[sort]}")
+        assert walked(wanted, sort) == expected, name
+        empty += not expected
+    assert empty == 4
+
+
+@pytest.mark.parametrize("sort", Sort)
+def test_rows_that_arrive_meanwhile_move_no_page(ledger: Ledger, sort: Sort) -> None:
+    ledger.add(100)
+    there = ledger.ids(ORDERS[sort])
+
+    def arriving() -> None:
+        # Before and behind wherever the reader is: at the very end of each order.
+        ledger.add(1, created_at=FIRST + timedelta(days=365), transaction_type=TransactionType.POST_TRANSACTION, amount=max(AMOUNTS) + 1)
+
+    met = walked_once(sort, arriving)
+    assert [one for one in met if one in set(there)] == there
+    assert len(set(met)) == len(met)
+
+
+def walked_once(sort: Sort, arriving: Any) -> list[Any]:
+    with core.db.unit_of_work() as session:
+        found = Transactions(session)
+        page = found.page(TransactionFilter(), 7, sort=sort)
+        met = [row.id for row in page.rows]
+        while page.older and len(met) < 300:
+            arriving()
+            page = found.page(TransactionFilter(), 7, older_than=page.older, sort=sort)
+            met += [row.id for row in page.rows]
+        return met
+
+
+def test_rows_of_one_moment_and_one_amount_are_told_apart_by_their_ids(ledger: Ledger) -> None:
+    ledger.add(40, created_at=FIRST, transaction_type=TransactionType.POST_TRANSACTION, amount=Decimal(100))
+    for sort in Sort:
+        assert walked(TransactionFilter(), sort) == ledger.ids(ORDERS[sort]), sort
+
+
+@pytest.mark.usefixtures("size")
+def test_a_count_that_stops_says_so_and_one_that_does_not_is_exact(ledger: Ledger) -> None:
+    ledger.add(300)
+    with core.db.unit_of_work() as session:
+        found = Transactions(session)
+        for name, (wanted, where) in FILTERS.items():
+            there = len(ledger.ids(f"WHERE {where}"))
+            for most in (5, 1000):
+                counted = found.count_up_to(wanted, most)
+                assert counted.rows == there if counted.is_exact else counted.rows <= min(there, most), (name, most)
+                assert counted.is_exact <= (there <= most), (name, most)
+        plain = replace(TransactionFilter(), billers=(BILLERS[0],), statuses=(Status.COMPLETED.value,))
+        assert found.count_up_to(plain, 1000) == walks.Reckoned(len(ledger.ids("WHERE biller_type = %s AND status = 'COMPLETED'", BILLERS[0])), is_exact=True)
+        assert found.count_up_to(plain, 2) == walks.Reckoned(2, is_exact=False)
