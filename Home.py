@@ -25,6 +25,7 @@ PAGES = (
     ("transactions", "Transactions", ":material/receipt_long:", "transactions:read"),
     ("approvals", "Approvals", ":material/how_to_reg:", "approvals:read"),
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
+    ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )

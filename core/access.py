@@ -27,6 +27,8 @@ PERMISSIONS: Mapping[str, str] = {
     "transactions:read": "see transactions",
     "transactions:export": "export transactions",
     "exports:read": "see what others exported",
+    "reports:read": "make reports and take them away",
+    "reports:schedule": "say which reports are made by themselves",
     "receipts:print": "print receipts",
     "tokens:reveal": "see and reprint prepaid tokens",
     "statistics:read": "see dashboard and analytics",

@@ -19,7 +19,7 @@ from core import clock, db, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import approvals, bulk, claims, core_banking, gate, people, reopening, settlement, sweeps, wake, workers
+from core.services import approvals, bulk, claims, core_banking, gate, people, reopening, reports, settlement, sweeps, wake, workers
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 TIDY_SECONDS = 3_600.0
+# A report is due at a full hour; nobody minds some seconds.
+REPORTS_SECONDS = 15.0
 
 # Results concluded in one unit of work: one fsync for many payments.
 CONCLUDED_AT_ONCE = 500
@@ -150,6 +152,7 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
+            asyncio.create_task(self._every(REPORTS_SECONDS, reports.make_due)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._listen()),

@@ -61,12 +61,12 @@ class Block:
     head: "Block | None" = None
 
 
-def draw(paper: Paper, blocks: Sequence[Block], title: str, foot: str = "") -> bytes:
-    """The sheet as a PDF. Numbers its pages where there are several."""
+def draw(paper: Paper, blocks: Sequence[Block], title: str, foot: str = "", *, repeatable: bool = False) -> bytes:
+    """The sheet as a PDF. Numbers its pages where there are several. `repeatable`: the same blocks make the same bytes, and one page is numbered as well."""
     pages = _pages(paper, blocks)
     height = paper.height or sum(block.height for block in blocks) + 2 * paper.margin
     kept = BytesIO()
-    canvas = Canvas(kept, pagesize=(paper.width, height))
+    canvas = Canvas(kept, pagesize=(paper.width, height), invariant=repeatable)
     canvas.setTitle(printable(title))
     canvas.setAuthor("Billers")
     for number, page in enumerate(pages, 1):
@@ -74,7 +74,7 @@ def draw(paper: Paper, blocks: Sequence[Block], title: str, foot: str = "") -> b
         for block in page:
             block.draw(canvas, paper.margin, top)
             top -= block.height
-        if len(pages) > 1:
+        if len(pages) > 1 or repeatable:
             _string(canvas, f"{foot}   Page {number} of {len(pages)}".strip(), PLAIN, 7, FAINT, paper.margin, paper.margin / 2, paper.room, "right")
         canvas.showPage()
     canvas.save()

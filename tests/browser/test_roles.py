@@ -20,6 +20,7 @@ OPEN_TO = {
     "transactions": EVERYBODY,
     "approvals": {"manager"},
     "analytics": EVERYBODY,
+    "reports": {"analyst", "manager"},
     "configurations": {"administrator"},
     "gate": {"manager"},
 }
