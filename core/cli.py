@@ -39,9 +39,11 @@ app = typer.Typer(cls=PlainSpeaking, help="Billers, a bill-payments console.", n
 user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
+rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
 app.add_typer(gate_app, name="gate")
+app.add_typer(rollups_app, name="rollups")
 
 
 @app.command()
@@ -208,6 +210,27 @@ def gate_sign_off(reason: Annotated[str, typer.Option(help="What was compared, a
     with _database():
         doubted = reopening.sign_off(SYSTEM, reason)
     typer.echo(f"The gate is open. {doubted:,} payments may have been sent before: their billers are asked.")
+
+
+@rollups_app.command("verify")
+def rollups_verify() -> None:
+    """Compare every sum with the transactions, and make them anew if one differs."""
+    from core.services.rollups import verify
+
+    with _database():
+        verdict = verify()
+    typer.echo(verdict.sentence)
+    raise typer.Exit(0 if verdict.ok else 1)
+
+
+@rollups_app.command("rebuild")
+def rollups_rebuild() -> None:
+    """Make the sums anew from the transactions; payments and figures go on meanwhile."""
+    from core.services.rollups import rebuild
+
+    with _database():
+        rows = rebuild()
+    typer.echo(f"The sums of {rows:,} transactions were made anew.")
 
 
 def _database() -> AbstractContextManager[None]:

@@ -66,6 +66,10 @@ def engine() -> Engine:
     return _engine_of(settings().dsn)
 
 
+# In `Session.info`: everything that this session reads is of one moment.
+ONE_MOMENT = "one moment"
+
+
 @contextmanager
 def unit_of_work() -> Iterator[Session]:
     """One database transaction: committed when the block ends, rolled back when it raises.
@@ -73,7 +77,20 @@ def unit_of_work() -> Iterator[Session]:
     Raises `Unavailable` where the database cannot be reached, `Busy` where it answers that others stood in the way for too long. After a failure *of the
     commit itself* nobody knows whether it was kept (rule 10): whoever needs to know reads again by key.
     """
-    session = Session(engine(), expire_on_commit=False)
+    with _transaction(Session(engine(), expire_on_commit=False)) as session:
+        yield session
+
+
+@contextmanager
+def snapshot() -> Iterator[Session]:
+    """Reads that see one moment, however many they are: figures of a page agree with each other. Nothing can be written. Raises what `unit_of_work` does."""
+    with _transaction(Session(engine(), expire_on_commit=False, info={ONE_MOMENT: True})) as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+        yield session
+
+
+@contextmanager
+def _transaction(session: Session) -> Iterator[Session]:
     try:
         with session.begin():
             yield session

@@ -1,22 +1,26 @@
 """What a set of transactions comes to. It knows each definition once: payments, look-ups, value paid, success, doubt, answer time."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, DateTime, and_, cast, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from core.models import Answer, Attempt, BillerConfig, Break, Breaker, Event, Transaction
+from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Break, Breaker, ConnectionTest, Transaction
+from core.repositories import rollups
+from core.repositories.billers import TYPED_ONLY
 from core.repositories.filters import TransactionFilter
-from core.states import MONEY_TYPES, Stage, Status
-from core.wire.contract import Outcome, Verb
+from core.repositories.rollups import PAYING_VERBS, Question, Rollups
+from core.repositories.steps import Grain as Grain
+from core.repositories.steps import step_of
+from core.states import MONEY_TYPES, WHEN_LEASE_EXPIRES, Stage, Status
+from core.wire.contract import Outcome
 
 # What has ended one way or another. What was cancelled never began, and what is in doubt has not ended.
 ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
@@ -24,26 +28,16 @@ ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
 # The currency that a figure without one is in; amounts of another are told apart, never added up.
 HOME_CURRENCY = "MWK"
 
-# Calls that pay. An inquiry about a payment is none, nor is a reversal.
-PAYING_VERBS = (Verb.PAY, Verb.CONFIRM_INVOICE, Verb.PURCHASE_BUNDLE)
-
 # How many of those that need somebody are named; the others are behind the link.
 NAMED = 3
 
 NOTHING = Decimal("0.00")
 
+# A number that is only looked at is not counted further than this.
+COUNTED_AT_MOST = 10_000
+
 IS_PAYMENT = Transaction.transaction_type.in_([kind.value for kind in MONEY_TYPES])
 IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)
-
-
-class Grain(StrEnum):
-    """How long a step on the time axis is: quarters of an hour, whole business hours, days, weeks (from Monday) or months."""
-
-    QUARTER = "quarter_hour"
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +190,23 @@ class BillerState:
     last_success_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows; at least so many where it is not exact."""
+
+    rows: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes that people made to configurations: saved, tested as they were saved, and passed."""
+
+    saved: int
+    tested: int
+    passed: int
+
+
 class Statistics:
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -206,25 +217,61 @@ class Statistics:
         return moment
 
     def mark(self) -> tuple[object, ...]:
-        """Changes whenever a transaction is made or moves, and costs next to nothing to ask: what is drawn under the same mark is still true."""
-        newest = select(func.max(Transaction.created_at)).scalar_subquery()
-        last_move = select(func.max(Event.seq)).scalar_subquery()
-        return tuple(self._session.execute(select(newest, last_move)).one())
+        """Changes with every change that a figure tells of, and costs next to nothing to ask: what is drawn under the same mark is still true."""
+        return Rollups(self._session).changes()
 
     # ---- What a filter comes to
 
     def figures(self, wanted: TransactionFilter, grain: Grain | None = None, zone: ZoneInfo | None = None) -> Figures:
         """Everything that is counted and summed, by biller and, where a grain is given, by step of time in `zone`."""
+        return self.figures_of([Question(wanted, grain, zone)])[0]
+
+    def figures_of(self, questions: Sequence[Question]) -> Sequence[Figures]:
+        """The same for several at once: those that sums can tell are one statement together, and of one moment."""
+        told = [number for number, question in enumerate(questions) if rollups.can_tell(question.wanted)]
+        cells: list[list[Cell]] = [[] for _ in questions]
+        for place, biller, moment, status, *rest in Rollups(self._session).cells([questions[number] for number in told]) if told else ():
+            cells[told[place]].append(Cell(biller, moment, Status(status), *rest))
+        counted = [number for number in range(len(questions)) if number not in told]
+        return [self._counted(question) if number in counted else Figures(cells[number]) for number, question in enumerate(questions)]
+
+    def _counted(self, question: Question) -> Figures:
+        """From the rows: what is searched for is not added up by."""
         value = func.coalesce(func.sum(Transaction.amount).filter(IS_PAID), NOTHING)
-        groups = (Transaction.biller_type, _step(grain, zone).label("step"), Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
+        step = step_of(question.grain, Transaction.created_at, question.zone).label("step")
+        groups = (Transaction.biller_type, step, Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
         # By place: a bound zone in SELECT and GROUP BY would be two parameters, and two expressions to the server.
-        query = select(*groups, func.count(), value).where(*wanted.conditions()).group_by(text("1, 2, 3, 4, 5"))
+        query = select(*groups, func.count(), value).where(*question.wanted.conditions()).group_by(text("1, 2, 3, 4, 5"))
         return Figures([Cell(biller, moment, Status(status), *rest) for biller, moment, status, *rest in self._session.execute(query)])
 
+    def count(self, wanted: TransactionFilter, at_most: int = COUNTED_AT_MOST) -> Counted:
+        """How many rows there are: exactly where sums can tell, else as far as `at_most`."""
+        if rollups.can_tell(wanted):
+            return Counted(self.figures(wanted).rows, is_exact=True)
+        some = select(Transaction.id).where(*wanted.conditions()).limit(at_most + 1).subquery()
+        rows = self._session.execute(select(func.count()).select_from(some)).scalar_one()
+        return Counted(min(rows, at_most), is_exact=rows <= at_most)
+
+    def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Mapping[tuple[int, int], Figures]:
+        """By day of the week (Monday is 0) and hour of the day in `zone`; an hour in which nothing happened is not there. Billers are added up."""
+        found: dict[tuple[int, int], list[Cell]] = {}
+        if rollups.can_tell(wanted):
+            for weekday, hour, status, *rest in Rollups(self._session).heat(wanted, zone):
+                found.setdefault((weekday, hour), []).append(Cell("", None, Status(status), *rest))
+        else:
+            for cell in self._counted(Question(wanted, Grain.HOUR, zone)).cells:
+                if cell.step is not None:
+                    local = cell.step.astimezone(zone)
+                    found.setdefault((local.weekday(), local.hour), []).append(replace(cell, biller="", step=None))
+        return {place: Figures(cells) for place, cells in sorted(found.items())}
+
     def answer_times(self, wanted: TransactionFilter, grain: Grain | None = None, zone: ZoneInfo | None = None) -> AnswerTimesBy:
+        """From sums the median and the 95th percentile are at most 2.5 % from what they are; counts and averages are exact."""
+        if rollups.can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
+            return _as_times((*row[:3], _times_in(*row[3:])) for row in Rollups(self._session).calls(Question(wanted, grain, zone)))
         took = Answer.duration_ms
         calls = (
-            select(Transaction.biller_type.label("biller"), _step(grain, zone).label("step"), took.label("took"))
+            select(Transaction.biller_type.label("biller"), step_of(grain, Transaction.created_at, zone).label("step"), took.label("took"))
             .join(Answer, Answer.transaction_id == Transaction.id)
             .join(Attempt, Attempt.id == Answer.attempt_id)
             .where(*wanted.conditions(), Attempt.verb.in_([verb.value for verb in PAYING_VERBS]), Answer.outcome != Outcome.NOT_SENT.value, took.is_not(None))
@@ -238,19 +285,13 @@ class Statistics:
         query = select(apart, one.c.biller, one.c.step, func.count(), func.avg(one.c.took), middle, high).group_by(
             func.grouping_sets(tuple_(), tuple_(one.c.biller), tuple_(one.c.step))
         )
-        altogether, by_biller, by_step = None, {}, {}
-        for level, biller, moment, count, average, median, p95 in self._session.execute(query):
-            times = AnswerTimes(count, float(average or 0), float(median or 0), float(p95 or 0))
-            if level == BY_BILLER:
-                by_biller[biller] = times
-            elif level == BY_STEP and moment is not None:
-                by_step[moment] = times
-            elif level == ALTOGETHER and count:
-                altogether = times
-        return AnswerTimesBy(altogether, by_biller, dict(sorted(by_step.items())))
+        rows = self._session.execute(query)
+        return _as_times((*row[:3], AnswerTimes(row[3], float(row[4] or 0), float(row[5] or 0), float(row[6] or 0))) for row in rows)
 
     def failure_reasons(self, wanted: TransactionFilter) -> Sequence[FailureReason]:
         """Of payments that failed, the most frequent first."""
+        if rollups.can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
+            return [FailureReason(*row) for row in Rollups(self._session).reasons(wanted)]
         groups = (Transaction.biller_type, Transaction.error_code)
         found = (
             select(*groups, func.min(Transaction.error_message), func.count())
@@ -259,15 +300,6 @@ class Statistics:
             .order_by(func.count().desc(), *groups)
         )
         return [FailureReason(*row) for row in self._session.execute(found)]
-
-    def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Mapping[tuple[int, int], Figures]:
-        """By weekday (Monday is 0) and hour in `zone`; an hour of the week in which nothing happened is not there."""
-        found: dict[tuple[int, int], list[Cell]] = {}
-        for cell in self.figures(wanted, Grain.HOUR, zone).cells:
-            if cell.step is not None:
-                local = cell.step.astimezone(zone)
-                found.setdefault((local.weekday(), local.hour), []).append(cell)
-        return {place: Figures(cells) for place, cells in sorted(found.items())}
 
     # ---- How things stand just now
 
@@ -324,21 +356,45 @@ class Statistics:
         states = [BillerState(*row) for row in self._session.execute(found)]
         return sorted(states, key=lambda state: state.title)
 
+    def changes_of_configurations(self, since: datetime) -> Changes:
+        """Versions that people saved since then, which of them a connection was tested with as they were saved, and whether the latest test of each passed."""
+        version, test = BillerConfigVersion, ConnectionTest
+        latest = (
+            select(test.passed)
+            .where(test.config_id == version.config_id, test.config_version == version.version, test.stages[0]["stage"].astext != TYPED_ONLY)
+            .order_by(test.at.desc(), test.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        each = select(latest.label("passed")).where(version.created_at >= since, version.created_by.is_not(None)).subquery()
+        counts = (func.count(), func.count(each.c.passed), func.count().filter(each.c.passed))
+        return Changes(*self._session.execute(select(*counts).select_from(each)).one())
+
+    def left_behind(self, age: timedelta) -> int:
+        """Payments and look-ups whose call should have ended longer ago than `age`, and which nobody has seen to since: what would be lost."""
+        on_the_wire = Transaction.stage.in_([stage.value for stage in WHEN_LEASE_EXPIRES])
+        overdue = (Transaction.next_action_at.is_not(None), Transaction.lease_until < func.clock_timestamp() - age)
+        return self._session.execute(select(func.count()).where(on_the_wire, *overdue)).scalar_one()
+
 
 # What GROUPING(biller, step) answers for each of the three sets.
 ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
 
-# Quarters of an hour are counted from here; any whole hour would do.
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+def _as_times(rows: Iterable[Any]) -> AnswerTimesBy:
+    altogether, by_biller, by_step = None, {}, {}
+    for level, biller, moment, times in rows:
+        if level == BY_BILLER:
+            by_biller[biller] = times
+        elif level == BY_STEP and moment is not None:
+            by_step[moment] = times
+        elif level == ALTOGETHER and times.calls:
+            altogether = times
+    return AnswerTimesBy(altogether, by_biller, dict(sorted(by_step.items())))
 
 
-def _step(grain: Grain | None, zone: ZoneInfo | None) -> ColumnElement[Any]:
-    """The first moment of the step a transaction lies in."""
-    if grain is None:
-        return cast(literal(None), DateTime(timezone=True))
-    if zone is None:
-        raise TypeError("A step of time lies in a zone.")
-    if grain is Grain.QUARTER:
-        # Every zone is whole quarters of an hour off: a step begins at the same moment in all of them.
-        return func.date_bin(timedelta(minutes=15), Transaction.created_at, EPOCH)
-    return func.date_trunc(grain.value, Transaction.created_at, zone.key)
+def _times_in(calls: int, total_ms: int, *buckets: int) -> AnswerTimes:
+    """The two percentiles lie between the middles of two buckets each, as they do between two calls."""
+    low, high, low_95, high_95 = (rollups.bucket_middle_ms(bucket) for bucket in buckets)
+    median, p95 = (below + (above - below) * ((calls - 1) * share % 1) for below, above, share in ((low, high, 0.5), (low_95, high_95, 0.95)))
+    return AnswerTimes(calls, total_ms / calls, median, p95)

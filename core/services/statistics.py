@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 
 from core import clock, db
 from core.access import Actor, needs
+from core.errors import BadInput
 from core.repositories.attention import BrokenAct, StandingStill
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.proposals import Proposals
-from core.repositories.statistics import AnswerTimesBy, BillerState, FailureReason, Figures, Grain, Statistics, Waiting
+from core.repositories.rollups import Question, Rollups, State
+from core.repositories.statistics import AnswerTimesBy, BillerState, Changes, Counted, FailureReason, Figures, Grain, Statistics, Waiting
 from core.repositories.transactions import Transactions
-from core.services import core_banking, periods
+from core.services import core_banking, live, periods
 from core.services.periods import Period
 from core.services.transactions import WORKER_SILENCE
 from core.settings import settings
@@ -23,6 +25,16 @@ from core.settings import settings
 # The plan's targets.
 TARGET_SUCCESS_RATE = 0.95
 TARGET_ANSWER_SECONDS = 3
+
+TARGET_CHANGES_RATE = 1.0
+TARGET_LOST = 0
+TARGET_LIVE_SECONDS = 5
+
+# Quarters of an hour are counted from the rows: of more days than this it would take too long, and nobody could tell them apart.
+DAYS_IN_QUARTERS = 3
+
+# That sums had to be made anew is told for so long.
+TOLD_FOR = timedelta(days=1)
 
 # Ages at which a payment in doubt is somebody's business: a biller's own time limit, an hour, a day.
 DOUBT_AGES = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
@@ -60,6 +72,43 @@ class Attention:
         return self.queued.older_than.get(LONG_QUEUED, 0)
 
 
+# What the plan's five are counted over.
+KPI_DAYS = 30
+
+# A call that should have ended so long ago, and that no sweep has seen to: each second one goes by.
+LEFT_BEHIND = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Kpis:
+    """The plan's five, each with what it rests on. Empty where there is nothing to tell it from."""
+
+    as_of: datetime
+    # Over 95 %: of payments that ended, those that were paid and stayed so.
+    success_rate: float | None
+    ended: int
+    # Under 3 s: of calls that pay.
+    average_answer_ms: float | None
+    calls: int
+    # 100 %: of configurations that people saved and tested as they were saved, those whose latest test passed.
+    changes: Changes
+    # 0: what nobody saw to when it should have ended, and sums that were not what the rows come to when they were compared within a day.
+    left_behind: int
+    sums_differ: int
+    verified_at: datetime | None
+    # Under 5 s: from a change to the screen, as the browsers of this process measured it.
+    live_p99_ms: float | None
+    live_measured: int
+
+    @property
+    def changes_rate(self) -> float | None:
+        return self.changes.passed / self.changes.tested if self.changes.tested else None
+
+    @property
+    def lost(self) -> int:
+        return self.left_behind + self.sums_differ
+
+
 # What the small bars beside the day's figures go back to.
 HOURS_BACK, DAYS_BACK = 24, 30
 
@@ -85,29 +134,72 @@ class Overview:
 @needs("statistics:read")
 def totals(actor: Actor, /, wanted: TransactionFilter) -> Figures:
     """What the filter's rows come to: `rows`, `by_status`, `payments`, `value` and the rates."""
-    with db.unit_of_work() as session:
+    with db.snapshot() as session:
         return Statistics(session).figures(wanted)
 
 
 @needs("statistics:read")
+def counted(actor: Actor, /, wanted: TransactionFilter) -> Counted:
+    """How many rows a list has: exactly where it is known without counting them, else as far as it is worth counting."""
+    with db.snapshot() as session:
+        return Statistics(session).count(wanted)
+
+
+@needs("statistics:read")
 def over_time(actor: Actor, /, wanted: TransactionFilter, grain: Grain) -> Figures:
-    """The same, told apart by step of business time."""
-    with db.unit_of_work() as session:
+    """The same as `totals`, told apart by step of business time.
+
+    Raises `BadInput` for quarters of an hour of more than three days.
+    """
+    refuse_too_fine(wanted, grain)
+    with db.snapshot() as session:
         return Statistics(session).figures(wanted, grain, business_zone())
+
+
+@needs("statistics:read")
+def heat(actor: Actor, /, wanted: TransactionFilter) -> Mapping[tuple[int, int], Figures]:
+    """By day of the week (Monday is 0) and hour of the business day; an hour in which nothing happened is not there."""
+    with db.snapshot() as session:
+        return Statistics(session).heat(wanted, business_zone())
 
 
 @needs("statistics:read")
 def answer_times(actor: Actor, /, wanted: TransactionFilter, grain: Grain | None = None) -> AnswerTimesBy:
     """How long billers took to answer the calls that paid these."""
-    with db.unit_of_work() as session:
+    with db.snapshot() as session:
         return Statistics(session).answer_times(wanted, grain, business_zone())
 
 
 @needs("statistics:read")
 def failure_reasons(actor: Actor, /, wanted: TransactionFilter) -> Sequence[FailureReason]:
     """Why payments failed, the most frequent reason first."""
-    with db.unit_of_work() as session:
+    with db.snapshot() as session:
         return Statistics(session).failure_reasons(wanted)
+
+
+@needs("statistics:read")
+def kpis(actor: Actor, /) -> Kpis:
+    """The plan's five figures over the last 30 days, today included."""
+    with db.snapshot() as session:
+        found = Statistics(session)
+        now = found.now()
+        period = periods.last_days(KPI_DAYS, now, business_zone())
+        wanted = of_days(period.first_day, period.last_day)
+        figures, times, state = found.figures(wanted), found.answer_times(wanted).altogether, Rollups(session).state()
+        heard = live.latency()
+        return Kpis(
+            as_of=now,
+            success_rate=figures.success_rate,
+            ended=figures.ended,
+            average_answer_ms=times.average_ms if times else None,
+            calls=times.calls if times else 0,
+            changes=found.changes_of_configurations(clock.day_bounds(period.first_day, business_zone())[0]),
+            left_behind=found.left_behind(LEFT_BEHIND),
+            sums_differ=_differ_lately(state, now),
+            verified_at=state.verified_at,
+            live_p99_ms=heard.p99_ms if heard else None,
+            live_measured=heard.measured if heard else 0,
+        )
 
 
 @needs("statistics:read")
@@ -132,33 +224,42 @@ def _attention(session: Session) -> Attention:
         worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),
         billers=found.billers(),
         as_of=found.now(),
+        rollups_differ=_differ_lately(Rollups(session).state(), found.now()),
     )
+
+
+def _differ_lately(state: State, now: datetime) -> int:
+    """Sums that were wrong are made anew at once; that they were is somebody's business for a day."""
+    return state.differences if state.differed_at and now - state.differed_at < TOLD_FOR else 0
 
 
 @needs("statistics:read")
 def overview(actor: Actor, /, days: int) -> Overview:
     """How things go: so far today, this week and this month, and over the last `days` days, today included."""
     zone = business_zone()
-    with db.unit_of_work() as session:
-        # A payment that settles between two of these questions would be counted in both of its states.
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    with db.snapshot() as session:
         found = Statistics(session)
         now = found.now()
         so_far = (periods.today(now, zone), periods.this_week(now, zone), periods.this_month(now, zone))
         period = periods.last_days(days, now, zone)
         back = periods.last_days(DAYS_BACK, now, zone)
         grain = Grain.HOUR if days == 1 else Grain.DAY
+        hours_back = TransactionFilter(since=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1))
+        asked = [Question(of_days(one.first_day, one.last_day)) for one in so_far] + [Question(between(*one.before)) for one in so_far]
+        asked += [Question(of_days(period.first_day, period.last_day), grain, zone), Question(between(*period.before))]
+        asked += [Question(hours_back, Grain.HOUR, zone), Question(of_days(back.first_day, back.last_day), Grain.DAY, zone)]
+        *so_much, chosen, before, by_hour, by_day = found.figures_of(asked)
         return Overview(
             as_of=now,
             seen=_attention(session),
-            so_far=[(one, found.figures(of_days(one.first_day, one.last_day)), found.figures(between(*one.before))) for one in so_far],
+            so_far=list(zip(so_far, so_much[: len(so_far)], so_much[len(so_far) :], strict=True)),
             period=period,
-            chosen=found.figures(of_days(period.first_day, period.last_day), grain, zone),
-            before=found.figures(between(*period.before)),
+            chosen=chosen,
+            before=before,
             times=found.answer_times(of_days(period.first_day, period.last_day), grain, zone),
             times_before=found.answer_times(between(*period.before)),
-            by_hour=found.figures(TransactionFilter(since=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1)), Grain.HOUR, zone),
-            by_day=found.figures(of_days(back.first_day, back.last_day), Grain.DAY, zone),
+            by_hour=by_hour,
+            by_day=by_day,
         )
 
 
@@ -179,6 +280,14 @@ def biller_titles(actor: Actor, /) -> Mapping[str, str]:
 def business_zone() -> ZoneInfo:
     """Where a day begins and ends."""
     return ZoneInfo(settings().billers_timezone)
+
+
+def refuse_too_fine(wanted: TransactionFilter, grain: Grain | None) -> None:
+    """Raises `BadInput` for quarters of an hour of more days than can be told apart."""
+    if grain is not Grain.QUARTER:
+        return
+    if not wanted.since or not wanted.until or wanted.until - wanted.since > timedelta(days=DAYS_IN_QUARTERS, hours=1):
+        raise BadInput(f"Quarters of an hour are shown of {DAYS_IN_QUARTERS} days at most. Choose fewer days, or hours.")
 
 
 def of_days(first: date, last: date) -> TransactionFilter:

@@ -1,0 +1,718 @@
+"""Sums that are kept beside the rows. It knows one thing: what is in them, and what was written since, is together what the rows come to.
+
+Every change of a row leaves an event that names the database transaction which wrote it, so events are the log that sums are brought up to date from:
+nothing is written for them where payments are made. A fold takes in what every database transaction below a watermark wrote, and moves the watermark, in
+one unit of work; a reader adds what was written from the watermark on. Whoever is still writing, and whoever reads an older snapshot, sees sums, watermark
+and events of one moment.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Numeric,
+    Select,
+    SmallInteger,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from core import db
+from core.models import Answer, Attempt, RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, Transaction
+from core.repositories.filters import NO_REASON, TransactionFilter
+from core.repositories.steps import Grain, day_before, day_from, day_start, has_whole_hours, hour_before, hour_from, step_of
+from core.settings import settings
+from core.states import MONEY_TYPES, Stage, Status, status_of
+from core.wire.contract import Outcome, Verb
+
+T = TypeVar("T")
+
+# Calls that pay. An inquiry about a payment is none, nor is a reversal.
+PAYING_VERBS = (Verb.PAY, Verb.CONFIRM_INVOICE, Verb.PURCHASE_BUNDLE)
+
+# Each bucket of answer times is so much wider than the one before: the middle of one is at most 2.5 % from anything in it. The last takes all that is longer.
+WIDER = 1.05
+LAST_BUCKET = 400
+
+# No database transaction has this number.
+NEVER = 2**63 - 1
+
+UTC_ZONE = ZoneInfo("UTC")
+MONEY = [kind.value for kind in MONEY_TYPES]
+
+
+def bucket_middle_ms(bucket: int) -> float:
+    """How long a call of this bucket took, give or take 2.5 %."""
+    return WIDER ** (bucket - 0.5) if bucket else 0.0
+
+
+def _bucket(duration: str) -> str:
+    return f"CASE WHEN {duration} <= 0 THEN 0 ELSE least(1 + floor(ln({duration}::float8) / ln({WIDER}::float8)), {LAST_BUCKET}) END::smallint"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in sorted(words))
+
+
+_STATUS = "CASE {stage} " + " ".join(f"WHEN '{stage}' THEN '{status_of(stage)}'" for stage in Stage) + " END"
+
+# Of one event two lines: what was so before it, taken away, and what is so since. A demonstration row never moves, and is taken in with the rows themselves.
+_MOVED = f"""
+    SELECT t.created_at, t.biller_type, t.transaction_type, {_STATUS.format(stage="side.stage")} AS status, side.stage = '{Stage.REVIEW}' AS under_review,
+        t.currency, side.sign AS count, side.sign * coalesce(t.amount, 0) AS amount
+    FROM events e
+    JOIN transactions t ON t.id = e.transaction_id
+    CROSS JOIN LATERAL (VALUES (e.from_stage, -1::bigint), (e.to_stage, 1::bigint)) AS side (stage, sign)
+    WHERE e.xid >= :floor AND e.xid < :ceiling AND e.seq > :settled_seq AND side.stage IS NOT NULL AND NOT t.demo
+"""  # noqa: S608 - constants of this module
+_ROWS = f"""
+    SELECT created_at, biller_type, transaction_type, status, stage = '{Stage.REVIEW}' AS under_review, currency,
+        1::bigint AS count, coalesce(amount, 0) AS amount
+    FROM transactions
+    WHERE created_at >= CAST(:since AS timestamptz)
+"""  # noqa: S608 - constants of this module
+_CALL = f"""
+    SELECT t.created_at, t.biller_type, t.transaction_type, {_bucket("a.duration_ms")} AS bucket, 1::bigint AS count, a.duration_ms::bigint AS total_ms
+    FROM answers a
+    JOIN attempts p ON p.id = a.attempt_id
+    JOIN transactions t ON t.id = a.transaction_id
+    WHERE p.verb IN ({_listed(PAYING_VERBS)}) AND a.outcome <> '{Outcome.NOT_SENT}' AND a.duration_ms IS NOT NULL
+"""  # noqa: S608 - constants of this module
+_ANSWERED = f"{_CALL} AND a.xid >= :floor AND a.xid < :ceiling AND a.at > CAST(:settled_at AS timestamptz) AND NOT t.demo"
+# Neither is older than its transaction: months before it need not be read.
+_CALLS = f"{_CALL} AND t.created_at >= CAST(:since AS timestamptz) AND a.at >= CAST(:since AS timestamptz) AND p.at >= CAST(:since AS timestamptz)"
+
+# Nothing comes after FAILED, so what was said of it then stays.
+_FAILED = f"""
+    SELECT t.created_at, t.biller_type, t.transaction_type, coalesce(t.error_code, '{NO_REASON}') AS code, 1::bigint AS count, t.error_message AS message
+    FROM events e
+    JOIN transactions t ON t.id = e.transaction_id
+    WHERE e.xid >= :floor AND e.xid < :ceiling AND e.seq > :settled_seq AND e.to_stage = '{Stage.FAILED}' AND t.amount IS NOT NULL AND NOT t.demo
+"""  # noqa: S608 - constants of this module
+_FAILURES = f"""
+    SELECT created_at, biller_type, transaction_type, coalesce(error_code, '{NO_REASON}') AS code, 1::bigint AS count, error_message AS message
+    FROM transactions
+    WHERE status = '{Status.FAILED}' AND amount IS NOT NULL AND created_at >= CAST(:since AS timestamptz)
+"""  # noqa: S608 - constants of this module
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a table of sums is made from: the rows themselves, or what was written to them by the database transactions `floor` to `ceiling`."""
+
+    keys: tuple[str, ...]
+    sums: tuple[str, ...]
+    rows: str
+    written: str
+    # The smallest of which is kept.
+    least: tuple[str, ...] = ()
+
+
+MOVES = Source(("biller_type", "transaction_type", "status", "under_review", "currency"), ("count", "amount"), _ROWS, _MOVED)
+CALLS = Source(("biller_type", "transaction_type", "bucket"), ("count", "total_ms"), _CALLS, _ANSWERED)
+FAILURES = Source(("biller_type", "transaction_type", "code"), ("count",), _FAILURES, _FAILED, ("message",))
+
+_STEPS = {"hour": "date_trunc('hour', created_at, 'UTC')", "day": "(created_at AT TIME ZONE :zone)::date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A table of sums by hour or by day. `finer` is one of the same by hour: where hours make up days, days are added up from it."""
+
+    table: str
+    step: str
+    source: Source
+    finer: str | None = None
+
+    @property
+    def columns(self) -> str:
+        return ", ".join((self.step, *self.source.keys, *self.source.sums, *self.source.least))
+
+    def _grouped(self, of: str) -> str:
+        sums = [f"sum({name}) AS {name}" for name in self.source.sums] + [f"min({name}) AS {name}" for name in self.source.least]
+        differs = " OR ".join(f"sum({name}) <> 0" for name in self.source.sums)
+        keys = ", ".join((self.step, *self.source.keys))
+        return f"SELECT {', '.join((keys, *sums))} FROM ({of}) AS one GROUP BY {keys} HAVING {differs}"  # noqa: S608 - constants of this module
+
+    def _signed(self, sign: str, of: str, step: str = "") -> str:
+        sums = [f"{sign}{name} AS {name}" for name in self.source.sums]
+        return f"SELECT {', '.join((f'{step or self.step} AS {self.step}', *self.source.keys, *sums, *self.source.least))} FROM ({of}) AS one"  # noqa: S608
+
+    @property
+    def fold(self) -> str:
+        add = [f"{name} = kept.{name} + excluded.{name}" for name in self.source.sums]
+        add += [f"{name} = least(kept.{name}, excluded.{name})" for name in self.source.least]
+        written = self._grouped(self._signed("", self.source.written, _STEPS[self.step]))
+        keys = ", ".join((self.step, *self.source.keys))
+        return f"INSERT INTO {self.table} AS kept ({self.columns}) {written} ON CONFLICT ({keys}) DO UPDATE SET {', '.join(add)}"
+
+    @property
+    def sweep(self) -> str:
+        """What came to nothing: each payment leaves such a cell behind wherever it only passed through."""
+        steps = self._signed("", self.source.written, _STEPS[self.step])
+        return f"DELETE FROM {self.table} WHERE count = 0 AND {self.step} IN (SELECT {self.step} FROM ({steps}) AS one)"  # noqa: S608 - constants
+
+    def rebuild(self, zone: ZoneInfo) -> str:
+        if self.finer and has_whole_hours(zone):
+            hours = f"SELECT hour AS created_at, * FROM {self.finer}"  # noqa: S608 - constants of this module
+            return f"INSERT INTO {self.table} ({self.columns}) {self._grouped(self._signed('', hours, _STEPS[self.step]))}"
+        rows, written = (self._signed(sign, of, _STEPS[self.step]) for sign, of in (("", self.source.rows), ("-", self.source.written)))
+        return f"INSERT INTO {self.table} ({self.columns}) {self._grouped(f'{rows} UNION ALL {written}')}"
+
+    @property
+    def differences(self) -> str:
+        """Sums that are not what the rows come to, each with by how much; nothing where all is well."""
+        kept = self._signed("", f"SELECT * FROM {self.table} WHERE {self.step} >= :first")  # noqa: S608 - constants of this module
+        rows = self._signed("-", self.source.rows, _STEPS[self.step])
+        late = f"SELECT * FROM ({self.source.written}) AS late WHERE created_at >= CAST(:since AS timestamptz)"  # noqa: S608 - constants of this module
+        written = self._signed("", late, _STEPS[self.step])
+        return self._grouped(f"{kept} UNION ALL {written} UNION ALL {rows}")
+
+
+# What is finer stands before what is added up from it.
+KEPT = (
+    Kept("rollup_hours", "hour", MOVES),
+    Kept("rollup_days", "day", MOVES, "rollup_hours"),
+    Kept("rollup_call_hours", "hour", CALLS),
+    Kept("rollup_call_days", "day", CALLS, "rollup_call_hours"),
+    Kept("rollup_reasons", "day", FAILURES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Up to where the sums have come, as one moment saw it."""
+
+    watermark: int
+    settled_seq: int
+    settled_at: datetime | None
+    zone: ZoneInfo
+    events: int
+    answers: int
+    rebuilt_at: datetime | None
+    verified_at: datetime | None = field(compare=False)
+    differences: int = field(compare=False)
+    differed_at: datetime | None = field(compare=False)
+    # Database transactions below this have ended; those from `next_xid` on had not begun.
+    horizon: int = field(compare=False)
+    next_xid: int = field(compare=False)
+
+    @property
+    def may_be_read(self) -> bool:
+        """False where the sums were never made, or came with a dump from a server that had counted further than this one."""
+        return self.rebuilt_at is not None and self.watermark <= self.next_xid
+
+    def written(self, ceiling: int = NEVER) -> dict[str, Any]:
+        """Which events and answers are not in the sums."""
+        settled_at = self.settled_at.isoformat() if self.settled_at else "-infinity"
+        return {"floor": self.watermark, "ceiling": ceiling, "settled_seq": self.settled_seq, "settled_at": settled_at}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A sum that is not what the rows come to."""
+
+    table: str
+    cell: tuple[Any, ...]
+    # How many too many, and how much too much; negative: missing.
+    by: tuple[int | Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a filter comes to, by step of time in `zone` where a grain is given."""
+
+    wanted: TransactionFilter
+    grain: Grain | None = None
+    zone: ZoneInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open stretch of time, open on either side where there is no bound."""
+
+    since: datetime | None
+    until: datetime | None
+
+    def holds(self, moment: Any) -> ColumnElement[bool]:
+        return and_(true(), *([moment >= self.since] if self.since else []), *([moment < self.until] if self.until else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A stretch of time in whole days (from the first on, before the last), whole hours, and what is left at its ends."""
+
+    days: tuple[date | None, date | None] | None
+    hours: Sequence[Span]
+    rows: Sequence[Span]
+    # Where days or hours are read, and so what was written since they were added up.
+    summed: Sequence[Span]
+
+
+def cut(span: Span, zone: ZoneInfo | None, *, by_hours: bool) -> Cut:
+    """Days only where a zone is given, hours only where they are wanted."""
+    days, left, summed = None, [span], []
+    if zone is not None:
+        first = day_from(span.since, zone) if span.since else None
+        end = day_before(span.until, zone) if span.until else None
+        if first is None or end is None or first < end:
+            days = (first, end)
+            inner = Span(day_start(first, zone) if first else None, day_start(end, zone) if end else None)
+            summed.append(inner)
+            left = _around(span, inner)
+    hours, rows = [], []
+    for rest in left:
+        inner = Span(hour_from(rest.since) if rest.since else None, hour_before(rest.until) if rest.until else None)
+        if by_hours and (inner.since is None or inner.until is None or inner.since < inner.until):
+            hours.append(inner)
+            rows += _around(rest, inner)
+        else:
+            rows.append(rest)
+    return Cut(days, hours, rows, [*summed, *hours])
+
+
+def _around(outer: Span, inner: Span) -> list[Span]:
+    found = []
+    if outer.since and inner.since and outer.since < inner.since:
+        found.append(Span(outer.since, inner.since))
+    if outer.until and inner.until and inner.until < outer.until:
+        found.append(Span(inner.until, outer.until))
+    return found
+
+
+def can_tell(wanted: TransactionFilter) -> bool:
+    """Whether what a filter asks for is something that is added up by."""
+    rest = replace(wanted, billers=(), statuses=(), types=(), since=None, until=None, in_doubt=False, under_review=None)
+    return rest == TransactionFilter()
+
+
+class Rollups:
+    """The sums, inside the caller's unit of work. In `db.snapshot` all that is asked is of one moment; elsewhere each question is of its own."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def state(self) -> State:
+        """Read once where the session sees one moment."""
+        known = self._session.info.get("rollups")
+        if known is not None:
+            return known  # type: ignore[no-any-return]
+        state = self._read_state()
+        if self._session.info.get(db.ONE_MOMENT):
+            self._session.info["rollups"] = state
+        return state
+
+    def _read_state(self) -> State:
+        one = RollupState
+        snapshot = func.pg_current_snapshot()
+        ends = (cast(cast(end(snapshot), Text), BigInteger) for end in (func.pg_snapshot_xmin, func.pg_snapshot_xmax))
+        query = select(one.watermark, one.settled_seq, one.settled_at, one.zone, one.events, one.answers, one.rebuilt_at)
+        row = self._session.execute(query.add_columns(one.verified_at, one.differences, one.differed_at, *ends)).one()
+        watermark, settled_seq, settled_at, zone, *rest = row
+        return State(watermark, settled_seq, settled_at, ZoneInfo(zone), *rest)
+
+    def _steadily(self, ask: Callable[[State], T]) -> T:
+        """The answer, from sums that nobody moved meanwhile."""
+        while True:
+            state = self.state()
+            found = ask(state)
+            if self._session.info.get(db.ONE_MOMENT) or self._read_state() == state:
+                return found
+
+    # ---- Keeping them
+
+    def fold(self) -> int:
+        """Takes in what was written since the last time by those who are done; makes the sums anew where they cannot be trusted. Answers how much it was.
+
+        Nothing where somebody else is at it.
+        """
+        if not self._session.execute(text("SELECT pg_try_advisory_xact_lock(hashtext('billers.rollups'))")).scalar_one():
+            return 0
+        state, zone = self._read_state(), business_zone()
+        if not state.may_be_read or state.zone.key != zone.key:
+            return self.rebuild()
+        window = {**state.written(state.horizon), "zone": zone.key}
+        events, answers = self._count(state, state.horizon)
+        if not events and not answers:
+            return 0
+        self._may_take_long()
+        for kept in KEPT:
+            if answers if kept.source is CALLS else events:
+                self._session.execute(text(kept.fold), window)
+            if events and kept.source is MOVES:
+                self._session.execute(text(kept.sweep), window)
+        self._session.execute(
+            text("UPDATE rollup_state SET watermark = :horizon, events = events + :events, answers = answers + :answers"),
+            {"horizon": state.horizon, "events": events, "answers": answers},
+        )
+        return events + answers
+
+    def rebuild(self) -> int:
+        """Makes the sums anew from the rows, whatever runs beside it. Answers how many rows there were.
+
+        What those who have not ended write is not in them: the sums and what is read beside them are the rows again. Whoever loads rows without their events
+        does this in the unit of work that loads them.
+        """
+        self._may_take_long()
+        self._session.execute(text("SELECT pg_advisory_xact_lock(hashtext('billers.rollups'))"))
+        zone = business_zone()
+        state = self._settled(self._read_state())
+        window = {**state.written(), "zone": zone.key, "since": "-infinity"}
+        for kept in KEPT:
+            self._session.execute(text(f"DELETE FROM {kept.table}"))  # noqa: S608 - constants of this module
+            self._session.execute(text(kept.rebuild(zone)), window)
+        self._session.execute(
+            text(
+                "UPDATE rollup_state SET watermark = :floor, settled_seq = :settled_seq, settled_at = :settled_at, zone = :zone, rebuilt_at = clock_timestamp()"
+            ),
+            {"floor": state.watermark, "settled_seq": state.settled_seq, "settled_at": state.settled_at, "zone": zone.key},
+        )
+        self._session.info.pop("rollups", None)
+        return int(self._session.execute(text("SELECT coalesce(sum(count), 0) FROM rollup_hours")).scalar_one())
+
+    def _settled(self, state: State) -> State:
+        """From this moment's horizon on. On a server that has counted less than the one this database comes from, what has a number that nobody can have yet is
+        counted among the rows, not beside them."""
+        if state.watermark <= state.next_xid:
+            return replace(state, watermark=state.horizon)
+        row = self._session.execute(
+            text(
+                """
+                WITH now AS MATERIALIZED (
+                    SELECT pg_snapshot_xmin(s)::text::bigint AS horizon, pg_snapshot_xmax(s)::text::bigint AS next_xid,
+                        coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own
+                    FROM (SELECT pg_current_snapshot() AS s) one
+                )
+                SELECT horizon,
+                    (SELECT coalesce(max(seq), 0) FROM events WHERE xid >= now.next_xid AND xid <> now.own),
+                    (SELECT max(at) FROM answers WHERE xid >= now.next_xid AND xid <> now.own)
+                FROM now
+                """
+            )
+        ).one()
+        return replace(state, watermark=row[0], settled_seq=max(state.settled_seq, row[1]), settled_at=row[2] or state.settled_at)
+
+    def differences(self, since: datetime | None = None) -> Sequence[Difference]:
+        """Every sum that is not what the rows come to, from the day on that `since` lies in, or of all there is. To be asked in `db.snapshot`."""
+        self._may_take_long()
+        state = self.state()
+        first_day = day_before(since, state.zone) if since else date(1, 1, 1)
+        start = day_start(first_day, state.zone) if since else None
+        found = []
+        for kept in KEPT:
+            # Where days do not begin with hours, the first hour is left to the day.
+            begin = hour_from(start) if start and kept.step == "hour" else start
+            window = {**state.written(), "zone": state.zone.key, "since": begin.isoformat() if begin else "-infinity"}
+            first: object = (begin or datetime(1, 1, 1, tzinfo=UTC)) if kept.step == "hour" else first_day
+            keys = 1 + len(kept.source.keys)
+            for row in self._session.execute(text(kept.differences), {**window, "first": first}):
+                found.append(Difference(kept.table, tuple(row[:keys]), tuple(row[keys : keys + len(kept.source.sums)])))
+        return found
+
+    def note_verified(self, differences: int) -> None:
+        """Keeps when the sums were compared with the rows, and how many differed when some did last."""
+        query = "UPDATE rollup_state SET verified_at = clock_timestamp()"
+        if differences:
+            query += ", differences = :count, differed_at = clock_timestamp()"
+        self._session.execute(text(query).bindparams(**({"count": differences} if differences else {})))
+
+    def _may_take_long(self) -> None:
+        """Adding up a long history is no defect; neither is waiting for whoever does it."""
+        for name in ("statement_timeout", "lock_timeout"):
+            self._session.execute(text(f"SET LOCAL {name} = '30min'"))
+        self._session.execute(text("SET LOCAL work_mem = '256MB'"))
+
+    def _count(self, state: State, ceiling: int) -> tuple[int, int]:
+        events = text("SELECT count(*) FROM events WHERE xid >= :floor AND xid < :ceiling AND seq > :settled_seq")
+        answers = text("SELECT count(*) FROM answers WHERE xid >= :floor AND xid < :ceiling AND at > CAST(:settled_at AS timestamptz)")
+        window = state.written(ceiling)
+        return int(self._session.execute(events, window).scalar_one()), int(self._session.execute(answers, window).scalar_one())
+
+    # ---- Reading them
+
+    def changes(self) -> tuple[object, ...]:
+        """Something else after every change that a figure may tell of."""
+
+        def ask(state: State) -> tuple[object, ...]:
+            if not state.may_be_read:
+                return state.rebuilt_at, state.next_xid
+            events, answers = self._count(state, NEVER)
+            return state.rebuilt_at, state.events + events, state.answers + answers
+
+        return self._steadily(ask)
+
+    def cells(self, questions: Sequence[Question]) -> Sequence[tuple[Any, ...]]:
+        """Number of the question, biller, first moment of the step, status, is it a payment, currency, count, value paid: of all questions in one statement."""
+
+        def ask(state: State) -> Sequence[tuple[Any, ...]]:
+            one = self._cells(questions, state)
+            is_payment = one.c.transaction_type.in_(MONEY)
+            value = func.sum(one.c.amount).filter(is_payment, one.c.status == Status.COMPLETED.value)
+            groups = (one.c.number, one.c.biller_type, one.c.step, one.c.status, is_payment.label("is_payment"), one.c.currency)
+            count = cast(func.sum(one.c.count), BigInteger)
+            query = select(*groups, count, func.coalesce(value, Decimal("0.00"))).group_by(text("1, 2, 3, 4, 5, 6")).having(func.sum(one.c.count) != 0)
+            return [tuple(row) for row in self._session.execute(query)]
+
+        return self._steadily(ask)
+
+    def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Sequence[tuple[Any, ...]]:
+        """Day of the week (from Monday, 0), hour, status, is it a payment, currency, count, value paid."""
+
+        def ask(state: State) -> Sequence[tuple[Any, ...]]:
+            one = self._cells([Question(wanted, Grain.HOUR, zone)], state)
+            is_payment = one.c.transaction_type.in_(MONEY)
+            value = func.sum(one.c.amount).filter(is_payment, one.c.status == Status.COMPLETED.value)
+            # First by hour: there are fewer of them to say the day of the week of.
+            groups = (one.c.step, one.c.status, is_payment.label("is_payment"), one.c.currency)
+            hours = select(*groups, func.sum(one.c.count).label("count"), value.label("value")).group_by(text("1, 2, 3, 4")).subquery()
+            local = func.timezone(zone.key, hours.c.step)
+            weekday, hour = (cast(func.date_part(part, local), Integer) for part in ("isodow", "hour"))
+            sums = (cast(func.sum(hours.c.count), BigInteger), func.coalesce(func.sum(hours.c.value), Decimal("0.00")))
+            query = select(weekday - 1, hour, hours.c.status, hours.c.is_payment, hours.c.currency, *sums).group_by(text("1, 2, 3, 4, 5"))
+            return [tuple(row) for row in self._session.execute(query.having(func.sum(hours.c.count) != 0))]
+
+        return self._steadily(ask)
+
+    def place(self, wanted: TransactionFilter, offset: int) -> tuple[datetime, int] | None:
+        """The hour of UTC in which the row lies that comes after `offset` newer ones, and how many rows of that hour come before it.
+
+        None where it cannot be told from sums, or where there are not so many rows.
+        """
+        if not can_tell(wanted):
+            return None
+
+        def ask(state: State) -> tuple[datetime, int] | None:
+            grain, zone = (Grain.DAY, state.zone) if has_whole_hours(state.zone) else (Grain.HOUR, UTC_ZONE)
+            found = self._nth(Question(wanted, grain, zone), offset, state)
+            if found is None or grain is Grain.HOUR:
+                return found
+            start, rest = found
+            end = day_start(day_before(start, zone) + timedelta(days=1), zone)
+            within = replace(wanted, since=max(start, wanted.since or start), until=min(end, wanted.until or end))
+            return self._nth(Question(within, Grain.HOUR, UTC_ZONE), rest, state)
+
+        return self._steadily(ask)
+
+    def _nth(self, question: Question, offset: int, state: State) -> tuple[datetime, int] | None:
+        one = self._cells([question], state)
+        query = select(one.c.step, cast(func.sum(one.c.count), BigInteger)).group_by(one.c.step).order_by(one.c.step.desc())
+        left = offset
+        for step, count in self._session.execute(query):
+            if left < count:
+                return step, left
+            left -= count
+        return None
+
+    def _cells(self, questions: Sequence[Question], state: State) -> Any:
+        """Rows of sums, and of what they do not hold, of everything that each question asks for."""
+        written = _written(
+            _MOVED,
+            state,
+            *(column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text), column("status", Text)),
+            *(column("under_review", Boolean), column("currency", Text), column("count", BigInteger), column("amount", Numeric)),
+        )
+        parts = [part for number, question in enumerate(questions) for part in _parts(number, question, state, written)]
+        return union_all(*parts).subquery()
+
+    def calls(self, question: Question) -> Sequence[tuple[Any, ...]]:
+        """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
+
+        def ask(state: State) -> Sequence[tuple[Any, ...]]:
+            written = _written(
+                _ANSWERED,
+                state,
+                *(column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text)),
+                *(column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger)),
+            )
+            one = union_all(*_call_parts(question, state, written)).subquery()
+            groups = [tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket)]
+            step: Any = one.c.step
+            level: Any = func.grouping(one.c.biller_type, one.c.step)
+            if question.grain is None:
+                # One step for all, which nobody groups by: as if it were left out of each group.
+                step, level = step_of(None, None, None), 2 * func.grouping(one.c.biller_type) + 1
+            else:
+                groups.append(tuple_(one.c.step, one.c.bucket))
+            sums = (func.sum(one.c.count).label("count"), func.sum(one.c.total_ms).label("total_ms"))
+            heap = select(level.label("level"), one.c.biller_type, step.label("step"), one.c.bucket, *sums).group_by(func.grouping_sets(*groups)).subquery()
+            apart = (heap.c.level, heap.c.biller_type, heap.c.step)
+            up_to = func.sum(heap.c.count).over(partition_by=apart, order_by=heap.c.bucket)
+            whole, total = (func.sum(value).over(partition_by=apart) for value in (heap.c.count, heap.c.total_ms))
+            ranked = select(*apart, heap.c.bucket, up_to.label("up_to"), whole.label("calls"), total.label("total_ms")).subquery()
+            ranks = [rounded((ranked.c.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
+            buckets = [func.min(ranked.c.bucket).filter(ranked.c.up_to > rank) for rank in ranks]
+            calls, milliseconds = (cast(func.max(value), BigInteger) for value in (ranked.c.calls, ranked.c.total_ms))
+            query = select(ranked.c.level, ranked.c.biller_type, ranked.c.step, calls, milliseconds, *buckets)
+            query = query.group_by(ranked.c.level, ranked.c.biller_type, ranked.c.step).having(func.max(ranked.c.calls) > 0)
+            return [tuple(row) for row in self._session.execute(query)]
+
+        return self._steadily(ask)
+
+    def reasons(self, wanted: TransactionFilter) -> Sequence[tuple[Any, ...]]:
+        """Biller, code (none: nothing was said), one of the sentences, count: of payments that failed, the most frequent first."""
+
+        def ask(state: State) -> Sequence[tuple[Any, ...]]:
+            types = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
+            late = _written(_FAILED, state, *types, column("code", Text), column("count", BigInteger), column("message", Text))
+            one = union_all(*_reason_parts(wanted, state, late)).subquery()
+            code = case((one.c.code != NO_REASON, one.c.code)).label("reason")
+            count = cast(func.sum(one.c.count), BigInteger)
+            query = select(one.c.biller_type, code, func.min(one.c.message), count).group_by(text("1, 2")).having(func.sum(one.c.count) != 0)
+            return [tuple(row) for row in self._session.execute(query.order_by(count.desc(), one.c.biller_type, text("2")))]
+
+        return self._steadily(ask)
+
+
+def business_zone() -> ZoneInfo:
+    """Whose days are added up."""
+    return ZoneInfo(settings().billers_timezone)
+
+
+def _written(sql: str, state: State, *columns: Any) -> Any:
+    """What was written since the sums were added up, read once for all that ask."""
+    known = {name: value for name, value in state.written().items() if f":{name}" in sql}
+    values = (bindparam(name, value, BigInteger() if isinstance(value, int) else Text()) for name, value in known.items())
+    return text(sql).bindparams(*values).columns(*columns).cte("written")
+
+
+def _fits(wanted: TransactionFilter, of: Any, *, status: bool = True) -> list[ColumnElement[bool]]:
+    """What a filter says of everything that is added up by, time apart."""
+    found: list[ColumnElement[bool]] = []
+    if wanted.billers:
+        found.append(of.biller_type.in_(list(wanted.billers)))
+    if wanted.types:
+        found.append(of.transaction_type.in_(list(wanted.types)))
+    if status and wanted.statuses:
+        found.append(of.status.in_(list(wanted.statuses)))
+    if status and wanted.in_doubt:
+        found += [of.status == Status.PROCESSING.value, of.transaction_type.in_(MONEY)]
+    if status and wanted.under_review is not None:
+        found.append(of.under_review.is_(wanted.under_review))
+    return found
+
+
+def _cut(question: Question, state: State) -> Cut:
+    span = Span(question.wanted.since, question.wanted.until)
+    if not state.may_be_read or question.grain is Grain.QUARTER:
+        return Cut(None, [], [span], [])
+    if question.grain is None:
+        return cut(span, state.zone, by_hours=True)
+    zone = question.zone or UTC_ZONE
+    by_days = question.grain is not Grain.HOUR and zone.key == state.zone.key
+    return cut(span, zone if by_days else None, by_hours=has_whole_hours(zone))
+
+
+def _day_span(table: Any, days: tuple[date | None, date | None]) -> list[ColumnElement[bool]]:
+    first, end = days
+    return [*([table.day >= first] if first else []), *([table.day < end] if end else [])]
+
+
+def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
+    """The first moment of the step a day lies in: as `date_trunc` of any moment of that day."""
+    if question.grain is None or question.zone is None:
+        return step_of(None, None, None)
+    return func.timezone(question.zone.key, func.date_trunc(question.grain.value, cast(day, DateTime(timezone=False))))
+
+
+def _parts(number: int, question: Question, state: State, written: Any) -> list[Select[Any]]:
+    wanted, parts = question.wanted, []
+
+    def part(of: Any, step: Any, count: Any, amount: Any, *where: ColumnElement[bool]) -> None:
+        columns = (of.biller_type, of.transaction_type, of.status, of.currency, step.label("step"), count.label("count"), amount.label("amount"))
+        parts.append(select(literal(number, Integer).label("number"), *columns).where(*where))
+
+    pieces = _cut(question, state)
+    if pieces.days:
+        of: Any = RollupDay
+        part(of, _day_step(question, of.day), of.count, of.amount, *_day_span(of, pieces.days), *_fits(wanted, of))
+    for span in pieces.hours:
+        of = RollupHour
+        part(of, step_of(question.grain, of.hour, question.zone), of.count, of.amount, span.holds(of.hour), *_fits(wanted, of))
+    if pieces.summed:
+        of = written.c
+        late = or_(*(span.holds(of.created_at) for span in pieces.summed))
+        part(of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount, late, *_fits(wanted, of))
+    for span in pieces.rows:
+        one, count = Transaction, literal_column("1::bigint", BigInteger)
+        where = replace(wanted, since=span.since, until=span.until).conditions()
+        part(one, step_of(question.grain, one.created_at, question.zone), count, func.coalesce(one.amount, 0), *where)
+    return parts
+
+
+def _call_parts(question: Question, state: State, written: Any) -> list[Select[Any]]:
+    wanted, parts = question.wanted, []
+
+    def part(of: Any, step: Any, sums: Sequence[Any], source: Any, *where: ColumnElement[bool]) -> None:
+        bucket, count, total = sums
+        columns = (of.biller_type, step.label("step"), bucket.label("bucket"), count.label("count"), total.label("total_ms"))
+        parts.append(select(*columns).select_from(source).where(*where))
+
+    pieces = _cut(question, state)
+    if pieces.days:
+        of: Any = RollupCallDay
+        sums = (of.bucket, of.count, of.total_ms)
+        part(of, _day_step(question, of.day), sums, of, *_day_span(of, pieces.days), *_fits(wanted, of, status=False))
+    for span in pieces.hours:
+        of = RollupCallHour
+        sums = (of.bucket, of.count, of.total_ms)
+        part(of, step_of(question.grain, of.hour, question.zone), sums, of, span.holds(of.hour), *_fits(wanted, of, status=False))
+    if pieces.summed:
+        of = written.c
+        late = or_(*(span.holds(of.created_at) for span in pieces.summed))
+        sums = (of.bucket, of.count, of.total_ms)
+        part(of, step_of(question.grain, of.created_at, question.zone), sums, written, late, *_fits(wanted, of, status=False))
+    for span in pieces.rows:
+        one = Transaction
+        joined = one.__table__.join(Answer.__table__, Answer.transaction_id == one.id).join(Attempt.__table__, Attempt.id == Answer.attempt_id)
+        where = [Attempt.verb.in_([verb.value for verb in PAYING_VERBS]), Answer.outcome != Outcome.NOT_SENT.value, Answer.duration_ms.is_not(None)]
+        if span.since:
+            # Neither is older than its transaction: months before it need not be read.
+            where += [Answer.at >= span.since, Attempt.at >= span.since]
+        where += replace(wanted, since=span.since, until=span.until).conditions()
+        bucket = literal_column(_bucket("answers.duration_ms"), SmallInteger)
+        sums = (bucket, literal_column("1::bigint", BigInteger), cast(Answer.duration_ms, BigInteger))
+        part(one, step_of(question.grain, one.created_at, question.zone), sums, joined, *where)
+    return parts
+
+
+def _reason_parts(wanted: TransactionFilter, state: State, written: Any) -> list[Any]:
+    span = Span(wanted.since, wanted.until)
+    pieces = cut(span, state.zone, by_hours=False) if state.may_be_read else Cut(None, [], [span], [])
+    parts: list[Any] = []
+    if pieces.days:
+        of: Any = RollupReason
+        where = [*_day_span(of, pieces.days), *_fits(wanted, of, status=False)]
+        parts.append(select(of.biller_type, of.code, of.count, of.message).where(*where))
+        of = written.c
+        late = or_(*(inner.holds(of.created_at) for inner in pieces.summed))
+        parts.append(select(of.biller_type, of.code, of.count, of.message).where(late, *_fits(wanted, of, status=False)))
+    for rest in pieces.rows:
+        one = Transaction
+        where = replace(wanted, since=rest.since, until=rest.until).conditions()
+        code, count = func.coalesce(one.error_code, NO_REASON).label("code"), literal_column("1::bigint", BigInteger).label("count")
+        failed = (one.status == Status.FAILED.value, one.transaction_type.in_(MONEY))
+        parts.append(select(one.biller_type, code, count, one.error_message.label("message")).where(*where, *failed))
+    return parts
