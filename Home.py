@@ -70,6 +70,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     # Here rather than at the first visit. A component that streamlit-authenticator brings asks at its import in whose run it is: in nobody's.
     context_log = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
     context_log.setLevel(logging.ERROR)
+    importlib.import_module("core.ui.live")
     importlib.import_module("core.ui.shell")
     importlib.import_module("core.ui.sign_in")
     context_log.setLevel(logging.WARNING)
@@ -80,7 +81,8 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     CACHE.start()
-    yield
+    async with stream.listening():
+        yield
     CACHE.stop()
 
 
@@ -90,6 +92,7 @@ if __name__ == "__main__":
 else:
     # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
     from core import logs
+    from core.api import stream
     from core.api.routes import ROUTES, middleware
     from core.services.biller_cache import CACHE
     from core.settings import settings

@@ -140,6 +140,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        live.HERALD.on = True
         # Before the first claim: nothing may leave by a database that does not remember what left before.
         await self._insist(gate.watch)
         await self._insist(lambda: workers.sign_on(self.id, self.name))
@@ -149,6 +150,7 @@ class Worker:
             asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(SWEEP_SECONDS, bulk.carry_on)),
             asyncio.create_task(self._every(SWEEP_SECONDS, workers.seal)),
+            asyncio.create_task(self._every(live.PACE_SECONDS, live.HERALD.say)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(SWEEP_SECONDS, rollups.fold)),
             asyncio.create_task(self._every(live.PACE_SECONDS, live.HERALD.say)),
@@ -172,6 +174,9 @@ class Worker:
         concluding.cancel()
         with suppress(NotDurable):
             await self._in_thread(gate.watch)
+        with suppress(Unavailable):
+            await self._in_thread(live.HERALD.say)
+        live.HERALD.on = False
         await self._in_thread(lambda: workers.sign_off(self.id))
         log.info("worker.stopped", worker=self.name)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from core.api import export, health, receipts, reports, session
+from core.api import export, health, receipts, reports, session, stream
 from core.api.assets import Assets
 from core.api.hardening import Hardening
 from core.settings import settings
@@ -20,6 +20,7 @@ ROUTES = [
     Route("/my-day.pdf", receipts.day_sheet),
     Route("/reports/kept/{report_id}.{format}", reports.kept),
     Route("/reports/{kind}/{period}.{format}", reports.of_period),
+    Route("/live/events", stream.events),
     Route("/session/enter", session.enter),
     Route("/session/leave", session.left),
     Route("/session/leave", session.leave, methods=["POST"]),

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.access import SYSTEM, Actor
 from core.errors import NotLegalNow
 from core.models import Event, Transaction
+from core.services import live
 from core.states import Stage, TransactionType, is_legal, status_of
 
 
@@ -108,6 +109,7 @@ def tell_created(session: Session, transaction_id: uuid.UUID, actor: Actor, reas
         )
     )
     session.flush()
+    live.tell(session)
 
 
 def move_many(session: Session, moves: Sequence[Move]) -> Mapping[uuid.UUID, Stand]:
@@ -119,6 +121,8 @@ def move_many(session: Session, moves: Sequence[Move]) -> Mapping[uuid.UUID, Sta
             raise NotLegalNow(f"A payment cannot go from {move.stand.stage} to {move.to}.")
     rows = session.execute(MOVE, {"moves": orjson.dumps([_as_row(move) for move in moves]).decode()})
     versions = {transaction_id: (version, epoch) for transaction_id, version, epoch in rows}
+    if versions:
+        live.tell(session)
     return {move.stand.id: Stand(move.stand.id, move.stand.transaction_type, move.to, *versions[move.stand.id]) for move in moves if move.stand.id in versions}
 
 

@@ -125,15 +125,17 @@ def guarded(permission: str, *, touch: bool = True) -> Callable[[Callable[Concat
 
 
 def guarded_fragment(
-    permission: str, run_every: str | float | None = None, **options: Any
+    permission: str, run_every: str | float | None = None, *, touch: bool | None = None, **options: Any
 ) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[P, R | None]]:
     """`st.fragment` that asks who is there at each of its runs, and hands that Actor to the function first.
 
-    A fragment that runs by itself does not count as somebody being at work, or an unattended till would never be signed out.
+    A fragment that runs by itself (`run_every`, or `touch=False` where something else has it run) does not count as somebody being at work, or an
+    unattended till would never be signed out.
     """
 
     def decorate(function: Callable[Concatenate[Actor, P], R]) -> Callable[P, R | None]:
-        made: Callable[P, R | None] = st.fragment(run_every=run_every, **options)(guarded(permission, touch=run_every is None)(function))
+        at_work = run_every is None if touch is None else touch
+        made: Callable[P, R | None] = st.fragment(run_every=run_every, **options)(guarded(permission, touch=at_work)(function))
         return made
 
     return decorate

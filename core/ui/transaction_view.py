@@ -13,13 +13,15 @@ from core.services import payments, transactions
 from core.services.payments import ASKABLE
 from core.states import AT_REST, Stage, TransactionType
 from core.ui import approvals_steps, receipt_view, transaction_acts, transaction_facts, transaction_legs, transaction_messages
+from core.ui.live import followed
 from core.ui.pieces import code, complain, show_facts, show_telling
 from core.ui.session import guarded, guarded_dialog, guarded_fragment
 from core.ui.tellings import tell
 from core.ui.transaction_place import PEEK, elsewhere
 from core.ui.words import TYPE_LABELS, ago, as_of, look, moment_text, plain
 
-LOOK_EVERY_SECONDS = 2
+# Whoever opened one that is not settled waits for its end.
+FOLLOWED = followed("transactions:read", poll_seconds=2, gap_seconds=0.5)
 
 # How often one was looked at beside the list: a grid of another key is a grid without a selection.
 PEEKS = "peeks"
@@ -41,7 +43,7 @@ def show(actor: Actor, asked: str) -> None:
     else:
         _check_on_opening(actor, transaction)
         open_still = Stage(transaction.stage) not in AT_REST
-        guarded_fragment("transactions:read", run_every=LOOK_EVERY_SECONDS if open_still else None)(_story)(transaction.id, open_still)
+        (FOLLOWED if open_still else guarded_fragment("transactions:read"))(_story)(transaction.id, open_still)
 
 
 def _found(actor: Actor, asked: str) -> Transaction:
@@ -96,7 +98,7 @@ def drawer(actor: Actor, reference: str) -> None:
 
 def _drawer(actor: Actor, transaction_id: uuid.UUID) -> None:
     open_still = Stage(transactions.find(actor, transaction_id).stage) not in AT_REST
-    guarded_fragment("transactions:read", run_every=LOOK_EVERY_SECONDS if open_still else None)(_short)(transaction_id, open_still)
+    (FOLLOWED if open_still else guarded_fragment("transactions:read"))(_short)(transaction_id, open_still)
 
 
 def _short(actor: Actor, transaction_id: uuid.UUID, open_still: bool) -> None:

@@ -17,13 +17,15 @@ from core.services.drafts import DebitRefused, DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
 from core.states import AT_REST, Stage
 from core.ui import lookup_card, receipt_view, transaction_acts, wizard_debit
+from core.ui.live import followed
 from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
 from core.ui.tellings import lost_on_the_way, of_the_bank, tell
 from core.ui.wizard_draft import back
 from core.ui.words import ago, as_of, date_text, look, plain
 
-LOOK_EVERY_SECONDS = 1
+# Somebody stands at the counter and waits for this answer.
+AWAITED = followed("transactions:pay", poll_seconds=1, gap_seconds=0.5)
 
 # ---- 3 Review
 
@@ -183,7 +185,7 @@ def result_step(actor: Actor, draft: DraftView) -> None:
         return
     paid = transactions.find(actor, draft.transaction_id)
     open_still = Stage(paid.stage) not in AT_REST
-    guarded_fragment("transactions:pay", run_every=LOOK_EVERY_SECONDS if open_still else None)(_result)(paid.id, open_still)
+    (AWAITED if open_still else guarded_fragment("transactions:pay"))(_result)(paid.id, open_still)
     if not open_still:
         receipt_view.offer(actor, paid)
     with st.container(horizontal=True):
