@@ -95,7 +95,10 @@ def migrate() -> None:
 @app.command()
 def seed(
     demo: Annotated[
-        int, typer.Option(min=0, metavar="N", help="In sandbox mode: N demonstration transactions over the last 90 days, unless some are there.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="In sandbox mode: N demonstration transactions over the last 365 days, up to ten million, unless some are there."
+        ),
     ] = 0,
     more: Annotated[bool, typer.Option("--more", help="Load them beside those that are there.")] = False,
 ) -> None:
@@ -107,7 +110,7 @@ def seed(
         for line in load():
             typer.echo(line)
         if demo:
-            for line in load_demo(demo, more=more):
+            for line in load_demo(demo, more=more, tell=typer.echo):
                 typer.echo(line)
 
 

@@ -1,1 +1,1 @@
-"""The demonstration: ninety days of business that never was."""
+"""The demonstration: a year of business that never was."""

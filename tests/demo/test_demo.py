@@ -3,9 +3,12 @@
 import tomllib
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import sqrt
 from random import Random
+from statistics import stdev
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -19,7 +22,7 @@ from core.sandbox.accounts import read
 from core.sandbox.tnm_bundles import BUNDLES
 from core.services import audit, billers, demo, payments, receipts, tokens
 from core.services.demo import endings, world
-from core.services.demo.days import moments
+from core.services.demo.days import weeks
 from core.services.errands import terms_of
 from core.settings import CHECKOUT
 from core.states import MONEY_TYPES, Stage, Status, TransactionType, is_legal, status_of
@@ -37,16 +40,16 @@ def actor_of(sandbox: Sandbox, username: str) -> Actor:
 
 def test_exactly_as_many_transactions_as_were_asked_for_each_marked(loaded: Sandbox) -> None:
     assert loaded.rows("SELECT demo, count(*) FROM transactions GROUP BY demo") == [(True, COUNT)]
-    assert loaded.said[0].startswith("Demonstration data: 4,000 transactions over 90 days")
+    assert loaded.said[0].startswith("Demonstration data: 4,000 transactions over 365 days")
 
 
-def test_everything_lies_within_ninety_days_and_has_ended_by_now(loaded: Sandbox) -> None:
+def test_everything_lies_within_a_year_and_has_ended_by_now(loaded: Sandbox) -> None:
     first, last, ended = loaded.rows("SELECT min(created_at), max(created_at), max(updated_at) FROM transactions")[0]
     now = loaded.one("SELECT now()")
-    assert now - timedelta(days=90, minutes=2) < first < now - timedelta(days=88)
+    assert now - timedelta(days=365, minutes=2) < first < now - timedelta(days=361)
     assert now - timedelta(days=4) < last <= ended < now
     for table in ("events", "attempts", "answers"):
-        assert now - timedelta(days=90, minutes=2) < loaded.one(f"SELECT min(at) FROM {table}")
+        assert now - timedelta(days=365, minutes=2) < loaded.one(f"SELECT min(at) FROM {table}")
         assert loaded.one(f"SELECT max(at) FROM {table}") < now
 
 
@@ -89,17 +92,30 @@ def test_few_accounts_pay_often_and_many_seldom(loaded: Sandbox) -> None:
     assert often.count(1) > len(often) // 6
 
 
+def a_year(count: int) -> Sequence[datetime]:
+    zone, random = ZoneInfo("Africa/Blantyre"), Random(1)
+    found = [moment for week in weeks(random, count, datetime(2026, 3, 1, tzinfo=UTC), zone) for moment in week.moments(random, week.rows)]
+    assert len(found) == count
+    assert found == sorted(found)
+    return [moment.astimezone(zone) for moment in found]
+
+
 def test_people_pay_in_office_hours_less_on_saturdays_and_more_after_payday() -> None:
-    zone = ZoneInfo("Africa/Blantyre")
-    drawn = [moment.astimezone(zone) for moment in moments(Random(1), 20_000, datetime(2026, 3, 1, tzinfo=UTC), zone)]
+    drawn = a_year(50_000)
     by_day = Counter(moment.date() for moment in drawn)
-    mean = {day: sum(count for date, count in by_day.items() if date.weekday() == day) / 13 for day in range(7)}
+    mean = {day: sum(count for date, count in by_day.items() if date.weekday() == day) / 52 for day in range(7)}
     assert mean[5] < 0.6 * mean[2]
     assert mean[6] < 0.3 * mean[5]
     assert sum(8 <= moment.hour < 17 for moment in drawn) > 0.75 * len(drawn)
     wednesdays = [count for date, count in by_day.items() if date.weekday() == 2]
     paydays = [count for date, count in by_day.items() if date.weekday() == 2 and (date.day >= 26 or date.day <= 2)]
     assert sum(paydays) / len(paydays) > 1.2 * sum(wednesdays) / len(wednesdays)
+
+
+def test_no_two_ordinary_tuesdays_are_alike_however_many_come() -> None:
+    tuesdays = [count for date, count in Counter(moment.date() for moment in a_year(1_000_000)).items() if date.weekday() == 1 and 5 < date.day < 24]
+    chance = sqrt(sum(tuesdays) / len(tuesdays))
+    assert stdev(tuesdays) > 3 * chance
 
 
 def test_answers_take_what_answers_take(loaded: Sandbox) -> None:

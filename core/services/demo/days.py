@@ -1,11 +1,13 @@
-"""When people pay: in office hours, less on Saturdays, more when wages are paid."""
+"""When people pay: in office hours, less on Saturdays, more when wages are paid, and on no two Tuesdays the same number of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from random import Random
 from zoneinfo import ZoneInfo
 
-DAYS = 90
+DAYS = 365
 
 # Weights, of no unit: an hour of the day, a day of the week (Monday first). Nights and Sundays are the few who pay by themselves.
 # fmt: off
@@ -20,18 +22,42 @@ WEEKDAYS = (1.10, 1.00, 0.95, 1.00, 1.15, 0.45, 0.12)
 PAYDAY, DAYS_AFTER = 26, 2
 PAYDAY_RUSH = 1.6
 
-# Over the whole time a tenth more people come to pay here.
-GROWTH = 0.1
+# Over the whole year a fifth more people come to pay here.
+GROWTH = 0.2
+
+# One day has rain and another a market: without it, ten million rows would draw the table above and nothing else.
+MOOD = 0.08
 
 HOUR = timedelta(hours=1)
 
 
-def moments(random: Random, count: int, now: datetime, zone: ZoneInfo) -> Sequence[datetime]:
-    """`count` moments within the last 90 days, in order. The first hour is left free, for what comes before a payment."""
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Hours of one week, how busy each of them is, and how many transactions fall into all of them. Weeks fit in memory; a year of ten million does not."""
+
+    rows: int
+    hours: Sequence[datetime]
+    weights: Sequence[float]
+
+    def moments(self, random: Random, count: int) -> Sequence[datetime]:
+        """`count` moments within it, in order."""
+        return sorted(hour + HOUR * random.random() for hour in random.choices(self.hours, self.weights, k=count))
+
+
+def weeks(random: Random, count: int, now: datetime, zone: ZoneInfo) -> Iterator[Week]:
+    """The weeks of the last year in order, with `count` transactions in all. The first hour is left free, for what comes before a payment."""
     first, hours = now - timedelta(days=DAYS) + HOUR, DAYS * 24 - 1
-    weights = [_weight((first + HOUR * (hour + 0.5)).astimezone(zone)) * (1 + GROWTH * hour / hours) for hour in range(hours)]
-    chosen = random.choices(range(hours), weights, k=count)
-    return sorted(first + HOUR * (hour + random.random()) for hour in chosen)
+    starts = [first + HOUR * hour for hour in range(hours)]
+    local = [(start + HOUR / 2).astimezone(zone) for start in starts]
+    moods = {day: random.lognormvariate(0, MOOD) for day in dict.fromkeys(moment.date() for moment in local)}
+    weights = [_weight(moment) * moods[moment.date()] * (1 + GROWTH * hour / hours) for hour, moment in enumerate(local)]
+    total, passed, given = sum(weights), 0.0, 0
+    for _, numbers in groupby(range(hours), key=lambda hour: local[hour].isocalendar()[:2]):
+        week = list(numbers)
+        passed += sum(weights[hour] for hour in week)
+        due = count if week[-1] == hours - 1 else round(count * passed / total)
+        yield Week(due - given, [starts[hour] for hour in week], [weights[hour] for hour in week])
+        given = due
 
 
 def _weight(local: datetime) -> float:

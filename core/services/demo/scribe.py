@@ -1,18 +1,18 @@
-"""Writes a story down as the rows that the console itself would have left, had it happened."""
+"""Writes a story down as the rows that the console itself would have left, had it happened; of most in a large demonstration, the first row only."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from core.access import SYSTEM
 from core.ids import CROCKFORD, REFERENCE_LENGTH
-from core.repositories.demo import AnswerRow, AttemptRow, EventRow, LegRow, Row, TokenRow, TransactionRow
+from core.repositories.demo import AnswerRow, AttemptRow, EventRow, LegRow, Row, TokenRow, TransactionRow, mould_of
 from core.security.vault import Ring, seal_secret
 from core.services import tokens
 from core.services.demo import endings, world
@@ -20,7 +20,7 @@ from core.services.demo.endings import Step
 from core.services.demo.stories import Call, Person, Tale
 from core.services.errands import VERBS
 from core.services.policy import Reason
-from core.states import LegKind, Stage, Topology, TransactionType
+from core.states import MONEY_TYPES, LegKind, Stage, Topology, TransactionType
 from core.wire.contract import Flow, Outcome, Verb
 
 WORKER = "demonstration"
@@ -28,25 +28,154 @@ WORKER = "demonstration"
 # STS: 66 bits as 20 digits.
 TOKENS, TOKEN_DIGITS = 2**66, 20
 
+# A reference of the demonstration begins with its moment, in milliseconds: references drawn at random would each go to a place of its own
+# in a unique index of millions, and that would be most of the work of a large load. So many bits are left to chance.
+CHANCE_BITS = 35
+PAIRS = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
+BITS_OF_A_PAIR = tuple(range(REFERENCE_LENGTH * 5 - 10, -1, -10))
+
+
+class Own(NamedTuple):
+    """What of a transaction's row is its own: those columns of `TransactionRow`, in their order. All others it has in common with thousands."""
+
+    id: str
+    our_transaction_id: str
+    account_number: str
+    amount: str | None
+    bundle_id: str | None
+    invoice_number: str | None
+    meter_number: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    customer_account_name: str | None
+    external_transaction_id: str | None
+    metadata: str | None
+    processed_at: datetime | None
+    completed_at: datetime
+    updated_at: datetime
+
 
 @dataclass(frozen=True)
 class Scribe:
-    """`ring` seals the tokens that were sold. All that is drawn here comes from `random`, so that the same stories get the same names."""
+    """`ring` seals the tokens that were sold. All that is drawn here comes from `random`, so that the same stories get the same names.
+
+    One story `in_so_many` is written down whole; of the others there is the transaction alone, as it stands in lists, figures and files.
+    `payloads`: of so many answers what was said is kept, word by word.
+    """
 
     random: Random
     managers: Sequence[Person]
     ring: Ring
+    in_so_many: int
+    payloads: float
+    # Rows without what is their own, by what they have in common.
+    _moulds: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+    def is_told_whole(self) -> bool:
+        """Whether the next story is. Drawn, so that no biller and no hour has more of them than another."""
+        return self.random.randrange(self.in_so_many) == 0
 
     def rows(self, tale: Tale) -> Iterator[Row]:
+        """The transaction and everything that is told of it."""
         return _Page(self, tale).rows()
+
+    def line(self, tale: Tale) -> str:
+        """The transaction alone, as COPY reads it. Of ten million rows all but their own columns is found ready."""
+        scene, refusal = tale.scene, tale.refusal
+        alike = (scene.market.snapshot.biller_type, tale.kind, tale.ending, scene.account_type and scene.account_type.code, refusal, scene.person.name)
+        mould = self._moulds.get(alike)
+        if mould is None:
+            mould = self._moulds[alike] = mould_of(_row(tale, self.own(tale)), Own._fields)
+        return mould % tuple([r"\N" if value is None else value if type(value) is str else str(value) for value in self.own(tale)])
+
+    def own(self, tale: Tale, *, sells_token: bool = False) -> Own:
+        """`sells_token`: one is sealed beside the row; only then the row says so."""
+        scene, kind, ending, at = tale.scene, tale.kind, tale.ending, tale.at
+        market, customer, price = scene.market, scene.customer, scene.price
+        snapshot, trade = market.snapshot, market.trade
+        moves_money, succeeded = kind in MONEY_TYPES, ending.stage is Stage.COMPLETED
+        begun, reference = tale.begun, self.new_reference(tale.begun)
+        invoice, external = None, None
+        if market.flow is Flow.INVOICE:
+            # Beginning with what no invoice of the sandbox begins with: one living payment an invoice is a rule of the database.
+            invoice = f"{trade.mark}-D{reference[1:]}"
+        if moves_money and ending.is_with_the_biller:
+            external = f"{trade.mark}-{begun.year % 100:02}{begun.month:02}-{int(self.random.random() * 10**7):07}"
+        ended = at(tale.steps[-1])
+        last = len(tale.steps) - 1
+        return Own(
+            self.new_id(begun),
+            reference,
+            customer.number,
+            _kwacha(price.tambala) if moves_money else None,
+            price.bundle if kind is TransactionType.CONFIRM_BUNDLE else None,
+            invoice if kind is TransactionType.CONFIRM_INVOICE else None,
+            snapshot.meter_number(customer.number, scene.account_type),
+            begun,
+            at(snapshot.expires_after_minutes * 60) if moves_money else None,
+            customer.name if trade.tells_name and (moves_money or succeeded) else None,
+            external,
+            _told(tale, invoice, sells_token) if succeeded else None,
+            None if ending.processed_with is None else at(tale.steps[ending.processed_with]),
+            ended if ending.completed_with == last else at(tale.steps[ending.completed_with]),
+            ended,
+        )
 
     def new_id(self, at: datetime) -> str:
         """A UUIDv7 of its moment, as `core.ids` mints them, but drawn from the seed."""
         drawn = self.random.getrandbits(74)
         return f"{int(at.timestamp() * 1000):012x}7{drawn >> 62:03x}{0b10 << 62 | drawn & (1 << 62) - 1:016x}"
 
-    def new_reference(self) -> str:
-        return "".join(self.random.choices(CROCKFORD, k=REFERENCE_LENGTH))
+    def new_reference(self, at: datetime) -> str:
+        number = int(at.timestamp() * 1000) << CHANCE_BITS | self.random.getrandbits(CHANCE_BITS)
+        return "".join([PAIRS[number >> bits & 1023] for bits in BITS_OF_A_PAIR])
+
+
+def _row(tale: Tale, own: Own) -> TransactionRow:
+    """The whole row. What is not `own` follows from what `Scribe.line` calls alike."""
+    snapshot, ending, moves_money = tale.scene.market.snapshot, tale.ending, tale.kind in MONEY_TYPES
+    code, message = ("expired", ending.steps[-1].reason) if ending is endings.EXPIRED else tale.refusal or (None, None)
+    return TransactionRow(
+        **own._asdict(),
+        biller_config_id=tale.scene.market.config_id,
+        config_version=tale.scene.market.version,
+        biller_type=snapshot.biller_type,
+        biller_name=snapshot.biller_name,
+        transaction_type=str(tale.kind),
+        # Over the counter: core banking has no part in it, whatever is configured.
+        topology=str(Topology.NONE) if moves_money else None,
+        account_type=tale.scene.account_type.code if tale.scene.account_type else None,
+        currency=snapshot.default_currency,
+        initiated_by=tale.scene.person.id,
+        demo=True,
+        stage=str(ending.stage),
+        status=str(ending.status),
+        version=len(ending.steps) + 1,
+        lease_epoch=len(tale.calls),
+        api_endpoint=snapshot.base_url if tale.calls else None,
+        error_code=code,
+        error_message=message and message.format(biller=snapshot.biller_name),
+    )
+
+
+def _told(tale: Tale, invoice: str | None, has_token: bool) -> str | None:
+    """What the biller said beyond yes, as the pages show it."""
+    market, customer, price = tale.scene.market, tale.scene.customer, tale.scene.price
+    currency = market.snapshot.default_currency
+    match tale.kind:
+        case TransactionType.ACCOUNT_DETAILS:
+            owed = {"balance": _kwacha(customer.owed), "balance_currency": currency} if market.flow is Flow.PLAIN else {}
+            told: dict[str, Any] = {"name": customer.name, "state": "ACTIVE", **owed}
+        case TransactionType.GET_INVOICE:
+            due = {"amount_due": _kwacha(price.tambala), "amount_currency": currency}
+            told = {"name": customer.name, "state": "OPEN", "invoice_number": invoice, **due}
+        case _ if market.trade.sells_token and tale.kind in MONEY_TYPES:
+            charges = price.tambala * world.CHARGES_PERCENT // 100
+            units = Decimal(price.tambala - charges) / world.TAMBALA_OF_UNIT
+            told = {"units": f"{units:.2f}", "charges": _kwacha(charges), **({"has_token": True} if has_token else {})}
+        case _:
+            return None
+    return orjson.dumps(told).decode()
 
 
 class _Page:
@@ -56,15 +185,13 @@ class _Page:
         self.scribe, self.random, self.tale, self.ending = scribe, scribe.random, tale, tale.ending
         self.scene, self.market, self.trade, self.snapshot = tale.scene, tale.scene.market, tale.scene.market.trade, tale.scene.market.snapshot
         self.moves_money = tale.kind.moves_money
-        self.succeeded = tale.ending.stage is Stage.COMPLETED
-        self.sells_token = self.moves_money and self.succeeded and self.trade.sells_token
-        self.id, self.reference = scribe.new_id(tale.begun), scribe.new_reference()
+        self.sells_token = self.moves_money and tale.ending.stage is Stage.COMPLETED and self.trade.sells_token
+        self.own = scribe.own(tale, sells_token=self.sells_token)
+        self.id, self.reference, self.external = self.own.id, self.own.our_transaction_id, self.own.external_transaction_id
         self.attempts = [scribe.new_id(tale.at(call.sent)) for call in tale.calls]
-        has_it = self.moves_money and tale.ending.is_with_the_biller
-        self.external = f"{self.trade.mark}-{tale.begun:%y%m}-{self.random.randrange(10**7):07}" if has_it else None
 
     def rows(self) -> Iterator[Row]:
-        yield self._transaction()
+        yield _row(self.tale, self.own)
         if self.moves_money:
             yield from self._legs()
         for number, (attempt, call) in enumerate(zip(self.attempts, self.tale.calls, strict=True), start=1):
@@ -78,78 +205,7 @@ class _Page:
 
     @cached_property
     def reversal_reference(self) -> str:
-        return self.scribe.new_reference()
-
-    @cached_property
-    def invoice_number(self) -> str:
-        """Beginning with what no invoice of the sandbox begins with: one living payment an invoice is a rule of the database."""
-        return f"{self.trade.mark}-D{self.reference[:10]}"
-
-    def _transaction(self) -> TransactionRow:
-        tale, snapshot, kind = self.tale, self.snapshot, self.scene.account_type
-        number, price = self.scene.customer.number, self.scene.price
-        code, message = self._complaint()
-        knows_name = self.trade.tells_name and (self.moves_money or self.succeeded)
-        return TransactionRow(
-            id=self.id,
-            biller_config_id=self.market.config_id,
-            config_version=self.market.version,
-            biller_type=snapshot.biller_type,
-            biller_name=snapshot.biller_name,
-            our_transaction_id=self.reference,
-            transaction_type=str(tale.kind),
-            # Over the counter: core banking has no part in it, whatever is configured.
-            topology=str(Topology.NONE) if self.moves_money else None,
-            account_number=number,
-            account_type=kind.code if kind else None,
-            amount=_kwacha(price.tambala) if self.moves_money else None,
-            currency=snapshot.default_currency,
-            bundle_id=price.bundle if tale.kind is TransactionType.CONFIRM_BUNDLE else None,
-            invoice_number=self.invoice_number if tale.kind is TransactionType.CONFIRM_INVOICE else None,
-            meter_number=snapshot.meter_number(number, kind),
-            initiated_by=self.scene.person.id,
-            created_at=tale.begun,
-            demo=True,
-            stage=str(self.ending.stage),
-            status=str(self.ending.status),
-            version=len(self.ending.steps) + 1,
-            lease_epoch=len(tale.calls),
-            expires_at=tale.at(snapshot.expires_after_minutes * 60) if self.moves_money else None,
-            customer_account_name=self.scene.customer.name if knows_name else None,
-            external_transaction_id=self.external,
-            api_endpoint=snapshot.base_url if tale.calls else None,
-            error_code=code,
-            error_message=message,
-            metadata=self._told(),
-            processed_at=None if self.ending.processed_with is None else tale.at(tale.steps[self.ending.processed_with]),
-            completed_at=tale.at(tale.steps[self.ending.completed_with]),
-            updated_at=tale.at(tale.steps[-1]),
-        )
-
-    def _complaint(self) -> tuple[str | None, str | None]:
-        if self.ending is endings.EXPIRED:
-            return "expired", self._words(self.ending.steps[-1])
-        return self.tale.refusal or (None, None)
-
-    def _told(self) -> str | None:
-        """What the biller said beyond yes, as the pages show it."""
-        if not self.succeeded:
-            return None
-        customer, price, currency = self.scene.customer, self.scene.price, self.snapshot.default_currency
-        match self.tale.kind:
-            case TransactionType.ACCOUNT_DETAILS:
-                owed = {"balance": str(_kwacha(customer.owed)), "balance_currency": currency} if self.market.flow is Flow.PLAIN else {}
-                told: dict[str, Any] = {"name": customer.name, "state": "ACTIVE", **owed}
-            case TransactionType.GET_INVOICE:
-                due = {"amount_due": str(_kwacha(price.tambala)), "amount_currency": currency}
-                told = {"name": customer.name, "state": "OPEN", "invoice_number": self.invoice_number, **due}
-            case _ if self.sells_token:
-                charges = price.tambala * world.CHARGES_PERCENT // 100
-                units = Decimal(price.tambala - charges) / world.TAMBALA_OF_UNIT
-                told = {"units": f"{units:.2f}", "charges": str(_kwacha(charges)), "has_token": True}
-            case _:
-                return None
-        return orjson.dumps(told).decode()
+        return self.scribe.new_reference(self.tale.begun)
 
     def _legs(self) -> Iterator[LegRow]:
         """The payment's, and the reversal's where there was one."""
@@ -190,7 +246,7 @@ class _Page:
         outcome, at = call.step.outcome, self.tale.at(call.answered)
         came = outcome is not Outcome.UNKNOWN
         code, message = self._said(outcome)
-        request, response = self._payloads(code, message) if self.random.random() < world.WITH_PAYLOAD else (None, None)
+        request, response = self._payloads(code, message) if self.random.random() < self.scribe.payloads else (None, None)
         return AnswerRow(
             id=self.scribe.new_id(at),
             at=at,
@@ -220,7 +276,7 @@ class _Page:
 
     def _payloads(self, code: str | None, message: str | None) -> tuple[str, str]:
         """A conversation as it is kept: readable, and nothing in it that opens a door."""
-        amount = str(_kwacha(self.scene.price.tambala)) if self.moves_money else None
+        amount = _kwacha(self.scene.price.tambala) if self.moves_money else None
         said = {"reference": self.reference, "account": self.scene.customer.number, "amount": amount}
         told = {"status": code or "ACTIVE", "message": message, "transactionId": self.external, "reference": self.reference}
         request = f"POST {self.snapshot.base_url}\ncontent-type: application/json\nauthorization: ***\n\n{_json(said)}"
@@ -247,8 +303,8 @@ class _Page:
         return step.reason.format(biller=self.snapshot.biller_name)
 
 
-def _kwacha(tambala: int) -> Decimal:
-    return Decimal(tambala).scaleb(-2)
+def _kwacha(tambala: int) -> str:
+    return f"{tambala // 100}.{tambala % 100:02}"
 
 
 def _dashed(hexadecimal: str) -> str:

@@ -3,16 +3,18 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from core.models.snapshot import AccountType, Snapshot
 from core.services.demo import endings, world
-from core.services.demo.days import moments
+from core.services.demo.days import weeks
 from core.services.demo.endings import Ending, Step
-from core.services.demo.world import Customer, Price, Said, Trade
+from core.services.demo.world import Crowd, Customer, Price, Said, Trade
 from core.states import TransactionType
 from core.wire.contract import Flow, Outcome, Verb, flow_of
 
@@ -50,7 +52,9 @@ class Market:
     snapshot: Snapshot
     verbs: frozenset[Verb]
     trade: Trade
-    customers: Sequence[Customer]
+    customers: Crowd
+    # How often whoever comes does so for the busiest account of all, beyond what Zipf's law gives it.
+    council: float = 0.0
 
     @cached_property
     def flow(self) -> Flow:
@@ -76,8 +80,7 @@ class Market:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """Somebody comes: to ask, to pay, or both. Known before it is known when."""
 
     market: Market
@@ -85,8 +88,7 @@ class Visit:
     pays: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """Who pays what to whom, and who serves them."""
 
     market: Market
@@ -96,8 +98,7 @@ class Scene:
     person: Person
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request and its answer within a story, in seconds since its beginning."""
 
     step: Step
@@ -105,8 +106,7 @@ class Call:
     answered: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tale:
+class Tale(NamedTuple):
     """One transaction. `steps` are seconds since it `begun`, one for each of the ending's."""
 
     scene: Scene
@@ -133,15 +133,16 @@ class Storyteller:
 
     def tell(self, count: int) -> Iterator[Tale]:
         """Exactly `count` of them, visit by visit in the order of time."""
-        visits = list(self._visits(count))
-        for visit, moment in zip(visits, moments(self.random, len(visits), self.now, self.zone), strict=True):
-            yield from self._tell_visit(visit, moment)
+        for week in weeks(self.random, count, self.now, self.zone):
+            visits = list(self._visits(week.rows))
+            for visit, moment in zip(visits, week.moments(self.random, len(visits)), strict=True):
+                yield from self._tell_visit(visit, moment)
 
     def _visits(self, count: int) -> Iterator[Visit]:
-        shares = [market.trade.share for market in self.markets]
+        shares = list(accumulate(market.trade.share for market in self.markets))
         left = count
         while left:
-            market = self.random.choices(self.markets, shares)[0]
+            market = self.random.choices(self.markets, cum_weights=shares)[0]
             pays = market.flow is not Flow.NONE
             asks = not pays or (left > 1 and self.random.random() < world.ASKS_FIRST)
             if asks and pays and self.random.random() < world.NOT_FOUND:
@@ -150,34 +151,45 @@ class Storyteller:
             yield Visit(market, asks, pays)
 
     def _tell_visit(self, visit: Visit, moment: datetime) -> Iterator[Tale]:
-        scene, is_bad = self._scene(visit.market), self._is_bad(visit.market, moment)
-        asked: list[tuple[TransactionType, Ending, Said]] = []
+        market, trade = visit.market, visit.market.trade
+        scene, is_bad = self._scene(market), self._is_bad(market, moment)
+        told, elapsed = [], 0.0
         if visit.asks:
-            asked.append((QUESTION_OF[visit.market.flow], self._answered(visit), scene.market.trade.unknown))
+            ending = self._answered(visit)
+            steps, calls = self._course(market, ending, is_bad)
+            told.append((0.0, QUESTION_OF[market.flow], ending, steps, calls, trade.unknown if ending.is_refused else None))
+            elapsed = steps[-1] + self.random.uniform(*LOOKS_AT_IT)
         if visit.pays:
-            asked.append((PAYMENT_OF[visit.market.flow], self._paid(visit.market, is_bad), self.random.choice(scene.market.trade.refusals)))
-        courses = [self._course(scene.market, ending, is_bad) for _, ending, _ in asked]
-        pause = self.random.uniform(*LOOKS_AT_IT)
-        starts = [0.0, courses[0][0][-1] + pause][: len(asked)]
+            ending = self._paid(market, is_bad)
+            steps, calls = self._course(market, ending, is_bad)
+            told.append((elapsed, PAYMENT_OF[market.flow], ending, steps, calls, self.random.choice(trade.refusals) if ending.is_refused else None))
         # Whatever ends, has ended by now.
-        begun = min(moment, self.now - timedelta(seconds=starts[-1] + courses[-1][0][-1]))
-        for (kind, ending, refusal), (steps, calls), start in zip(asked, courses, starts, strict=True):
-            yield Tale(scene, kind, ending, steps, calls, begun + timedelta(seconds=start), refusal if ending.is_refused else None)
+        begun = min(moment, self.now - timedelta(seconds=told[-1][0] + told[-1][3][-1]))
+        for start, kind, ending, steps, calls, refusal in told:
+            yield Tale(scene, kind, ending, steps, calls, begun + timedelta(seconds=start), refusal)
 
     def _scene(self, market: Market) -> Scene:
         random = self.random
-        customer = world.busy_one(random, market.customers)
-        person = random.choices(self.people, [one.share for one in self.people])[0]
+        is_council = market.council and random.random() < market.council
+        customer = market.customers.at(0) if is_council else world.busy_one(random, market.customers)
+        person = random.choices(self.people, cum_weights=self._shares)[0]
         return Scene(market, customer, random.choice(market.account_types), market.trade.price(random, customer), person)
 
+    @cached_property
+    def _shares(self) -> Sequence[float]:
+        return list(accumulate(one.share for one in self.people))
+
     def _is_bad(self, market: Market, moment: datetime) -> bool:
-        return any(biller == market.snapshot.biller_type and since <= moment < until for biller, since, until in self._bad_afternoons)
+        return any(since <= moment < until for since, until in self._bad_afternoons.get(market.snapshot.biller_type, ()))
 
     @cached_property
-    def _bad_afternoons(self) -> Sequence[tuple[str, datetime, datetime]]:
+    def _bad_afternoons(self) -> Mapping[str, Sequence[tuple[datetime, datetime]]]:
         midnight = self.now.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        days = [(bad, midnight - timedelta(days=bad.days_ago)) for bad in world.BAD_AFTERNOONS]
-        return [(bad.biller, day + timedelta(hours=bad.since), day + timedelta(hours=bad.until)) for bad, day in days]
+        found: dict[str, list[tuple[datetime, datetime]]] = {}
+        for bad in world.BAD_AFTERNOONS:
+            since, until = (midnight - timedelta(days=bad.days_ago) + timedelta(hours=hour) for hour in (bad.since, bad.until))
+            found.setdefault(bad.biller, []).append((since.astimezone(UTC), until.astimezone(UTC)))
+        return found
 
     def _answered(self, visit: Visit) -> Ending:
         found = visit.pays or (visit.market.flow is Flow.NONE and self.random.random() >= world.NOT_FOUND)

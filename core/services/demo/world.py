@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 
 # ---- Customers
@@ -29,6 +30,14 @@ FEWEST_ACCOUNTS = 40
 # Zipf's law, flattened at its top: the busiest account is a school that pays every day, not a tenth of the city.
 FLATTENED_BY = 25
 
+# In a large demonstration one account is a city council's: it pays for every tap, at one biller, so many times in the year and no more than a twentieth of all.
+COUNCIL_OF = "LWB_POSTPAID"
+COUNCIL_ROWS = 50_000
+COUNCIL_SHARE = 0.05
+
+# The busiest customers of a biller, who need not be made up again each time.
+KNOWN_BY_HEART = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class Customer:
@@ -45,22 +54,32 @@ def customer(number: str) -> Customer:
     return Customer(number, name, 500_000 + seed % 1_500_000)
 
 
-def customers(number: Callable[[int], str], payments: float, taken: Collection[str]) -> Sequence[Customer]:
-    """A biller's customers, the busiest first. Numbers that are `taken` are somebody else's."""
-    wanted = max(FEWEST_ACCOUNTS, round(payments / PAYMENTS_PER_ACCOUNT))
-    numbers: list[str] = []
-    rank = 0
-    while len(numbers) < wanted:
-        if (found := number(rank)) not in taken:
-            numbers.append(found)
-        rank += 1
-    return [customer(one) for one in numbers]
+class Crowd:
+    """A biller's customers, the busiest first. Each is made up when somebody asks for them: millions of them take no memory.
+
+    Numbers that are `taken` are somebody else's; whoever would have had one has another, beyond all others.
+    """
+
+    def __init__(self, number: Callable[[int], str], payments: float, taken: Collection[str]) -> None:
+        self._number, self._taken = number, taken
+        self._size = max(FEWEST_ACCOUNTS, round(payments / PAYMENTS_PER_ACCOUNT))
+        self.at = lru_cache(maxsize=KNOWN_BY_HEART)(self._at)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def _at(self, rank: int) -> Customer:
+        number = self._number(rank)
+        while number in self._taken:
+            rank += self._size
+            number = self._number(rank)
+        return customer(number)
 
 
-def busy_one(random: Random, among: Sequence[Customer]) -> Customer:
+def busy_one(random: Random, among: Crowd) -> Customer:
     """A customer by Zipf's law: the higher in the list, the more often."""
-    flat = FLATTENED_BY
-    return among[min(int(flat * ((len(among) + flat) / flat) ** random.random()) - flat, len(among) - 1)]
+    flat, count = FLATTENED_BY, len(among)
+    return among.at(min(int(flat * ((count + flat) / flat) ** random.random()) - flat, count - 1))
 
 
 def _digits(prefix: str, count: int, start: int = 0) -> Callable[[int], str]:
@@ -273,7 +292,7 @@ SLOW, SLOWER_BY = 0.015, 9.0
 CHARGES_PERCENT = 5
 TAMBALA_OF_UNIT = 35_000
 
-# Evidence is kept of so many answers; of all of them it would be most of the database.
+# Evidence (what was said, word by word) is kept of so many transactions; of all of them it would be most of the database.
 WITH_PAYLOAD = 0.01
 
 
@@ -287,6 +306,12 @@ class BadAfternoon:
     until: int
 
 
-BAD_AFTERNOONS = (BadAfternoon("SRWB_PREPAID", 9, 13, 17), BadAfternoon("TNM_BUNDLES", 23, 9, 12), BadAfternoon("LWB_POSTPAID", 44, 14, 17))
+BAD_AFTERNOONS = (
+    BadAfternoon("SRWB_PREPAID", 9, 13, 17),
+    BadAfternoon("TNM_BUNDLES", 23, 9, 12),
+    BadAfternoon("LWB_POSTPAID", 44, 14, 17),
+    BadAfternoon("BWB_POSTPAID", 131, 10, 13),
+    BadAfternoon("SRWB_PREPAID", 247, 8, 16),
+)
 LOST_IN_A_BAD_AFTERNOON = 0.4
 SLOWER_IN_A_BAD_AFTERNOON = 5.0
