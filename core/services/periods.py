@@ -10,6 +10,9 @@ from core.repositories.statistics import Grain
 
 DAY = timedelta(days=1)
 
+# Steps that are shorter than a day, and how long they are.
+WITHIN_A_DAY = {Grain.QUARTER: timedelta(minutes=15), Grain.HOUR: timedelta(hours=1)}
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -70,9 +73,9 @@ def whole(grain: Grain, day: date, now: datetime, zone: ZoneInfo) -> Period:
 
 def steps(first: date, last: date, grain: Grain, zone: ZoneInfo) -> Sequence[datetime]:
     """The first moment of each step that touches these days: the same as the database makes of the rows in them, those without rows included."""
-    if grain is Grain.HOUR:
+    if length := WITHIN_A_DAY.get(grain):
         start, end = _start(first, zone), _start(last + DAY, zone)
-        return [start + timedelta(hours=hour) for hour in range(int((end - start) / timedelta(hours=1)))]
+        return [start + place * length for place in range(int((end - start) / length))]
     found, day = [], _floor(first, grain)
     while day <= last:
         found.append(_start(day, zone))
@@ -83,8 +86,15 @@ def steps(first: date, last: date, grain: Grain, zone: ZoneInfo) -> Sequence[dat
 def days_of(step: datetime, grain: Grain, period: tuple[date, date], zone: ZoneInfo) -> tuple[date, date]:
     """First and last business day of a step, within the period: what the list behind a bar is asked for."""
     first = clock.business_day(step, zone)
-    last = first if grain is Grain.HOUR else _following(first, grain) - DAY
+    last = first if grain in WITHIN_A_DAY else _following(first, grain) - DAY
     return max(first, period[0]), min(last, period[1])
+
+
+def times_of(step: datetime, grain: Grain, zone: ZoneInfo) -> tuple[time, time] | None:
+    """From when to when on the clock on the wall a step lies that is shorter than a day; the second is midnight where the day ends with it."""
+    if grain not in WITHIN_A_DAY:
+        return None
+    return step.astimezone(zone).time(), (step + WITHIN_A_DAY[grain]).astimezone(zone).time()
 
 
 def _floor(day: date, grain: Grain) -> date:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from core import clock
@@ -17,7 +17,20 @@ from core.ui.filters import Asked, read
 RANGES: Mapping[str, tuple[str, int]] = {"7d": ("7 days", 7), "30d": ("30 days", 30), "90d": ("90 days", 90), "custom": ("Custom", 0)}
 USUAL = "30d"
 
-GRAINS = (Grain.DAY, Grain.WEEK, Grain.MONTH)
+# Longer than the bank keeps a till roll; more days would be more points than a screen has.
+LONGEST_DAYS = 731
+
+# Steps from short to long, with how many days a range has at least and at most for them: with fewer they are no course, with more no picture.
+GRAINS: Mapping[Grain, tuple[int, int]] = {
+    Grain.QUARTER: (1, 3),
+    Grain.HOUR: (1, 14),
+    Grain.DAY: (2, LONGEST_DAYS),
+    Grain.WEEK: (8, LONGEST_DAYS),
+    Grain.MONTH: (32, LONGEST_DAYS),
+}
+
+# What a report is of.
+REPORTS = (Grain.DAY, Grain.WEEK, Grain.MONTH)
 
 # How the volume is told apart.
 SPLITS: Mapping[str, str] = {"total": "Altogether", "biller": "By biller", "status": "By status"}
@@ -25,8 +38,8 @@ SPLITS: Mapping[str, str] = {"total": "Altogether", "biller": "By biller", "stat
 # What billers are compared by.
 MEASURES: Mapping[str, str] = {"payments": "Payments", "value": "Value", "rate": "Success rate"}
 
-# Longer than the bank keeps a till roll; more days would be more points than a screen has.
-LONGEST_DAYS = 731
+# What the week's hours are coloured by.
+HEATS: Mapping[str, str] = {"payments": "Payments", "failed": "Failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,7 @@ class Wish:
     split: str = "total"
     versus: tuple[str, ...] = ()
     measure: str = "payments"
+    heat: str = "payments"
     report: Grain = Grain.DAY
     report_day: date | None = None
 
@@ -64,16 +78,38 @@ class Wish:
             return periods.between(self.first_day, self.last_day, now, zone)
         return periods.last_days(RANGES[self.range][1] or RANGES[USUAL][1], now, zone)
 
+    @property
+    def counted(self) -> "Wish":
+        """What of it decides what is counted; the rest is how that is shown."""
+        return Wish(self.range, self.first_day, self.last_day, self.grain, self.billers, self.types, self.compares)
+
     def wanted(self, period: Period, zone: ZoneInfo) -> TransactionFilter:
         return Asked(billers=self.billers, types=self.types, first_day=period.first_day, last_day=period.last_day).wanted(zone)
 
     def before(self, period: Period) -> TransactionFilter:
         return TransactionFilter(billers=self.billers, types=self.types, since=period.before[0], until=period.before[1])
 
-    def list_address(self, first: date, last: date, *statuses: str, billers: Sequence[str] = (), reasons: Sequence[str] = ()) -> dict[str, str | list[str]]:
+    def list_address(
+        self,
+        first: date,
+        last: date,
+        *statuses: str,
+        billers: Sequence[str] = (),
+        reasons: Sequence[str] = (),
+        weekdays: tuple[int, ...] = (),
+        time_of_day: tuple[time, time] | None = None,
+    ) -> dict[str, str | list[str]]:
         """The list of the payments behind a figure."""
-        types, reason = self.types or PAYMENT_TYPES, tuple(reasons)
-        return Asked(billers=tuple(billers) or self.billers, statuses=statuses, types=types, first_day=first, last_day=last, reasons=reason).address()
+        return Asked(
+            billers=tuple(billers) or self.billers,
+            statuses=statuses,
+            types=self.types or PAYMENT_TYPES,
+            first_day=first,
+            last_day=last,
+            reasons=tuple(reasons),
+            weekdays=weekdays,
+            time_of_day=time_of_day,
+        ).address()
 
     def address(self) -> dict[str, str | list[str]]:
         """What differs from the page as it opens, as the query of an address."""
@@ -89,6 +125,7 @@ class Wish:
             "split": "" if self.split == usual.split else self.split,
             "versus": list(self.versus),
             "measure": "" if self.measure == usual.measure else self.measure,
+            "heat": "" if self.heat == usual.heat else self.heat,
             "report": "" if self.report is usual.report else self.report.value,
             "day": self.report_day.isoformat() if self.report_day else "",
         }
@@ -116,9 +153,21 @@ def read_wish(address: Mapping[str, Sequence[str]], billers: Iterable[str]) -> W
         split=one("split", SPLITS, "total"),
         versus=versus.billers,
         measure=one("measure", MEASURES, "payments"),
-        report=Grain(one("report", [grain.value for grain in GRAINS], Grain.DAY.value)),
+        heat=one("heat", HEATS, "payments"),
+        report=Grain(one("report", [grain.value for grain in REPORTS], Grain.DAY.value)),
         report_day=report.first_day,
     )
+
+
+def offered(days: int) -> list[Grain]:
+    """The steps that make sense in a range of so many days, short ones first."""
+    return [grain for grain, (least, most) in GRAINS.items() if least <= days <= most]
+
+
+def fitting(grain: Grain, days: int) -> Grain:
+    """These steps, or in a range that they do not fit the nearest that do."""
+    found, order = offered(days), list(GRAINS)
+    return min(found, key=lambda one: abs(order.index(one) - order.index(grain)))
 
 
 def with_days(wish: Wish, now: datetime, zone: ZoneInfo) -> Wish:

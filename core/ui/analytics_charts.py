@@ -1,23 +1,22 @@
-"""The charts of a range. A point or a bar leads to the list it was counted from."""
+"""The charts of a range. A point, a bar or a cell leads to the list it was counted from."""
 
 import html
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
 from core import clock
-from core.access import Actor
 from core.repositories.filters import NO_REASON
-from core.repositories.statistics import ENDED, FailureReason, Figures, Grain
-from core.services import statistics
+from core.repositories.statistics import ENDED, AnswerTimes, FailureReason, Figures
 from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE
 from core.states import Status
 from core.ui import figures
-from core.ui.analytics_asked import SPLITS
+from core.ui.analytics_asked import HEATS, SPLITS, Wish
 from core.ui.analytics_controls import KEYS, remember
-from core.ui.analytics_told import Address, Told, day_text, step_label
-from core.ui.figure_words import count, counted, percent, seconds
-from core.ui.figures import BLUE, SLATE, STATUSES, Figure, Series
+from core.ui.analytics_told import Address, LeadsTo, Picture, Told, day_text
+from core.ui.figure_words import NONE_YET, count, counted, percent, seconds, short_count
+from core.ui.figures import AMBER, BLUE, SLATE, STATUSES, Series
 from core.ui.pieces import TRANSACTIONS
 from core.ui.words import STATUS_LOOKS, amount, zone
 
@@ -27,35 +26,40 @@ MOST_REASONS = 9
 # A row that holds a heading and a choice.
 ROW_PIXELS = 40
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-def show(actor: Actor, told: Told) -> None:
+
+def show(told: Told, wish: Wish) -> None:
     upper = st.columns([2, 1], gap="small")
     with upper[0]:
-        _volume(told)
+        _volume(told, wish.split)
     with upper[1]:
         _share(told)
+    middle = st.columns(2, gap="small")
+    with middle[0]:
+        _success(told)
+    with middle[1]:
+        _value(told)
+    _week(told, wish.heat)
     lower = st.columns(2, gap="small")
     with lower[0]:
-        _success(told)
-    with lower[1]:
-        _value(told)
-    last = st.columns(2, gap="small")
-    with last[0]:
-        _failures(statistics.failure_reasons(actor, told.wish.wanted(told.period, zone())), told)
-    with last[1]:
         _answers(told)
+    with lower[1]:
+        _answers_over_time(told)
+    _failures(told)
 
 
-def plot(figure: Figure, key: str, alt: str, leads_to: Sequence[Sequence[Address]] = ()) -> None:
-    """`leads_to` has for each set of points the list behind each of them: a click opens it."""
-    if not leads_to:
-        st.plotly_chart(figure, key=key, config=figures.CONFIG, alt=alt)
+def plot(picture: Picture, key: str) -> None:
+    """A click on a point opens the list behind it."""
+    if picture.leads_to is None:
+        st.plotly_chart(picture.figure, key=key, config=figures.CONFIG, alt=picture.alt)
         return
-    picked = st.plotly_chart(figure, key=key, config=figures.CONFIG, alt=alt, on_select="rerun", selection_mode="points")
+    picked = st.plotly_chart(picture.figure, key=key, config=figures.CONFIG, alt=picture.alt, on_select="rerun", selection_mode="points")
     for point in picked.selection.points:
-        curve, place = point.get("curve_number", 0), point.get("point_index", point.get("point_number"))
-        if curve < len(leads_to) and place is not None and place < len(leads_to[curve]):
-            st.switch_page(TRANSACTIONS, query_params=dict(leads_to[curve][place]))
+        place = point.get("point_index", point.get("point_number"))
+        address = None if place is None else picture.leads_to(point.get("curve_number", 0), place)
+        if address:
+            st.switch_page(TRANSACTIONS, query_params=dict(address))
 
 
 def heading(title: str, meaning: str) -> None:
@@ -64,8 +68,10 @@ def heading(title: str, meaning: str) -> None:
         st.subheader(title, anchor=False, width="content", help=meaning)
 
 
-def _volume(told: Told) -> None:
-    split = told.wish.split
+# ---- Volume
+
+
+def _volume(told: Told, split: str) -> None:
     with st.container(border=True, height="stretch"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader("Volume", anchor=False, width="content", help="How many payments were submitted in each step. A click on a point opens them.")
@@ -79,61 +85,65 @@ def _volume(told: Told) -> None:
                 help="One line, or what each biller or status adds, one upon the other.",
                 on_change=remember,
             )
-        shown, leads = _volume_series(told)
-        most = max(told.steps, key=lambda step: told.now.by_step()[step].payments if step in told.now.by_step() else 0)
-        alt = f"Payments over time: {count(told.now.payments)} in all, most in {step_label(most, told.wish.grain, told.period)}."
-        plot(figures.over_time(told.labels, shown, stacked=split != "total", height=figures.TALL), f"volume-{told.wish.address()}", alt, leads)
+        plot(told.picture("volume", split, draw=lambda: _draw_volume(told, split)), f"volume-{split}-{told.wish.address()}")
 
 
-def _volume_series(told: Told) -> tuple[list[Series], list[list[Address]]]:
-    if told.wish.split == "biller":
-        apart = told.now.by_biller()
-        codes = told.largest_first
-        lines = [counts(told, told.title(code), told.colour(code), apart[code]) for code in codes]
-        return lines, [[told.list_of_step(step, billers=(code,)) for step in told.steps] for code in codes]
-    if told.wish.split == "status":
-        statuses = [status for status in STATUSES if told.now.payments_by_status.get(status)]
-        by_step = told.now.by_step()
-        lines = []
-        for status in statuses:
-            numbers = [by_step[step].payments_by_status.get(status, 0) if step in by_step else 0 for step in told.steps]
-            lines.append(Series(STATUS_LOOKS[status].label, STATUSES[status], numbers, [count(number) for number in numbers]))
-        return lines, [[told.list_of_step(step, status.value) for step in told.steps] for status in statuses]
-    lines = [counts(told, "Payments", BLUE, told.now)]
-    if earlier := _before(told):
-        numbers = [one.payments if one else 0 for one in earlier]
-        lines.append(Series("The time before", SLATE, numbers, _says(told, [count(number) for number in numbers]), dashed=True))
-    return lines, [[told.list_of_step(step) for step in told.steps]]
+def _draw_volume(told: Told, split: str) -> Picture:
+    shown, leads_to = {"biller": _volume_by_biller, "status": _volume_by_status}.get(split, _volume_altogether)(told)
+    most = max(range(len(told.steps)), key=lambda place: told.course[place].payments)
+    alt = f"Payments over time: {count(told.now.payments)} in all, most in {told.labels[most]}."
+    return Picture(figures.over_time(told.labels, shown, stacked=split != "total", height=figures.TALL), alt, leads_to)
 
 
-def counts(told: Told, name: str, colour: str, counted_apart: Figures) -> Series:
-    by_step = counted_apart.by_step()
-    numbers = [by_step[step].payments if step in by_step else 0 for step in told.steps]
+def _volume_altogether(told: Told) -> tuple[list[Series], LeadsTo]:
+    lines = [counts(told, "Payments", BLUE, told.course)]
+    if earlier := told.course_before:
+        numbers = [one.payments for _, one in earlier]
+        lines.append(Series("The time before", SLATE, numbers, _says(earlier, [count(number) for number in numbers]), dashed=True))
+    return lines, lambda curve, place: told.list_of_step(place) if curve == 0 else None
+
+
+def _volume_by_biller(told: Told) -> tuple[list[Series], LeadsTo]:
+    codes = told.largest_first
+    lines = [counts(told, told.title(code), told.colour(code), told.course_of(told.by_biller[code])) for code in codes]
+    return lines, lambda curve, place: told.list_of_step(place, billers=(codes[curve],))
+
+
+def _volume_by_status(told: Told) -> tuple[list[Series], LeadsTo]:
+    statuses = [status for status in STATUSES if told.now.payments_by_status.get(status)]
+    lines = []
+    for status in statuses:
+        numbers = [one.payments_by_status.get(status, 0) for one in told.course]
+        lines.append(Series(STATUS_LOOKS[status].label, STATUSES[status], numbers, [count(number) for number in numbers]))
+    return lines, lambda curve, place: told.list_of_step(place, statuses[curve].value)
+
+
+def counts(told: Told, name: str, colour: str, course: Sequence[Figures]) -> Series:
+    numbers = [one.payments for one in course]
     return Series(name, colour, numbers, [count(number) for number in numbers])
 
 
-def _before(told: Told) -> list[Figures | None]:
-    """The time before, day for day beside these. Weeks and months begin elsewhere in it, and would be compared with parts of themselves."""
-    if told.before is None or told.wish.grain is not Grain.DAY:
-        return []
-    by_step = told.before.by_step()
-    return [by_step.get(step) for step in told.before_steps[: len(told.steps)]]
-
-
-def _says(told: Told, texts: Sequence[str]) -> list[str]:
-    return [f"{text} ({day_text(clock.business_day(step, zone()))})" for text, step in zip(texts, told.before_steps, strict=False)]
+def _says(earlier: Sequence[tuple[datetime, Figures]], texts: Sequence[str]) -> list[str]:
+    return [f"{text} ({day_text(clock.business_day(step, zone()))})" for text, (step, _) in zip(texts, earlier, strict=True)]
 
 
 def _share(told: Told) -> None:
     with st.container(border=True, height="stretch"):
         heading("Share of volume", "Which part of all payments each biller has. Success rates are below, as bars: they do not add up to a whole.")
-        codes, apart = told.largest_first, told.now.by_biller()
-        if not codes:
+        if not told.largest_first:
             st.caption("No payment in this range.")
             return
-        numbers = [apart[code].payments for code in codes]
-        ring = figures.shares([told.title(code) for code in codes], numbers, [told.colour(code) for code in codes], f"{count(sum(numbers))}<br>payments")
-        plot(ring, f"share-{told.wish.address()}", f"Share of volume by biller: {told.title(codes[0])} has most.")
+        plot(told.picture("share", draw=lambda: _draw_share(told)), f"share-{told.wish.address()}")
+
+
+def _draw_share(told: Told) -> Picture:
+    codes = told.largest_first
+    numbers = [told.by_biller[code].payments for code in codes]
+    ring = figures.shares([told.title(code) for code in codes], numbers, [told.colour(code) for code in codes], f"{count(sum(numbers))}<br>payments")
+    return Picture(ring, f"Share of volume by biller: {told.title(codes[0])} has most.", lambda _, place: told.list_of_all(billers=(codes[place],)))
+
+
+# ---- Success and value
 
 
 def _success(told: Told) -> None:
@@ -143,65 +153,194 @@ def _success(told: Told) -> None:
             f"Completed of completed, failed and reversed payments, with the counts; the line is the target of {TARGET_SUCCESS_RATE:.0%}."
             " Green reaches it, red does not. A click on a bar opens its payments.",
         )
-        apart = told.now.by_biller()
-        codes = sorted((code for code in told.largest_first if apart[code].ended), key=lambda code: -(apart[code].success_rate or 0))
-        if not codes:
+        if not told.now.ended:
             st.caption("Nothing has ended in this range, so there is no rate yet.")
             return
-        texts = [f"{percent(apart[code].success_rate)} · {count(apart[code].completed)}/{count(apart[code].ended)}" for code in codes]
-        bars = figures.rates([told.title(code) for code in codes], [apart[code].success_rate or 0 for code in codes], texts)
-        leads = [[told.list_of_all(*(status.value for status in ENDED), billers=(code,)) for code in codes]]
-        plot(
-            bars,
-            f"success-{told.wish.address()}",
-            f"Success rate by biller: {'; '.join(map(' '.join, zip(map(told.title, codes), texts, strict=True)))}.",
-            leads,
-        )
+        plot(told.picture("success", draw=lambda: _draw_success(told)), f"success-{told.wish.address()}")
+
+
+def _draw_success(told: Told) -> Picture:
+    apart = told.by_biller
+    codes = sorted((code for code in told.largest_first if apart[code].ended), key=lambda code: -(apart[code].success_rate or 0))
+    titles = [told.title(code) for code in codes]
+    texts = [f"{percent(apart[code].success_rate)} · {count(apart[code].completed)}/{count(apart[code].ended)}" for code in codes]
+    bars = figures.rates(titles, [apart[code].success_rate or 0 for code in codes], texts)
+    said = "; ".join(f"{title} {text}" for title, text in zip(titles, texts, strict=True))
+    ended = [status.value for status in ENDED]
+    return Picture(bars, f"Success rate by biller: {said}.", lambda _, place: told.list_of_all(*ended, billers=(codes[place],)))
 
 
 def _value(told: Told) -> None:
     with st.container(border=True, height="stretch"):
         heading("Revenue (value paid)", "The sum of completed payments in each step, in kwacha. A click on a bar opens them.")
-        by_step = told.now.by_step()
-        sums = [by_step[step].value if step in by_step else None for step in told.steps]
-        shown = [
-            Series(
-                "Value", BLUE, [float(one) if one else 0.0 for one in sums], [amount(one) if one else amount(told.now.value - told.now.value) for one in sums]
+        plot(told.picture("value", draw=lambda: _draw_value(told)), f"value-{told.wish.address()}")
+
+
+def _draw_value(told: Told) -> Picture:
+    sums = [one.value for one in told.course]
+    shown = [Series("Value", BLUE, [float(one) for one in sums], [amount(one) for one in sums])]
+    if earlier := told.course_before:
+        values = [one.value for _, one in earlier]
+        shown.append(Series("The time before", SLATE, [float(one) for one in values], _says(earlier, [amount(one) for one in values]), dashed=True))
+    return Picture(
+        figures.bars_over_time(told.labels, shown, "MWK"),
+        f"Value paid over time, {amount(told.now.value)} in all.",
+        lambda curve, place: told.list_of_step(place, Status.COMPLETED.value) if curve == 0 else None,
+    )
+
+
+# ---- The hours of the week
+
+
+def _week(told: Told, measure: str) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.subheader(
+                "The week by the hour",
+                anchor=False,
+                width="content",
+                help="All weeks of the range laid over each other, in the bank's time: how many payments were submitted in each hour, or how many of those"
+                " that ended had failed. An empty field: nothing happened. A click on a field opens its payments.",
             )
-        ]
-        if earlier := _before(told):
-            values = [one.value if one else None for one in earlier]
-            texts = [amount(one) for one in values]
-            shown.append(Series("The time before", SLATE, [float(one) if one else 0.0 for one in values], _says(told, texts), dashed=True))
-        leads = [[told.list_of_step(step, Status.COMPLETED.value) for step in told.steps]]
-        plot(
-            figures.bars_over_time(told.labels, shown, "MWK"), f"value-{told.wish.address()}", f"Value paid over time, {amount(told.now.value)} in all.", leads
+            st.segmented_control(
+                "Coloured by", HEATS, format_func=HEATS.__getitem__, key=KEYS["heat"], required=True, label_visibility="collapsed", on_change=remember
+            )
+        plot(told.picture("week", measure, draw=lambda: _draw_week(told, measure)), f"week-{measure}-{told.wish.address()}")
+
+
+def _draw_week(told: Told, measure: str) -> Picture:
+    of_failures = measure == "failed"
+    found = {place: one for place, one in told.counted.heat.items() if one.payments}
+    values: list[list[float | None]] = [[None] * 24 for _ in WEEKDAYS]
+    texts, says = [[""] * 24 for _ in WEEKDAYS], [[""] * 24 for _ in WEEKDAYS]
+    for day, name in enumerate(WEEKDAYS):
+        for hour in range(24):
+            one = found.get((day, hour))
+            when = f"{name}, {hour:02}:00 to {(hour + 1) % 24:02}:00"
+            says[day][hour] = f"{when}<br>{_hour_says(one) if one else 'no payment'}"
+            if one and of_failures and one.ended:
+                share = failed_share(one)
+                values[day][hour], texts[day][hour] = 100 * share, f"{100 * share:.0f}%"
+            elif one and not of_failures:
+                values[day][hour], texts[day][hour] = one.payments, short_count(one.payments)
+    field = figures.week([name[:3] for name in WEEKDAYS], values, texts, says, of_failures=of_failures)
+    statuses = (Status.FAILED.value,) if of_failures else ()
+    return Picture(
+        field,
+        f"{HEATS[measure]} by weekday and hour{_busiest(found)}.",
+        lambda _, place: told.list_of_hour(place // 24, place % 24, *statuses),
+    )
+
+
+def failed_share(one: Figures) -> float:
+    """Of what ended, the part that failed: 0 to 1."""
+    return one.payments_by_status.get(Status.FAILED, 0) / one.ended if one.ended else 0.0
+
+
+def _hour_says(one: Figures) -> str:
+    failed = one.payments_by_status.get(Status.FAILED, 0)
+    return f"{counted(one.payments, 'payment')}, {count(failed)} of {count(one.ended)} that ended had failed<br>{amount(one.value)}"
+
+
+def _busiest(found: dict[tuple[int, int], Figures]) -> str:
+    if not found:
+        return ""
+    day, hour = max(found, key=lambda place: found[place].payments)
+    return f": most payments on {WEEKDAYS[day]} from {hour:02}:00"
+
+
+# ---- Answer times
+
+
+def _answers(told: Told) -> None:
+    with st.container(border=True, height="stretch"):
+        heading(
+            "Answer time by biller",
+            f"Within which time half, and 95 of 100, of the calls that pay were answered. The target is {TARGET_ANSWER_SECONDS} s on average."
+            " A call without an answer counts with the time that was waited. A click on a bar opens the biller's payments.",
         )
+        if not told.times.by_biller:
+            st.caption("No biller was called to pay in this range.")
+            return
+        plot(told.picture("answers", draw=lambda: _draw_answers(told)), f"answers-{told.wish.address()}")
 
 
-def _failures(reasons: Sequence[FailureReason], told: Told) -> None:
+def _draw_answers(told: Told) -> Picture:
+    codes = [code for code in (*told.largest_first, *sorted(told.times.by_biller)) if code in told.times.by_biller]
+    codes = list(dict.fromkeys(codes))
+    times = [told.times.by_biller[code] for code in codes]
+    bars = figures.answer_times(
+        [told.title(code) for code in codes],
+        [one.median_ms / 1000 for one in times],
+        [one.p95_ms / 1000 for one in times],
+        [_times_say(one) for one in times],
+    )
+    return Picture(bars, "Answer time by biller: median and 95th percentile.", lambda _, place: told.list_of_all(billers=(codes[place],)))
+
+
+def _answers_over_time(told: Told) -> None:
+    with st.container(border=True, height="stretch"):
+        heading(
+            "Answer time over time",
+            f"The same for all billers together, step by step; the line is the target of {TARGET_ANSWER_SECONDS} s on average."
+            " A gap: no call that pays. A click on a point opens the payments of its step.",
+        )
+        if not told.times.by_step:
+            st.caption("No biller was called to pay in this range.")
+            return
+        plot(told.picture("answers-over-time", draw=lambda: _draw_answers_over_time(told)), f"answers-over-time-{told.wish.address()}")
+
+
+def _draw_answers_over_time(told: Told) -> Picture:
+    course = [told.times.by_step.get(step) for step in told.steps]
+    says = [_times_say(one) if one else NONE_YET for one in course]
+    lines = [
+        Series("95 of 100 within", AMBER, [one.p95_ms / 1000 if one else None for one in course], says),
+        Series("Half within", BLUE, [one.median_ms / 1000 if one else None for one in course], says),
+    ]
+    picture = figures.over_time(told.labels, lines, suffix=" s", target=(TARGET_ANSWER_SECONDS, f"target {TARGET_ANSWER_SECONDS} s"))
+    slowest = max((one.p95_ms for one in course if one), default=0)
+    return Picture(picture, f"Answer time over time; the 95th percentile at most {seconds(slowest)}.", lambda _, place: told.list_of_step(place))
+
+
+def _times_say(one: AnswerTimes) -> str:
+    return f"half in {seconds(one.median_ms)}, 95% in {seconds(one.p95_ms)}, average {seconds(one.average_ms)}<br>{counted(one.calls, 'call')}"
+
+
+# ---- Failures
+
+
+def _failures(told: Told) -> None:
     with st.container(border=True, height="stretch"):
         heading(
             "Why payments failed",
             "The billers' own codes, and our names for what went wrong on the way, the most frequent first; the line is what they come to together."
             " A click on a bar opens the payments that failed so.",
         )
-        if not reasons:
+        if not told.counted.reasons:
             st.caption(":material/check_circle: No payment failed in this range.")
             return
-        codes: dict[str, list[FailureReason]] = {}
-        for reason in reasons:
-            codes.setdefault(reason.code or "no code", []).append(reason)
-        ordered = sorted(codes, key=lambda code: -_sum(codes[code]))
-        groups = [(code, codes[code]) for code in ordered[:MOST_REASONS]]
-        if others := [reason for code in ordered[MOST_REASONS:] for reason in codes[code]]:
-            groups.append((counted(len(ordered) - MOST_REASONS, "other"), others))
-        says = [_reason_text(told, code, found) for code, found in groups]
-        leads = [told.list_of_all(Status.FAILED.value, reasons=list(dict.fromkeys(reason.code or NO_REASON for reason in found))) for _, found in groups]
-        picture = figures.pareto(
-            [_spoken(code) for code, _ in groups], [_sum(found) for _, found in groups], says, figures.tall(1.5 * len(told.times.by_biller))
-        )
-        plot(picture, f"failures-{told.wish.address()}", f"Failure reasons, most often {ordered[0]}.", [leads, leads])
+        plot(told.picture("failures", draw=lambda: _draw_failures(told)), f"failures-{told.wish.address()}")
+
+
+def _draw_failures(told: Told) -> Picture:
+    codes: dict[str, list[FailureReason]] = {}
+    for reason in told.counted.reasons:
+        codes.setdefault(reason.code or "no code", []).append(reason)
+    ordered = sorted(codes, key=lambda code: -_sum(codes[code]))
+    groups = [(code, codes[code]) for code in ordered[:MOST_REASONS]]
+    if others := [reason for code in ordered[MOST_REASONS:] for reason in codes[code]]:
+        groups.append((counted(len(ordered) - MOST_REASONS, "other"), others))
+
+    def leads_to(_: int, place: int) -> Address:
+        return told.list_of_all(Status.FAILED.value, reasons=list(dict.fromkeys(reason.code or NO_REASON for reason in groups[place][1])))
+
+    says = [_reason_text(told, code, found) for code, found in groups]
+    return Picture(
+        figures.pareto([_spoken(code) for code, _ in groups], [_sum(found) for _, found in groups], says),
+        f"Failure reasons, most often {_spoken(ordered[0])}, {count(_sum(codes[ordered[0]]))} of {count(_sum(told.counted.reasons))}.",
+        leads_to,
+    )
 
 
 def _sum(found: Sequence[FailureReason]) -> int:
@@ -217,24 +356,3 @@ def _reason_text(told: Told, code: str, found: Sequence[FailureReason]) -> str:
     lines = [f"{told.title(reason.biller)}: {count(reason.count)}" for reason in found[:MOST_REASONS]]
     said = next((reason.message for reason in found if reason.message), "")
     return "<br>".join([f"<b>{html.escape(_spoken(code))}</b> {html.escape(said)}", counted(_sum(found), "payment"), *map(html.escape, lines)])
-
-
-def _answers(told: Told) -> None:
-    with st.container(border=True, height="stretch"):
-        heading(
-            "Answer time by biller",
-            f"Within which time half, and 95 of 100, of the calls that pay were answered. The target is {TARGET_ANSWER_SECONDS} s on average."
-            " A call without an answer counts with the time that was waited.",
-        )
-        codes = [code for code in told.largest_first if code in told.times.by_biller]
-        if not codes:
-            st.caption("No biller was called to pay in this range.")
-            return
-        times = [told.times.by_biller[code] for code in codes]
-        says = [
-            f"half in {seconds(one.median_ms)}, 95% in {seconds(one.p95_ms)}, average {seconds(one.average_ms)}<br>{counted(one.calls, 'call')}"
-            for one in times
-        ]
-        bars = figures.answer_times([told.title(code) for code in codes], [one.median_ms / 1000 for one in times], [one.p95_ms / 1000 for one in times], says)
-        leads = [told.list_of_all(billers=(code,)) for code in codes]
-        plot(bars, f"answers-{told.wish.address()}", "Answer time by biller: median and 95th percentile.", [leads, leads])

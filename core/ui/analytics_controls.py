@@ -7,20 +7,30 @@ import streamlit as st
 
 from core.repositories.statistics import Grain
 from core.states import TransactionType
-from core.ui.analytics_asked import GRAINS, LONGEST_DAYS, RANGES, Wish, read_wish
+from core.ui.analytics_asked import GRAINS, LONGEST_DAYS, RANGES, Wish, offered, read_wish
 from core.ui.attention import PAYMENT_TYPES
+from core.ui.figure_words import counted
 from core.ui.words import TYPE_LABELS, zone
 
 # Each widget's key, by the part of the wish it shows.
 KEYS = {
     **{name: f"analytics-{name}" for name in ("range", "first_day", "last_day", "grain", "billers", "types", "compares", "split")},
-    **{name: f"analytics-{name}" for name in ("versus", "measure", "report", "report_day")},
+    **{name: f"analytics-{name}" for name in ("versus", "measure", "heat", "report", "report_day")},
 }
-GRAIN_LABELS: Mapping[Grain, str] = {Grain.DAY: "Day", Grain.WEEK: "Week", Grain.MONTH: "Month"}
+GRAIN_LABELS: Mapping[Grain, str] = {Grain.QUARTER: "15 min", Grain.HOUR: "Hour", Grain.DAY: "Day", Grain.WEEK: "Week", Grain.MONTH: "Month"}
+GRAIN_WORDS: Mapping[Grain, str] = {
+    Grain.QUARTER: "steps of 15 minutes",
+    Grain.HOUR: "steps of an hour",
+    Grain.DAY: "steps of a day",
+    Grain.WEEK: "weeks",
+    Grain.MONTH: "months",
+}
 
 
-def show(wish: Wish, titles: Mapping[str, str]) -> None:
-    """Each widget shows what the address says, and writes there what is chosen."""
+def show(wish: Wish, titles: Mapping[str, str], days: int, asked: Grain) -> None:
+    """Each widget shows what the address says, and writes there what is chosen. `asked` are the steps of the address: in a range of so many days
+    the wish may have others.
+    """
     for name in KEYS:
         value = getattr(wish, name)
         value = list(value) if isinstance(value, tuple) else value
@@ -47,11 +57,11 @@ def show(wish: Wish, titles: Mapping[str, str]) -> None:
                         )
             st.segmented_control(
                 "Steps",
-                GRAINS,
+                offered(days),
                 format_func=GRAIN_LABELS.__getitem__,
                 key=KEYS["grain"],
                 required=True,
-                help="One point of a figure is so long. Weeks begin on Monday.",
+                help="One point of a figure is so long. Weeks begin on Monday. Which are offered depends on the range.",
                 **changed,
             )
             st.toggle(
@@ -60,6 +70,7 @@ def show(wish: Wish, titles: Mapping[str, str]) -> None:
                 help="As many days before these; where the range ends today, up to the same hour.",
                 **changed,
             )
+        st.caption(_why_not(wish, days, asked))
         fields = st.grid(2, min_column_width=220)
         fields.multiselect(
             "Biller", list(titles), format_func=lambda code: titles.get(code, code), key=KEYS["billers"], placeholder="All", help="Any of these.", **changed
@@ -73,6 +84,18 @@ def show(wish: Wish, titles: Mapping[str, str]) -> None:
             help="Any of these. Look-ups move no money and are counted apart.",
             **changed,
         )
+
+
+def _why_not(wish: Wish, days: int, asked: Grain) -> str:
+    """Why some steps are not offered."""
+    left_out = [grain for grain in GRAINS if grain not in offered(days)]
+    needs = [f"{GRAIN_WORDS[grain]} need {_length(*GRAINS[grain], days)}" for grain in left_out]
+    instead = f" Shown in {GRAIN_WORDS[wish.grain]} instead." if asked is not wish.grain else ""
+    return f"{counted(days, 'day')}: {', '.join(needs)}.{instead}" if needs else ""
+
+
+def _length(least: int, most: int, days: int) -> str:
+    return f"at most {counted(most, 'day')}" if days > most else f"at least {counted(least, 'day')}"
 
 
 def remember() -> None:

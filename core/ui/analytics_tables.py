@@ -11,10 +11,10 @@ from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Figures, Grain
 from core.services import periods, statistics
 from core.ui import figure_tables, figures
-from core.ui.analytics_asked import MEASURES
+from core.ui.analytics_asked import MEASURES, Wish
 from core.ui.analytics_charts import counts, plot
 from core.ui.analytics_controls import KEYS, remember
-from core.ui.analytics_told import Told, days_text
+from core.ui.analytics_told import Picture, Told, days_text
 from core.ui.figure_words import change, count, counted, percent, seconds, tenths
 from core.ui.figures import Series
 from core.ui.pieces import TRANSACTIONS, complain
@@ -30,7 +30,7 @@ COMPARED = 2
 
 
 def show_performance(told: Told) -> None:
-    found = figure_tables.rows(told.now, told.times, told.before, told.titles)
+    found = told.table
     first, last = told.period.first_day, told.period.last_day
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Performance", anchor=False, width="content", help="Each biller of the range in one row. A click on a name opens its payments.")
@@ -56,9 +56,9 @@ def _open_row(told: Told, found: Sequence[figure_tables.Row], clicked: int | Non
         st.switch_page(TRANSACTIONS, query_params=dict(told.list_of_all(billers=(code,) if code else ())))
 
 
-def show_comparison(told: Told) -> None:
-    offered = [code for code in told.titles if code in told.now.by_biller()]
-    chosen = [code for code in told.wish.versus if code in offered] or list(told.largest_first[:COMPARED])
+def show_comparison(told: Told, wish: Wish) -> None:
+    offered = [code for code in told.titles if code in told.by_biller]
+    chosen = tuple(code for code in wish.versus if code in offered) or tuple(told.largest_first[:COMPARED])
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader("Billers beside each other", anchor=False, width="content", help="Two or more billers by the same measure, in the same range.")
@@ -77,15 +77,20 @@ def show_comparison(told: Told) -> None:
         if len(chosen) < COMPARED:
             complain("Choose at least two billers that had transactions in this range.")
             return
-        apart = told.now.by_biller()
         with st.grid(min(len(chosen), 4), min_column_width=200, gap="small"):
             for code in chosen:
-                _card(told, code, apart[code])
-        lines = [_measured(told, code, apart[code]) for code in chosen]
-        is_rate = told.wish.measure == "rate"
-        picture = figures.over_time(told.labels, lines, rate=is_rate, unit="MWK" if told.wish.measure == "value" else "")
-        leads = [[told.list_of_step(step, billers=(code,)) for step in told.steps] for code in chosen]
-        plot(picture, f"compared-{told.wish.address()}", f"{MEASURES[told.wish.measure]} of {', '.join(map(told.title, chosen))} over time.", leads)
+                _card(told, code, told.by_biller[code])
+        picture = told.picture("compared", wish.measure, *chosen, draw=lambda: _draw_comparison(told, wish.measure, chosen))
+        plot(picture, f"compared-{wish.address()}")
+
+
+def _draw_comparison(told: Told, measure: str, chosen: Sequence[str]) -> Picture:
+    lines = [_measured(told, measure, code) for code in chosen]
+    return Picture(
+        figures.over_time(told.labels, lines, rate=measure == "rate", unit="MWK" if measure == "value" else ""),
+        f"{MEASURES[measure]} of {', '.join(map(told.title, chosen))} over time.",
+        lambda curve, place: told.list_of_step(place, billers=(chosen[curve],)),
+    )
 
 
 def _card(told: Told, code: str, now: Figures) -> None:
@@ -112,24 +117,21 @@ def _card(told: Told, code: str, now: Figures) -> None:
         )
 
 
-def _measured(told: Told, code: str, apart: Figures) -> Series:
-    by_step = apart.by_step()
-    course = [by_step.get(step) for step in told.steps]
-    if told.wish.measure == "value":
-        sums = [one.value if one else None for one in course]
-        return Series(told.title(code), told.colour(code), [float(one) if one else 0.0 for one in sums], [amount(one) for one in sums])
-    if told.wish.measure == "rate":
-        rates = [one.success_rate if one else None for one in course]
+def _measured(told: Told, measure: str, code: str) -> Series:
+    course = told.course_of(told.by_biller[code])
+    if measure == "value":
+        return Series(told.title(code), told.colour(code), [float(one.value) for one in course], [amount(one.value) for one in course])
+    if measure == "rate":
+        rates = [one.success_rate for one in course]
         return Series(told.title(code), told.colour(code), [None if one is None else tenths(one) for one in rates], [percent(one) for one in rates])
-    return counts(told, told.title(code), told.colour(code), apart)
+    return counts(told, told.title(code), told.colour(code), course)
 
 
 # ---- Report
 
 
-def show_report(actor: Actor, told: Told) -> None:
+def show_report(actor: Actor, told: Told, wish: Wish) -> None:
     """A day, a week or a month as one table, whatever range is chosen above."""
-    wish = told.wish
     today = clock.business_day(told.as_of, zone())
     period = periods.whole(wish.report, wish.report_day or today, told.as_of, zone())
     wanted = TransactionFilter(

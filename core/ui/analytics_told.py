@@ -1,35 +1,62 @@
 """What was counted for a range, and how its days and steps are called: what every part of the page is handed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
 from core import clock
 from core.repositories.statistics import AnswerTimesBy, Figures, Grain
 from core.services import periods
+from core.services.analytics import Analysis
 from core.services.periods import Period
-from core.ui import figures
+from core.ui import figure_tables, figures
 from core.ui.analytics_asked import Wish
+from core.ui.figures import Figure
 from core.ui.words import zone
 
 Address = Mapping[str, Any]
 
+# The list behind a point: of which set of points, and at which place in it. Asked only when somebody clicks: a year has thousands of points.
+LeadsTo = Callable[[int, int], Address | None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, what it says to whoever does not see it, and where a click on it leads."""
+
+    figure: Figure
+    alt: str
+    leads_to: LeadsTo | None = None
+
 
 @dataclass(frozen=True)
 class Told:
-    """What was counted for the range, and what every section needs to show it."""
+    """What was counted for a range, and what every section needs to show it. One for all who ask for the same: nobody changes it."""
 
+    # What decided what was counted.
     wish: Wish
     period: Period
     titles: Mapping[str, str]
-    now: Figures
-    before: Figures | None
-    before_steps: Sequence[datetime]
-    times: AnswerTimesBy
-    times_before: AnswerTimesBy | None
+    counted: Analysis
     as_of: datetime
+    # What was drawn of it, by name and manner.
+    drawn: dict[tuple[str, ...], Picture] = field(default_factory=dict)
+
+    @property
+    def now(self) -> Figures:
+        return self.counted.now
+
+    @property
+    def times(self) -> AnswerTimesBy:
+        return self.counted.times
+
+    @cached_property
+    def before(self) -> Figures | None:
+        """None where nothing is compared. Against a time before the first transaction everything would have grown: that compares nothing."""
+        earlier = self.counted.before
+        return earlier if earlier and earlier.rows else None
 
     @cached_property
     def steps(self) -> Sequence[datetime]:
@@ -40,10 +67,43 @@ class Told:
         return [step_label(step, self.wish.grain, self.period) for step in self.steps]
 
     @cached_property
+    def course(self) -> Sequence[Figures]:
+        """Step by step; of one in which nothing happened it is nothing."""
+        return self.course_of(self.now)
+
+    @cached_property
+    def course_before(self) -> Sequence[tuple[datetime, Figures]]:
+        """The time before, step for step beside these. Weeks and months begin elsewhere in it, and would be compared with parts of themselves."""
+        if self.before is None or self.wish.grain in (Grain.WEEK, Grain.MONTH):
+            return []
+        first = clock.business_day(self.period.before[0], zone())
+        steps = periods.steps(first, first + timedelta(days=self.period.days - 1), self.wish.grain, zone())
+        by_step = self.before.by_step()
+        return [(step, by_step.get(step, NOTHING)) for step in steps[: len(self.steps)]]
+
+    @cached_property
+    def by_biller(self) -> Mapping[str, Figures]:
+        return self.now.by_biller()
+
+    @cached_property
     def largest_first(self) -> Sequence[str]:
         """The billers that were paid, those with most payments first."""
-        found = {code: one.payments for code, one in self.now.by_biller().items() if one.payments}
+        found = {code: one.payments for code, one in self.by_biller.items() if one.payments}
         return sorted(found, key=lambda code: (-found[code], self.title(code)))
+
+    @cached_property
+    def table(self) -> Sequence[figure_tables.Row]:
+        return figure_tables.rows(self.now, self.times, self.before, self.titles)
+
+    def course_of(self, apart: Figures) -> Sequence[Figures]:
+        by_step = apart.by_step()
+        return [by_step.get(step, NOTHING) for step in self.steps]
+
+    def picture(self, *name: str, draw: Callable[[], Picture]) -> Picture:
+        """Drawn once for everybody who looks at the same figures in the same manner."""
+        if name not in self.drawn:
+            self.drawn[name] = draw()
+        return self.drawn[name]
 
     def title(self, code: str) -> str:
         return self.titles.get(code, code)
@@ -53,12 +113,23 @@ class Told:
         place = list(self.titles).index(code) if code in self.titles else 0
         return figures.BILLERS[place % len(figures.BILLERS)]
 
-    def list_of_step(self, step: datetime, *statuses: str, billers: Sequence[str] = ()) -> Address:
+    def list_of_step(self, place: int, *statuses: str, billers: Sequence[str] = ()) -> Address:
+        """Of the step at this place: its days, and of a shorter one its time of day."""
+        step = self.steps[place]
         first, last = periods.days_of(step, self.wish.grain, (self.period.first_day, self.period.last_day), zone())
-        return self.wish.list_address(first, last, *statuses, billers=billers)
+        return self.wish.list_address(first, last, *statuses, billers=billers, time_of_day=periods.times_of(step, self.wish.grain, zone()))
 
     def list_of_all(self, *statuses: str, billers: Sequence[str] = (), reasons: Sequence[str] = ()) -> Address:
         return self.wish.list_address(self.period.first_day, self.period.last_day, *statuses, billers=billers, reasons=reasons)
+
+    def list_of_hour(self, weekday: int, hour: int, *statuses: str) -> Address:
+        """Of one hour of the week, in all weeks of the range."""
+        return self.wish.list_address(
+            self.period.first_day, self.period.last_day, *statuses, weekdays=(weekday,), time_of_day=(time(hour), time((hour + 1) % 24))
+        )
+
+
+NOTHING = Figures([])
 
 
 def day_text(day: date) -> str:
@@ -66,11 +137,14 @@ def day_text(day: date) -> str:
 
 
 def step_label(step: datetime, grain: Grain, period: Period) -> str:
-    """`23 Nov`, `17–23 Nov`, `Nov 2025`: as much of the step as lies in the range."""
+    """`10:15`, `23 Nov 10:00`, `23 Nov`, `17–23 Nov`, `Nov 2025`: as much of the step as lies in the range."""
     first, last = periods.days_of(step, grain, (period.first_day, period.last_day), zone())
     year = f" {first:%Y}" if period.first_day.year != period.last_day.year else ""
     if grain is Grain.MONTH:
         return f"{first:%b %Y}"
+    if grain in periods.WITHIN_A_DAY:
+        day = "" if period.days == 1 else f"{first.day} {first:%b}{year} "
+        return f"{day}{step.astimezone(zone()):%H:%M}"
     if first == last:
         return f"{first.day} {first:%b}{year}"
     return f"{first.day}–{last.day} {last:%b}{year}" if first.month == last.month else f"{first.day} {first:%b} – {last.day} {last:%b}{year}"

@@ -1,24 +1,24 @@
 """Analytics: a range of days in figures, billers beside each other, and the report of a day, a week or a month. Every bar opens the list behind it."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 
 import streamlit as st
 
 from core import clock
 from core.access import Actor
-from core.repositories.statistics import ENDED, Figures
-from core.services import periods, statistics
+from core.repositories.statistics import ENDED
+from core.services import analytics, statistics
 from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE
+from core.settings import settings
 from core.states import Status
-from core.ui import analytics_charts, analytics_controls, analytics_tables
-from core.ui.analytics_asked import Wish, read_wish, with_days
+from core.ui import analytics_charts, analytics_controls, analytics_tables, kpi_panel
+from core.ui.analytics_asked import RANGES, USUAL, Wish, fitting, read_wish, with_days
 from core.ui.analytics_told import Told, day_text, until_text
 from core.ui.attention import LOOKUP_TYPES
 from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
-from core.ui.tiles import tile
+from core.ui.tiles import Tile, flag
 from core.ui.words import amount, as_of, zone
 
 # The tiles of one status each: label, icon, which direction is good, and what it means.
@@ -28,48 +28,51 @@ STATUS_TILES = (
     ("Reversed", Status.REVERSED, ":material/undo:", "off", "Payments taken back. They count as ended, not as paid."),
 )
 
+# What was counted stays until a transaction is made or moves, and never longer than this.
+KEPT_SECONDS = 60
+
+FIRST_SIGHT_PIXELS = 900
+
 
 def show(actor: Actor) -> None:
     titles = statistics.biller_titles(actor)
-    wish = with_days(read_wish({name: st.query_params.get_all(name) for name in st.query_params}, titles), clock.now(), zone())
-    analytics_controls.show(wish, titles)
-    if complaint := wish.contradiction():
+    now = clock.now()
+    asked = with_days(read_wish({name: st.query_params.get_all(name) for name in st.query_params}, titles), now, zone())
+    complaint = asked.contradiction()
+    days = RANGES[USUAL][1] if complaint else asked.period(now, zone()).days
+    wish = replace(asked, grain=fitting(asked.grain, days))
+    analytics_controls.show(wish, titles, days, asked.grain)
+    if complaint:
         st.warning(complaint, icon=":material/event_busy:")
         return
-    with st.skeleton(height=900):
-        told = _count(actor, wish, titles)
+    with st.skeleton(height=FIRST_SIGHT_PIXELS):
+        mark = statistics.mark(actor)
+        slot = int(now.timestamp()) // KEPT_SECONDS
+        told = _count(actor, settings().dsn, mark, slot, repr(wish.counted), tuple(titles.items()), wish.counted)
         _head(told)
         if not told.now.rows:
             _nothing(actor, told)
         else:
             _tiles(told)
-            analytics_charts.show(actor, told)
+            analytics_charts.show(told, wish)
             analytics_tables.show_performance(told)
-            analytics_tables.show_comparison(told)
-        analytics_tables.show_report(actor, told)
+            analytics_tables.show_comparison(told, wish)
+        kpi_panel.show(actor, mark, slot)
+        analytics_tables.show_report(actor, told, wish)
 
 
-def _count(actor: Actor, wish: Wish, titles: Mapping[str, str]) -> Told:
+@st.cache_resource(show_spinner=False, max_entries=64, ttl=2 * KEPT_SECONDS)
+def _count(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish) -> Told:
+    """Counted and drawn once for everybody who asks for the same: figures are the same for all who may see them, and who asks is no part of the key.
+
+    A resource and no data, so that it is not copied at each look: nobody changes it.
+    """
+    del database, mark, slot, asked
     now = clock.now()
-    period = wish.period(now, zone())
-    wanted, earlier = wish.wanted(period, zone()), wish.before(period)
-    first = clock.business_day(period.before[0], zone())
-    return Told(
-        wish=wish,
-        period=period,
-        titles=titles,
-        now=statistics.over_time(actor, wanted, wish.grain),
-        before=_if_any(statistics.over_time(actor, earlier, wish.grain)) if wish.compares else None,
-        before_steps=periods.steps(first, first + timedelta(days=period.days - 1), wish.grain, zone()),
-        times=statistics.answer_times(actor, wanted, wish.grain),
-        times_before=statistics.answer_times(actor, earlier) if wish.compares else None,
-        as_of=now,
-    )
-
-
-def _if_any(figures: Figures) -> Figures | None:
-    """Against a time before the first transaction everything would have grown: that compares nothing."""
-    return figures if figures.payments or figures.lookups else None
+    period = _wish.period(now, zone())
+    before = _wish.before(period) if _wish.compares else None
+    counted_now = analytics.analysis(_actor, _wish.wanted(period, zone()), _wish.grain, before)
+    return Told(_wish, period, dict(titles), counted_now, now)
 
 
 # ---- What it is about
@@ -120,47 +123,45 @@ def _nothing(actor: Actor, told: Told) -> None:
 def _tiles(told: Told) -> None:
     now, before = told.now, told.before
     against = f"vs the {counted(told.period.days, 'day')} before" if before else ""
-    by_step = now.by_step()
-    course = [by_step.get(step) for step in told.steps]
+    course = told.course
     difference = points(now.success_rate, before.success_rate) if before else None
-    reached = now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE
     with st.grid(4, min_column_width=150, gap="small"):
-        tile(
+        Tile(
             "Payments",
             count(now.payments),
             change(now.payments, before.payments if before else 0),
             against,
             {"Open": told.list_of_all()},
             icon=":material/bar_chart:",
-            chart_data=[one.payments if one else 0 for one in course],
+            chart_data=[one.payments for one in course],
             chart_type="bar",
             help="Transactions that move money; look-ups are counted apart.",
-        )
-        tile(
+        ).show()
+        Tile(
             "Success rate",
             percent(now.success_rate),
             None if difference is None else f"{difference:+.1f} pp" if difference else 0,
             against,
             {f"{count(now.completed)} of {count(now.ended)} ended": told.list_of_all(*(status.value for status in ENDED))},
-            icon=":material/verified:" if reached else ":material/flag:",
-            chart_data=[tenths(one.success_rate) for one in course if one and one.success_rate is not None],
+            icon=flag(now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE),
+            chart_data=[tenths(one.success_rate) for one in course if one.success_rate is not None],
             help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}. What is in doubt or was cancelled is in neither.",
-        )
-        tile(
+        ).show()
+        Tile(
             "Revenue (value paid)",
             short_amount(now.value),
             change(now.value, before.value if before else 0),
             against,
             {amount(now.value): told.list_of_all(Status.COMPLETED.value)},
             icon=":material/payments:",
-            chart_data=[float(one.value) if one else 0.0 for one in course],
+            chart_data=[float(one.value) for one in course],
             chart_type="area",
             help="The sum of completed payments in kwacha. What is in doubt is not in it, nor what was reversed.",
-        )
+        ).show()
         _answer_tile(told, against)
         for label, status, icon, colour, meaning in STATUS_TILES:
             number, earlier = (one.payments_by_status.get(status, 0) if one else 0 for one in (now, before))
-            tile(
+            Tile(
                 label,
                 count(number),
                 change(number, earlier),
@@ -168,29 +169,30 @@ def _tiles(told: Told) -> None:
                 {"Open": told.list_of_all(status.value)},
                 icon=icon,
                 delta_color=colour,
-                chart_data=[one.payments_by_status.get(status, 0) if one else 0 for one in course],
+                chart_data=[one.payments_by_status.get(status, 0) for one in course],
                 chart_type="bar",
                 help=meaning,
-            )
+            ).show()
         if not told.wish.types:
             lookups = Asked(types=LOOKUP_TYPES, billers=told.wish.billers, first_day=told.period.first_day, last_day=told.period.last_day)
-            tile(
+            Tile(
                 "Look-ups",
                 count(now.lookups),
                 change(now.lookups, before.lookups if before else 0),
                 against,
                 {"Open": lookups.address()},
                 icon=":material/person_search:",
-                chart_data=[one.lookups if one else 0 for one in course],
+                chart_data=[one.lookups for one in course],
                 chart_type="bar",
                 help="Questions about accounts, invoices and bundles. No money moves, and they are in no other figure.",
-            )
+            ).show()
 
 
 def _answer_tile(told: Told, against: str) -> None:
-    fast, slow = told.times.altogether, told.times_before.altogether if told.times_before else None
+    fast = told.times.altogether
+    slow = told.counted.times_before.altogether if told.counted.times_before else None
     slower = round((fast.average_ms - slow.average_ms) / 1000, 2) if fast and slow else None
-    tile(
+    Tile(
         "Answer time",
         seconds(fast.average_ms if fast else None),
         None if slower is None else f"{slower:+.2f} s" if slower else 0,
@@ -200,4 +202,4 @@ def _answer_tile(told: Told, against: str) -> None:
         delta_color="inverse",
         chart_data=[told.times.by_step[step].average_ms / 1000 for step in told.steps if step in told.times.by_step],
         help=f"How long billers took to answer calls that pay, on average; target {TARGET_ANSWER_SECONDS} s. A call that got none counts with its wait.",
-    )
+    ).show()

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
-from core.repositories.statistics import BillerState, Waiting
+from core.repositories.statistics import BillerState, Figures, Waiting
+from core.services.health import recent_since
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
 from core.states import MONEY_TYPES, Status, TransactionType
 from core.ui.figure_words import counted
 from core.ui.filters import Asked
-from core.ui.words import Colour, ago, plain
+from core.ui.words import Colour, ago, plain, zone
 
 # In the order in which a filter shows them.
 PAYMENT_TYPES = tuple(kind.value for kind in TransactionType if kind in MONEY_TYPES)
@@ -18,6 +19,7 @@ LOOKUP_TYPES = tuple(kind.value for kind in TransactionType if kind not in MONEY
 
 IN_DOUBT = Asked(in_doubt=True, under_review=False).address()
 UNDER_REVIEW = Asked(in_doubt=True, under_review=True).address()
+BANK_OPEN = Asked(bank_open=True).address()
 
 Owner = Literal["Administrator", "Manager", "Operator"]
 
@@ -37,13 +39,14 @@ class Concern:
     references: Sequence[str] = ()
 
 
-def concerns(seen: Attention) -> list[Concern]:
-    """The most pressing first; none: nothing needs anybody."""
-    found = [*_workers(seen), *_breaks(seen), *_approvals(seen), *_review(seen), *_doubt(seen), *_bank(seen)]
+def concerns(seen: Attention, failing: Mapping[str, Figures] | None = None) -> list[Concern]:
+    """The most pressing first; none: nothing needs anybody. `failing` are the billers that do badly just now, with what they came to lately."""
+    found = [*_workers(seen), *_breaks(seen), *_approvals(seen), *_review(seen), *_bank_legs(seen), *_doubt(seen), *_bank(seen)]
     for biller in seen.billers:
         if biller.is_active:
             found += _biller(biller, seen.as_of)
-    return [*found, *_queue(seen)]
+            found += _failing(biller, (failing or {}).get(biller.code), seen.as_of)
+    return [*found, *_queue(seen), *_broken_acts(seen), *_rollups(seen)]
 
 
 def _workers(seen: Attention) -> list[Concern]:
@@ -98,6 +101,18 @@ def _doubt(seen: Attention) -> list[Concern]:
     return [Concern(":material/sync_problem:", "orange" if old else "blue", what, step, "Operator", IN_DOUBT, waiting.references)]
 
 
+def _bank_legs(seen: Attention) -> list[Concern]:
+    waiting = seen.bank_open
+    if not waiting.count:
+        return []
+    what = (
+        f"{counted(waiting.count, 'payment')} with an open core-banking leg for more than {_length(LONG_QUEUED)},"
+        f" the oldest submitted {_age(waiting, seen.as_of)}."
+    )
+    step = "The customer was or may have been debited, or is owed something back. Core banking is asked by itself; open the oldest if it stays."
+    return [Concern(":material/account_balance_wallet:", "orange", what, step, "Manager", BANK_OPEN, waiting.references)]
+
+
 def _bank(seen: Attention) -> list[Concern]:
     if seen.bank_trouble is None:
         return []
@@ -120,12 +135,43 @@ def _biller(biller: BillerState, now: datetime) -> list[Concern]:
     return found
 
 
+def _failing(biller: BillerState, recent: Figures | None, now: datetime) -> list[Concern]:
+    if recent is None:
+        return []
+    failed, since = recent.payments_by_status.get(Status.FAILED, 0), recent_since(now, zone()).astimezone(zone())
+    what = f"{plain(biller.title)}: {failed:,} of {recent.ended:,} payments that ended since {since:%H:%M %Z} have failed."
+    step = "Open them: the codes say why. If it is the biller, an administrator pauses it until it has been spoken to."
+    today, until = since.date(), time(0)
+    asked = Asked(
+        billers=(biller.code,), statuses=(Status.FAILED.value,), types=PAYMENT_TYPES, first_day=today, last_day=today, time_of_day=(since.time(), until)
+    )
+    return [Concern(":material/trending_down:", "red" if failed * 2 > recent.ended else "orange", what, step, "Manager", asked.address())]
+
+
 def _queue(seen: Attention) -> list[Concern]:
     if not seen.queued_long:
         return []
     what = f"{counted(seen.queued_long, 'payment')} not sent after {_length(LONG_QUEUED)}, the oldest submitted {_age(seen.queued, seen.as_of)}."
     step = "Nothing was sent of them: each can be cancelled. They go out by themselves as soon as their biller may be sent to."
     return [Concern(":material/hourglass_top:", "orange", what, step, "Operator", _list(Status.PENDING), seen.queued.references)]
+
+
+def _broken_acts(seen: Attention) -> list[Concern]:
+    if not seen.broken_acts:
+        return []
+    latest, rows = seen.broken_acts[0], sum(one.rows for one in seen.broken_acts)
+    acts = "" if len(seen.broken_acts) == 1 else f" in {len(seen.broken_acts)} acts"
+    what = f"{counted(rows, 'row')} of bulk work broke off{acts}, the latest {ago(latest.oldest_at, seen.as_of)}."
+    step = "Nothing was done to those rows by that act. Open it: the log knows why, under the incident it names. Then ask for it again."
+    return [Concern(":material/playlist_remove:", "orange", what, step, "Administrator", {"bulk": str(latest.id)})]
+
+
+def _rollups(seen: Attention) -> list[Concern]:
+    if not seen.rollups_differ:
+        return []
+    what = f"{counted(seen.rollups_differ, 'hour')} of the figures kept ahead differ from the transactions they were counted from."
+    step = "Lists and exports are right. Rebuild the figures: billers rollups rebuild."
+    return [Concern(":material/query_stats:", "red", what, step, "Administrator")]
 
 
 def _list(status: Status, *billers: str) -> Mapping[str, Any]:

@@ -1,30 +1,35 @@
 """The dashboard: what needs somebody, how today goes beside yesterday, how each biller does, what came last. It looks again by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core import clock
 from core.access import Actor
+from core.models import Transaction
 from core.repositories.filters import TransactionFilter
-from core.repositories.statistics import ENDED, BillerState, Figures, Grain
-from core.services import billers, periods, statistics, transactions
-from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Attention, Overview
+from core.repositories.statistics import ENDED, AnswerTimes, BillerState, Figures, Grain
+from core.services import billers, health, periods, statistics, transactions
+from core.services.periods import Period
+from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview
 from core.settings import settings
 from core.states import Status
-from core.ui import tables
-from core.ui.attention import LOOKUP_TYPES, Concern, concerns
-from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
+from core.ui import kpi_panel, tables
+from core.ui.attention import LOOKUP_TYPES, PAYMENT_TYPES, Concern, concerns
+from core.ui.figure_words import NONE_YET, change, count, counted, percent, points, seconds, short_amount, tenths
+from core.ui.filters import Asked
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.session import guarded_fragment
-from core.ui.tiles import payments_of, tile
+from core.ui.tiles import Tile, flag, payments_of
 from core.ui.words import ago, amount, as_of, zone
 
-# Seconds between two looks. What was counted stays until a transaction is made or moves, and never longer than a few looks.
+# Seconds between two looks. What was counted stays until a transaction is made or moves, and never longer than that.
 EVERY_SECONDS = 5
-KEPT_SECONDS = 15
+KEPT_SECONDS = 5
 
 LATEST = 10
 
@@ -32,6 +37,7 @@ LATEST = 10
 RANGES: Mapping[str, tuple[str, int]] = {"today": ("Today", 1), "7d": ("7 days", 7), "30d": ("30 days", 30)}
 USUAL_RANGE = "7d"
 RANGE, OPENED, PICKED, WAITING = "dashboard-range", "dashboard-biller", "dashboard-picked", "dashboard-waiting"
+GRID, FIELD = "dashboard-billers", "dashboard-field"
 
 FIRST_SIGHT_PIXELS = 640
 
@@ -81,42 +87,65 @@ def _remember_range() -> None:
 # ---- What looks again
 
 
+@dataclass(frozen=True)
+class Board:
+    """What was counted, and what was made of it for the screen: once for everybody who looks, so that a look costs only its drawing."""
+
+    chosen: str
+    told: Overview
+    failing: Mapping[str, Figures]
+    concerns: Sequence[Concern]
+    tiles: Sequence[Tile]
+    billers: Sequence[BillerState]
+    grid: pd.DataFrame
+    columns: Mapping[str, Any]
+
+
 @guarded_fragment("statistics:read", run_every=EVERY_SECONDS)
 def _live(actor: Actor, chosen: str) -> None:
     # Only before the first figures: what looks again leaves what is there until it knows better.
     waiting = st.skeleton(height=FIRST_SIGHT_PIXELS) if st.session_state.pop(WAITING, False) else st.empty()
     try:
-        seen = statistics.attention(actor)
-        slot = int(seen.as_of.timestamp()) // KEPT_SECONDS
-        told = _overview(actor, settings().dsn, statistics.mark(actor), slot, RANGES[chosen][1])
+        mark, seconds_now = statistics.mark(actor), int(clock.now().timestamp())
+        board = _board(actor, settings().dsn, mark, seconds_now // KEPT_SECONDS, chosen)
     finally:
         waiting.empty()
-    _attention(seen)
-    if not told.by_day.rows:
+    _attention(board)
+    if not board.told.by_day.rows:
         _nothing(actor)
-    _so_far(told, seen)
-    _rates(told, chosen)
-    _billers(seen, told, chosen)
+    with st.grid(4, min_column_width=150, gap="small"):
+        for one in board.tiles:
+            one.show()
+    _billers(board)
+    kpi_panel.show(actor, mark, seconds_now // kpi_panel.KEPT_SECONDS)
     if actor.may("transactions:read"):
-        _latest(actor)
+        _latest(actor, mark)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, ttl=60)
-def _overview(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, days: int) -> Overview:
-    """Counted once for everybody who looks: figures are the same for all who may see them, and who asks is no part of the key."""
+@st.cache_resource(show_spinner=False, max_entries=16, ttl=60)
+def _board(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, chosen: str) -> Board:
+    """Figures are the same for all who may see them, and who asks is no part of the key. A resource and no data, so that it is not copied at each look."""
     del database, mark, slot
-    return statistics.overview(_actor, days)
+    told = statistics.overview(_actor, RANGES[chosen][1])
+    failing = health.failing(told.by_hour, told.as_of, zone())
+    rows = sorted(told.seen.billers, key=lambda biller: (not biller.is_active, biller.title))
+    columns = _biller_columns()
+    if not any(one.in_doubt for one in told.chosen.by_biller().values()):
+        del columns["In doubt"]
+    return Board(
+        chosen, told, failing, concerns(told.seen, failing), [*_so_far(told), *_rates(told, chosen)], rows, _biller_frame(told, rows, failing), columns
+    )
 
 
-def _attention(seen: Attention) -> None:
-    found = concerns(seen)
+def _attention(board: Board) -> None:
+    found = board.concerns
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             if found:
                 st.subheader("Needs attention", anchor=False, width="content", help="What somebody should look at just now, the gravest first.")
             else:
                 st.markdown(":green-badge[:material/check_circle: All is well] :gray[Nothing needs attention.]", width="content")
-            st.caption(f":material/autorenew: {as_of(seen.as_of)}", width="content", help=f"This page looks again every {EVERY_SECONDS} s by itself.")
+            st.caption(f":material/autorenew: {as_of(board.told.as_of)}", width="content", help=f"This page looks again every {EVERY_SECONDS} s by itself.")
         for one in found:
             _concern(one)
 
@@ -148,17 +177,16 @@ def _nothing(actor: Actor) -> None:
 # ---- Tiles
 
 
-def _so_far(told: Overview, seen: Attention) -> None:
+def _so_far(told: Overview) -> list[Tile]:
     hour = told.as_of.astimezone(zone())
-    hours = [told.as_of.replace(minute=0, second=0, microsecond=0) - timedelta(hours=back) for back in range(HOURS_BACK - 1, -1, -1)]
     days = periods.steps(*_days_back(told.as_of), Grain.DAY, zone())
-    bars = (_payments(told.by_hour, hours), _payments(told.by_day, days[-14:]), _payments(told.by_day, days))
+    bars = (_payments(told.by_hour, _last_hours(told.as_of)), _payments(told.by_day, days[-14:]), _payments(told.by_day, days))
     shown = ("the last 24 hours, hour by hour", "the last 14 days", "the last 30 days")
     names = (("Payments today", "yesterday"), ("Payments this week", "last week"), ("Payments this month", "last month"))
     icons = (":material/today:", ":material/date_range:", ":material/calendar_month:")
-    with st.grid(4, min_column_width=150, gap="small"):
-        for (period, now, before), (label, earlier), icon, trend, chart in zip(told.so_far, names, icons, bars, shown, strict=True):
-            tile(
+    return [
+        *(
+            Tile(
                 label,
                 count(now.payments),
                 change(now.payments, before.payments),
@@ -169,16 +197,19 @@ def _so_far(told: Overview, seen: Attention) -> None:
                 chart_type="bar",
                 help=f"Transactions that move money; look-ups are counted apart. {earlier.capitalize()} is counted up to the same hour. The bars: {chart}.",
             )
-        _active(told, seen, days)
+            for (period, now, before), (label, earlier), icon, trend, chart in zip(told.so_far, names, icons, bars, shown, strict=True)
+        ),
+        _active(told, days),
+    ]
 
 
-def _active(told: Overview, seen: Attention, days: Sequence[datetime]) -> None:
-    able = [biller for biller in seen.billers if biller.is_active and not biller.paused_because and not biller.breaker_reason]
+def _active(told: Overview, days: Sequence[datetime]) -> Tile:
+    able = [biller for biller in told.seen.billers if biller.is_active and not biller.paused_because and not biller.breaker_reason]
     by_day = told.by_day.by_step()
     paid = [sum(1 for figures in by_day[day].by_biller().values() if figures.payments) if day in by_day else 0 for day in days[-14:]]
-    tile(
+    return Tile(
         "Active billers",
-        f"{len(able)} of {len(seen.billers)}",
+        f"{len(able)} of {len(told.seen.billers)}",
         paid[-1] - paid[-2],
         "paid today, vs yesterday",
         {f"{counted(paid[-1], 'biller')} paid today": payments_of(told.so_far[0][0])},
@@ -189,122 +220,179 @@ def _active(told: Overview, seen: Attention, days: Sequence[datetime]) -> None:
     )
 
 
-def _rates(told: Overview, chosen: str) -> None:
+def _rates(told: Overview, chosen: str) -> list[Tile]:
     now, before, period = told.chosen, told.before, told.period
     against = f"vs {_before(chosen)}"
     grain = Grain.HOUR if period.days == 1 else Grain.DAY
     steps = [step for step in periods.steps(period.first_day, period.last_day, grain, zone()) if step <= told.as_of]
     by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
-    reached = now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE
+    return [_success(now, before, period, against, over_time), _revenue(now, before, period, against, over_time), *_answer_times(told, against, steps)]
+
+
+def _success(now: Figures, before: Figures, period: Period, against: str, over_time: Sequence[Figures | None]) -> Tile:
+    difference = points(now.success_rate, before.success_rate)
     doubt = {f"{count(now.in_doubt)} in doubt": payments_of(period, Status.PROCESSING.value)} if now.in_doubt else {}
-    failed, failed_before = (one.payments_by_status.get(Status.FAILED, 0) for one in (now, before))
-    reversed_ = now.payments_by_status.get(Status.REVERSED, 0)
-    with st.grid(4, min_column_width=150, gap="small"):
-        difference = points(now.success_rate, before.success_rate)
-        tile(
-            "Success rate",
-            percent(now.success_rate),
-            0 if difference == 0 else None if difference is None else f"{difference:+.1f} pp",
-            against,
-            {f"{count(now.completed)} of {count(now.ended)} ended": payments_of(period, *(status.value for status in ENDED)), **doubt},
-            icon=":material/verified:" if reached else ":material/flag:",
-            chart_data=[100 * one.success_rate for one in over_time if one and one.success_rate is not None],
-            help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}."
-            " What is in doubt or was cancelled is in neither. Rounded down.",
-        )
-        tile(
-            "Revenue (value paid)",
-            short_amount(now.value),
-            change(now.value, before.value),
-            against,
-            {amount(now.value): payments_of(period, Status.COMPLETED.value)},
-            icon=":material/payments:",
-            chart_data=[float(one.value) if one else 0.0 for one in over_time],
-            chart_type="area",
-            help="The sum of completed payments in kwacha. What is in doubt is not in it, nor what was reversed."
-            + "".join(f" Besides: {amount(value, currency)}." for currency, value in now.values.items() if currency != "MWK"),
-        )
-        tile(
-            "Failed",
-            count(failed),
-            change(failed, failed_before),
-            against,
-            {"Open": payments_of(period, Status.FAILED.value), f"{count(reversed_)} reversed": payments_of(period, Status.REVERSED.value)},
-            icon=":material/cancel:",
-            delta_color="inverse",
-            chart_data=[one.payments_by_status.get(Status.FAILED, 0) if one else 0 for one in over_time],
-            chart_type="bar",
-            help="Payments proven not to have moved money. Those that were taken back are counted apart.",
-        )
-        _answer_time(told, against, steps)
-
-
-def _answer_time(told: Overview, against: str, steps: Sequence[datetime]) -> None:
-    now, before = told.times.altogether, told.times_before.altogether
-    slower = round((now.average_ms - before.average_ms) / 1000, 2) if now and before else None
-    tile(
-        "Answer time",
-        seconds(now.average_ms if now else None),
-        None if slower is None else f"{slower:+.2f} s" if slower else 0,
+    failed = now.payments_by_status.get(Status.FAILED, 0)
+    return Tile(
+        "Success rate",
+        percent(now.success_rate),
+        0 if difference == 0 else None if difference is None else f"{difference:+.1f} pp",
         against,
-        {f"half in {seconds(now.median_ms)}, 95% in {seconds(now.p95_ms)}" if now else "no call yet": payments_of(told.period)},
-        icon=":material/timer:",
-        delta_color="inverse",
-        chart_data=[told.times.by_step[step].average_ms / 1000 for step in steps if step in told.times.by_step],
-        help=f"How long billers took to answer calls that pay, on average; target {TARGET_ANSWER_SECONDS} s. A call that got none counts with its wait.",
+        {
+            f"{count(now.completed)} of {count(now.ended)} ended": payments_of(period, *(status.value for status in ENDED)),
+            f"{count(failed)} failed": payments_of(period, Status.FAILED.value),
+            **doubt,
+        },
+        icon=flag(now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE),
+        chart_data=[tenths(one.success_rate) for one in over_time if one and one.success_rate is not None],
+        help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}, met where the badge is ticked."
+        " What is in doubt or was cancelled is in neither. Rounded down.",
     )
+
+
+def _revenue(now: Figures, before: Figures, period: Period, against: str, over_time: Sequence[Figures | None]) -> Tile:
+    return Tile(
+        "Revenue (value paid)",
+        short_amount(now.value),
+        change(now.value, before.value),
+        against,
+        {amount(now.value): payments_of(period, Status.COMPLETED.value)},
+        icon=":material/payments:",
+        chart_data=[float(one.value) if one else 0.0 for one in over_time],
+        chart_type="area",
+        help="The sum of completed payments in kwacha. What is in doubt is not in it, nor what was reversed."
+        + "".join(f" Besides: {amount(value, currency)}." for currency, value in now.values.items() if currency != "MWK"),
+    )
+
+
+# Of the answer times: the tile's name, which of them it shows, and what that means.
+ANSWERS: Sequence[tuple[str, Callable[[AnswerTimes], float], str]] = (
+    ("Median answer", lambda times: times.median_ms, "Half of the calls that pay were answered within this time."),
+    ("95% answered within", lambda times: times.p95_ms, "Of 100 calls that pay, 95 were answered within this time."),
+)
+
+
+def _answer_times(told: Overview, against: str, steps: Sequence[datetime]) -> list[Tile]:
+    now, before = told.times.altogether, told.times_before.altogether
+    tiles = []
+    for label, of, meaning in ANSWERS:
+        slower = round((of(now) - of(before)) / 1000, 2) if now and before else None
+        tiles.append(
+            Tile(
+                label,
+                seconds(of(now) if now else None),
+                None if slower is None else f"{slower:+.2f} s" if slower else 0,
+                against,
+                {f"of {counted(now.calls, 'call')}, {seconds(now.average_ms)} on average" if now else "no call yet": payments_of(told.period)},
+                icon=flag(now is not None and of(now) < TARGET_ANSWER_SECONDS * 1000),
+                delta_color="inverse",
+                chart_data=[of(told.times.by_step[step]) / 1000 for step in steps if step in told.times.by_step],
+                help=f"{meaning} Target {TARGET_ANSWER_SECONDS} s, met where the badge is ticked. A call that got no answer counts with its wait.",
+            )
+        )
+    return tiles
 
 
 # ---- Billers
 
 
-def _billers(seen: Attention, told: Overview, chosen: str) -> None:
-    st.subheader("Billers", anchor=False, help=f"Payments of each biller: {RANGES[chosen][0].lower()}, today included. A click on a name opens its payments.")
-    figures, days = told.chosen.by_biller(), periods.steps(*_days_back(told.as_of), Grain.DAY, zone())[-14:]
-    daily = told.by_day.by_biller()
-    rows = sorted(seen.billers, key=lambda biller: (not biller.is_active, biller.title))
-    doubt = any(one.in_doubt for one in figures.values())
-    st.dataframe(
-        pd.DataFrame([_biller_row(biller, figures.get(biller.code), daily.get(biller.code), told, seen.as_of, days) for biller in rows]),
-        column_config=_biller_columns(),
-        column_order=[name for name in _biller_columns() if name != "In doubt" or doubt],
-        hide_index=True,
-        height=tables.ROW_PIXELS * (len(rows) + 1) + 3,
-        row_height=tables.ROW_PIXELS,
-        key=f"billers-{chosen}",
-        alt="Billers with their state, success rate, volume, value, answer time and last success.",
+def _billers(board: Board) -> None:
+    st.subheader(
+        "Billers",
+        anchor=False,
+        help=f"Payments of each biller: {RANGES[board.chosen][0].lower()}, today included. A click on a name or a field opens the payments behind it.",
     )
-    if clicked := st.session_state.get(OPENED):
-        biller = rows[clicked.row]
-        st.switch_page(TRANSACTIONS, query_params=payments_of(told.period, billers=(biller.code,)))
+    st.dataframe(
+        board.grid,
+        column_config=board.columns,
+        column_order=list(board.columns),
+        hide_index=True,
+        height=tables.ROW_PIXELS * (len(board.billers) + 1) + 3,
+        row_height=tables.ROW_PIXELS,
+        key=GRID,
+        on_select=_pick_field,
+        selection_mode="single-cell",
+        alt="Billers with their state, success rate, volume, answer time, last success, and the last 24 hours.",
+    )
+    clicked = st.session_state.get(OPENED)
+    place, column = (clicked.row, "Biller") if clicked else st.session_state.pop(FIELD, (None, ""))
+    if place is not None and place < len(board.billers):
+        st.switch_page(TRANSACTIONS, query_params=field_address(board.told, board.billers[place].code, column))
 
 
-def state_chip(biller: BillerState) -> str:
+def _pick_field() -> None:
+    for place, column in st.session_state[GRID].selection.cells[:1]:
+        st.session_state[FIELD] = (place, column)
+
+
+def field_address(told: Overview, code: str, column: str) -> dict[str, Any]:
+    """The list behind a field of the grid: the payments it was counted from."""
+    if column in DAY_STRIP:
+        since = clock.business_day(_last_hours(told.as_of)[0], zone())
+        statuses = (Status.FAILED.value,) if DAY_STRIP[column] else ()
+        return Asked(billers=(code,), statuses=statuses, types=PAYMENT_TYPES, first_day=since, last_day=clock.business_day(told.as_of, zone())).address()
+    return payments_of(told.period, *FIELDS.get(column, ()), billers=(code,))
+
+
+# Which payments a field was counted from, where it is not all of them; and the fields of the last 24 hours, of which one is of failures.
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Success rate": tuple(status.value for status in ENDED),
+    "Ended": tuple(status.value for status in ENDED),
+    "In doubt": (Status.PROCESSING.value,),
+    "Value": (Status.COMPLETED.value,),
+    "Last success": (Status.COMPLETED.value,),
+}
+DAY_STRIP: Mapping[str, bool] = {"24 hours": False, "Failed": True}
+
+STATES = {"✓ Active": "green", "△ Degraded": "yellow", "⊖ Paused": "orange", "✕ Not answering": "red", "⊘ Off": "gray"}
+
+
+def state_chip(biller: BillerState, *, is_failing: bool = False) -> str:
     if not biller.is_active:
         return "⊘ Off"
     if biller.breaker_reason:
         return "✕ Not answering"
-    return "⊖ Paused" if biller.paused_because else "✓ Active"
+    if biller.paused_because:
+        return "⊖ Paused"
+    return "△ Degraded" if is_failing else "✓ Active"
 
 
-STATES = {"✓ Active": "green", "⊖ Paused": "orange", "✕ Not answering": "red", "⊘ Off": "gray"}
+def _biller_frame(told: Overview, rows: Sequence[BillerState], failing: Mapping[str, Figures]) -> pd.DataFrame:
+    figures, by_hour, hours = told.chosen.by_biller(), told.by_hour.by_biller(), _last_hours(told.as_of)
+    nothing = Figures([])
+    return pd.DataFrame(
+        [
+            {
+                "Biller": biller.title,
+                "State": [state_chip(biller, is_failing=biller.code in failing)],
+                **_biller_row(figures.get(biller.code, nothing), told.times.by_biller.get(biller.code)),
+                "Last success": ago(biller.last_success_at, told.as_of) if biller.last_success_at else "never",
+                **_day_strip(by_hour.get(biller.code, nothing), hours),
+            }
+            for biller in rows
+        ]
+    )
 
 
-def _biller_row(biller: BillerState, now: Figures | None, daily: Figures | None, told: Overview, moment: datetime, days: Sequence[datetime]) -> dict[str, Any]:
-    now = now or Figures([])
-    times = told.times.by_biller.get(biller.code)
+def _biller_row(now: Figures, times: AnswerTimes | None) -> dict[str, Any]:
     return {
-        "Biller": biller.title,
-        "State": [state_chip(biller)],
         "Success rate": None if now.success_rate is None else tenths(now.success_rate),
-        "Ended": f"{count(now.completed)} of {count(now.ended)}" if now.ended else "–",
-        "In doubt": count(now.in_doubt) if now.in_doubt else "–",
+        "Ended": f"{count(now.completed)} of {count(now.ended)}" if now.ended else NONE_YET,
+        "In doubt": count(now.in_doubt) if now.in_doubt else NONE_YET,
         "Payments": count(now.payments),
-        "Value": amount(now.value) if now.payments else "–",
+        "Value": amount(now.value) if now.payments else NONE_YET,
         "95% within": seconds(times.p95_ms if times else None),
-        "Last success": ago(biller.last_success_at, moment) if biller.last_success_at else "never",
-        "14 days": _payments(daily or Figures([]), days),
+    }
+
+
+def _day_strip(by_hour: Figures, hours: Sequence[datetime]) -> dict[str, list[float]]:
+    """Each of the last 24 hours: how many payments, and which part of those that ended had failed."""
+    found = by_hour.by_step()
+    course = [found.get(hour) for hour in hours]
+    return {
+        "24 hours": [float(one.payments) if one else 0.0 for one in course],
+        "Failed": [round(100 * one.payments_by_status.get(Status.FAILED, 0) / one.ended, 1) if one and one.ended else 0.0 for one in course],
     }
 
 
@@ -312,37 +400,49 @@ def _biller_columns() -> dict[str, Any]:
     column = st.column_config
     right: dict[str, Any] = {"alignment": "right"}
     return {
-        "Biller": column.ButtonColumn(width=160, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
+        "Biller": column.ButtonColumn(width=132, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
         "State": column.MultiselectColumn(
-            width=124,
+            width=118,
             options=list(STATES),
             color=list(STATES.values()),
-            help="Active: payments are sent. Paused: an administrator stopped it. Not answering: left alone for a while. Off: not switched on.",
+            help="Active: payments are sent. Degraded: in this hour and the one before at least three payments failed, and fewer were paid than the target"
+            " asks for. Paused: an administrator stopped it. Not answering: its breaker is open, it is left alone for a while. Off: not switched on.",
         ),
-        "Success rate": column.ProgressColumn(width=128, min_value=0, max_value=100, format="%.1f%%", help="Completed of those that ended; target 95%."),
-        "Ended": column.TextColumn(width=96, help="Completed payments of those that ended: completed, failed and reversed.", **right),
-        "In doubt": column.TextColumn(width=66, help="Sent or perhaps sent, and not settled.", **right),
-        "Payments": column.TextColumn(width=76, help="Transactions that move money.", **right),
+        "Success rate": column.ProgressColumn(width=112, min_value=0, max_value=100, format="%.1f%%", help="Completed of those that ended; target 95%."),
+        "Ended": column.TextColumn(width=98, help="Completed payments of those that ended: completed, failed and reversed.", **right),
+        "In doubt": column.TextColumn(width=62, help="Sent or perhaps sent, and not settled.", **right),
+        "Payments": column.TextColumn(width=72, help="Transactions that move money.", **right),
+        "95% within": column.TextColumn(width=76, help="Of 100 calls that pay, 95 were answered within this time.", **right),
+        "Last success": column.TextColumn(width=104, help="When it last did what it was asked: a payment, or a look-up."),
+        "24 hours": column.BarChartColumn(
+            width=116, y_min=0, help="Payments in each of the last 24 hours, this one last. A click opens them from that day on."
+        ),
+        "Failed": column.BarChartColumn(
+            width=92, y_min=0, y_max=100, color="red", help="Of the payments that ended in each of those hours the part that failed, from 0 to 100%."
+        ),
         "Value": column.TextColumn(width=138, help="Sum of completed payments.", **right),
-        "95% within": column.TextColumn(width=80, help="Of 100 calls that pay, 95 were answered within this time.", **right),
-        "Last success": column.TextColumn(width=110, help="When it last did what it was asked: a payment, or a look-up."),
-        "14 days": column.BarChartColumn(width=110, y_min=0, help="Payments on each of the last 14 days."),
     }
 
 
 # ---- The last ones
 
 
-def _latest(actor: Actor) -> None:
+def _latest(actor: Actor, mark: tuple[object, ...]) -> None:
     st.subheader("Last ten transactions", anchor=False, help="Look-ups and payments, newest first. A click on an ID opens its story.")
-    page = transactions.list_page(actor, TransactionFilter())
-    rows = page.rows[:LATEST]
+    rows, names = _last_ten(actor, settings().dsn, mark)
     if not rows:
         st.caption("None yet.")
         return
-    clicked = tables.grid(rows, billers.short_names(actor), "dashboard-latest", on_pick=_pick)
+    clicked = tables.grid(rows, names, "dashboard-latest", on_pick=_pick)
     if reference := clicked.our_transaction_id if clicked else st.session_state.pop(PICKED, None):
         st.switch_page(TRANSACTIONS, query_params={"id": reference})
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, ttl=60)
+def _last_ten(_actor: Actor, database: str, mark: tuple[object, ...]) -> tuple[Sequence[Transaction], Mapping[str, str]]:
+    """The rows, and the billers' short names: read once for everybody who may see them."""
+    del database, mark
+    return transactions.list_page(_actor, TransactionFilter()).rows[:LATEST], billers.short_names(_actor)
 
 
 def _pick(reference: str) -> None:
@@ -355,6 +455,12 @@ def _pick(reference: str) -> None:
 def _payments(figures: Figures, steps: Sequence[datetime]) -> list[int]:
     found = figures.by_step()
     return [found[step].payments if step in found else 0 for step in steps]
+
+
+def _last_hours(moment: datetime) -> list[datetime]:
+    """The first moments of the last 24 business hours, this one last."""
+    this = moment.replace(minute=0, second=0, microsecond=0)
+    return [this - timedelta(hours=back) for back in range(HOURS_BACK - 1, -1, -1)]
 
 
 def _days_back(moment: datetime) -> tuple[date, date]:

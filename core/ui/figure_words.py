@@ -16,6 +16,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def short_count(number: int) -> str:
+    """`940`, `1.2k`, `3.4M`: what a small field has room for, cut and not rounded up."""
+    for size, letter in ((10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number // size:,}{letter}" if number >= 10 * size else f"{number * 10 // size / 10:.1f}{letter}"
+    return str(number)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 payment`, `1,204 payments`."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"

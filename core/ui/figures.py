@@ -17,6 +17,9 @@ Figure = dict[str, Any]
 CATEGORIES = tuple(f"#{place:06}" for place in range(1, 11))
 BLUE, GREEN, AMBER, VIOLET, CYAN, RED, LIME, PINK, SLATE, OCHRE = CATEGORIES
 
+# chartSequentialColors, by place: from the page's own colour to the strongest.
+SEQUENCE = tuple(f"#{place:06}" for place in range(11, 21))
+
 # Colours by which billers are told apart: in the order of their names, the same in each figure. Red is for what failed.
 BILLERS = (BLUE, GREEN, AMBER, VIOLET, CYAN, PINK, LIME, SLATE, OCHRE)
 
@@ -55,8 +58,18 @@ class Series:
     dashed: bool = False
 
 
-def over_time(steps: Sequence[str], series: Sequence[Series], *, stacked: bool = False, unit: str = "", rate: bool = False, height: int = HEIGHT) -> Figure:
-    """Lines over time; stacked, the space between them is what each adds."""
+def over_time(
+    steps: Sequence[str],
+    series: Sequence[Series],
+    *,
+    stacked: bool = False,
+    unit: str = "",
+    suffix: str = "",
+    rate: bool = False,
+    target: tuple[float, str] | None = None,
+    height: int = HEIGHT,
+) -> Figure:
+    """Lines over time; stacked, the space between them is what each adds. `target` is where its line lies, and what is written on it."""
     traces = [
         {
             "type": "scatter",
@@ -68,12 +81,14 @@ def over_time(steps: Sequence[str], series: Sequence[Series], *, stacked: bool =
         }
         for one in series
     ]
-    axis: Figure = {"rangemode": "tozero", "title": {"text": unit}}
+    axis: Figure = {"rangemode": "tozero", "title": {"text": unit}, "ticksuffix": suffix}
     if rate:
         axis = {"ticksuffix": "%", "range": [max(0.0, _least(series) - 2), 100.5]}
     figure = {"data": traces, "layout": _layout(xaxis=_time_axis(steps), yaxis=axis, showlegend=len(series) > 1, height=height)}
     if rate:
-        _target(figure, 100 * TARGET_SUCCESS_RATE, f"target {TARGET_SUCCESS_RATE:.0%}", across=True)
+        target = (100 * TARGET_SUCCESS_RATE, f"target {TARGET_SUCCESS_RATE:.0%}")
+    if target:
+        _target(figure, *target, across=True)
     return figure
 
 
@@ -164,6 +179,41 @@ def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], hei
         "layout": _layout(yaxis={"rangemode": "tozero"}, xaxis={"type": "category", "tickangle": -35 if len(names) > 4 else 0}, height=height)
         | {"yaxis2": {**right, "fixedrange": True}},
     }
+
+
+def week(
+    days: Sequence[str], values: Sequence[Sequence[float | None]], texts: Sequence[Sequence[str]], says: Sequence[Sequence[str]], *, of_failures: bool
+) -> Figure:
+    """A field for each hour of each weekday: the stronger its colour, the more. Its number stands in it, where there is room."""
+    hours = [f"{hour:02}" for hour in range(24)]
+    strongest = [[0, BACKGROUND], [1, RED]] if of_failures else [[place / (len(SEQUENCE) - 1), colour] for place, colour in enumerate(SEQUENCE)]
+    fields = {
+        "type": "heatmap",
+        "x": hours,
+        "y": list(days),
+        "z": [list(row) for row in values],
+        "text": [list(row) for row in texts],
+        "texttemplate": "%{text}",
+        "colorscale": strongest,
+        "zmin": 0,
+        "xgap": 2,
+        "ygap": 2,
+        "hoverinfo": "skip",
+        "colorbar": {"thickness": 8, "outlinewidth": 0, "ticksuffix": "%" if of_failures else "", "nticks": 5},
+    }
+    # Plotly selects points, not fields: unseen ones in their middles are what is pointed at and clicked.
+    middles = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": hours * len(days),
+        "y": [day for day in days for _ in hours],
+        "marker": {"size": 22, "opacity": 0, "color": BLUE, "symbol": "square"},
+        "hovertext": [text for row in says for text in row],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "showlegend": False,
+    }
+    across = {"type": "category", "showgrid": False, "tickangle": 0, "ticksuffix": ":00", "nticks": 13}
+    return {"data": [fields, middles], "layout": _layout(xaxis=across, yaxis={**_names_axis(), "type": "category"}, margin={"l": 8, "r": 8, "t": 8, "b": 8})}
 
 
 def answer_times(names: Sequence[str], medians: Sequence[float], p95s: Sequence[float], says: Sequence[str]) -> Figure:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,13 +16,14 @@ from streamlit.testing.v1 import AppTest
 from core import clock
 from core.repositories.filters import NO_REASON
 from core.repositories.statistics import AnswerTimesBy, Cell, Figures, Grain
-from core.services import periods, statistics
+from core.services import analytics, periods, statistics
 from core.services.asked import read
+from core.services.statistics import TARGET_ANSWER_SECONDS
 from core.settings import CHECKOUT
 from core.states import Status
-from core.ui import figure_tables, figures, session
-from core.ui.analytics_asked import Wish, read_wish
-from core.ui.analytics_told import step_label
+from core.ui import analytics_charts, figure_tables, figures, session
+from core.ui.analytics_asked import Wish, fitting, read_wish
+from core.ui.analytics_told import Picture, Told, step_label
 from core.ui.words import zone
 from core.wire.contract import Outcome
 from tests.pages.conftest import LWB, PATIENCE_SECONDS, Till, button, said
@@ -69,15 +70,18 @@ def test_the_plans_figures_are_there_with_their_numbers(till: Till) -> None:
     window = till.open("analytics", range="7d")
     assert (metric(window, "Payments").value, metric(window, "Success rate").value, metric(window, "Failed").value) == ("3", "66.6%", "1")
     assert (metric(window, "Revenue (value paid)").value, metric(window, "Look-ups").value) == ("MWK 10,951.00", "3")
-    drawn = charts(window)
-    volume, share, success, value, failures, answers = drawn
+    volume, share, success, value, week, answers, answers_over_time, failures = charts(window)
     assert (volume["data"][0]["type"], sum(volume["data"][0]["y"]), len(volume["data"][0]["y"])) == ("scatter", 3, 7)
     assert (share["data"][0]["type"], share["data"][0]["values"]) == ("pie", [3])
     assert success["data"][0]["hovertext"] == ["66.6% · 2/3"]
     assert success["layout"]["shapes"][0]["x0"] == 95
     assert (value["data"][0]["type"], sum(value["data"][0]["y"])) == ("bar", 10951)
     assert (failures["data"][0]["x"], failures["data"][0]["y"]) == (["BLOCKED"], [1])
-    assert len(answers["data"]) == 2
+    assert week["data"][0]["type"] == "heatmap"
+    assert sum(number for row in week["data"][0]["z"] for number in row if number) == 3
+    assert [trace["x"] for trace in answers["data"]] == [[0.021], [0.021]]
+    assert [[number for number in trace["y"] if number] for trace in answers_over_time["data"]] == [[0.021], [0.021]]
+    assert answers_over_time["layout"]["shapes"][0]["y0"] == TARGET_ANSWER_SECONDS
 
 
 def test_the_table_adds_up_and_says_the_same_as_the_tiles(till: Till) -> None:
@@ -168,6 +172,96 @@ def test_a_report_is_a_sentence_and_a_table_of_one_day_week_or_month(till: Till,
     assert len(window.dataframe) == 2
 
 
+# ---- Steps, hours, and the lists behind them
+
+
+@pytest.mark.parametrize(("range_", "steps"), [("7d", ["Hour", "Day"]), ("30d", ["Day", "Week"]), ("90d", ["Day", "Week", "Month"])])
+def test_only_steps_that_make_sense_of_a_range_are_offered_and_why_is_said(till: Till, range_: str, steps: list[str]) -> None:
+    window = till.open("analytics", range=range_)
+    assert next(one for one in window.button_group if one.label == "Steps").options == steps
+    assert "steps of 15 minutes need at most 3 days" in said(window)
+    assert ("months need at least 32 days" in said(window)) == (range_ != "90d")
+
+
+def test_steps_that_do_not_fit_give_way_to_the_nearest_that_do(till: Till) -> None:
+    assert [fitting(grain, 7) for grain in Grain] == [Grain.HOUR, Grain.HOUR, Grain.DAY, Grain.DAY, Grain.DAY]
+    assert [fitting(grain, 1) for grain in Grain] == [Grain.QUARTER, Grain.HOUR, Grain.HOUR, Grain.HOUR, Grain.HOUR]
+    paid_and_failed(till)
+    window = till.open("analytics", range="7d", by="month")
+    assert "Shown in steps of a day instead." in said(window)
+    assert len(charts(window)[0]["data"][0]["x"]) == 7
+
+
+def told_of(till: Till, wish: Wish) -> Told:
+    """What the page makes of a wish, counted now."""
+    period = wish.period(clock.now(), zone())
+    counted = analytics.analysis(till.actor, wish.wanted(period, zone()), wish.grain, wish.before(period))
+    return Told(wish, period, statistics.biller_titles(till.actor), counted, clock.now())
+
+
+def rows_of(till: Till, address: Any) -> int:
+    asked = read({name: value if isinstance(value, list) else [value] for name, value in address.items()}, statistics.biller_titles(till.actor))
+    return statistics.totals(till.actor, asked.wanted(zone())).rows
+
+
+@pytest.mark.parametrize("grain", list(Grain))
+def test_each_step_opens_as_many_payments_as_it_says(till: Till, grain: Grain) -> None:
+    paid_and_failed(till)
+    today = clock.business_day(clock.now())
+    told = told_of(till, Wish(range="custom", first_day=today - timedelta(days=1), last_day=today, grain=grain))
+    assert sum(one.payments for one in told.course) == told.now.payments == 3
+    assert [rows_of(till, told.list_of_step(place)) for place, one in enumerate(told.course) if one.payments] == [
+        one.payments for one in told.course if one.payments
+    ]
+    # The one before the first that has any.
+    first = next(place for place, one in enumerate(told.course) if one.payments)
+    assert [rows_of(till, told.list_of_step(place)) for place in range(max(0, first - 1), first)] == [0] * min(1, first)
+
+
+def test_each_hour_of_the_week_opens_the_payments_of_that_hour_in_all_weeks(till: Till, database: Database) -> None:
+    with database.connect() as connection:
+        for number, at in enumerate(("2025-11-03 10:59:59", "2025-11-10 10:00:00", "2025-11-10 11:00:00", "2025-11-11 10:30:00", "2025-11-09 23:30:00")):
+            connection.execute(
+                "INSERT INTO transactions (id, biller_type, biller_name, our_transaction_id, transaction_type, topology, account_number, amount, demo,"
+                " stage, status, created_at) VALUES (gen_random_uuid(), %s, 'LWB', %s, 'POST_TRANSACTION', 'NONE', '1', 5, true, %s, %s,"
+                " %s::timestamp AT TIME ZONE 'Africa/Blantyre')",
+                (LWB, f"H00000000000000{number}", *(("FAILED",) * 2 if number == 1 else ("COMPLETED",) * 2), at),
+            )
+    told = told_of(till, Wish(range="custom", first_day=date(2025, 11, 1), last_day=date(2025, 11, 14)))
+    assert {place: one.payments for place, one in told.counted.heat.items()} == {(0, 10): 2, (0, 11): 1, (1, 10): 1, (6, 23): 1}
+    for (day, hour), one in told.counted.heat.items():
+        assert rows_of(till, told.list_of_hour(day, hour)) == one.payments
+    assert rows_of(till, told.list_of_hour(0, 10, Status.FAILED.value)) == 1
+    assert rows_of(till, told.list_of_hour(2, 10)) == 0
+
+
+def test_a_click_on_a_field_of_the_week_is_one_on_its_middle(till: Till) -> None:
+    paid_and_failed(till)
+    now = clock.now().astimezone(zone())
+    for measure, rows in (("payments", 3), ("failed", 1)):
+        week = next(one for one in charts(till.open("analytics", range="7d", heat=measure)) if one["data"][0]["type"] == "heatmap")
+        fields, middles = week["data"]
+        place = next(place for place, text in enumerate(middles["hovertext"]) if "3 payments" in text)
+        assert (middles["y"][place], middles["x"][place]) == (f"{now:%a}", f"{now:%H}")
+        assert fields["text"][place // 24][place % 24] == {"payments": "3", "failed": "33%"}[measure]
+        address = analytics_charts._draw_week(told_of(till, Wish(range="7d")), measure).leads_to(1, place)
+        assert rows_of(till, address) == rows
+
+
+def test_what_was_counted_is_drawn_once_for_all_who_ask_for_the_same(till: Till) -> None:
+    paid_and_failed(till)
+    told = told_of(till, Wish(range="7d"))
+    drawings: list[int] = []
+
+    def draw() -> Picture:
+        drawings.append(1)
+        return Picture({"data": []}, "")
+
+    assert told.picture("volume", "total", draw=draw) is told.picture("volume", "total", draw=draw)
+    assert told.picture("volume", "status", draw=draw) is not told.picture("volume", "total", draw=draw)
+    assert len(drawings) == 2
+
+
 # ---- The address
 
 
@@ -183,6 +277,7 @@ def test_the_address_and_the_wish_say_the_same() -> None:
         split="status",
         versus=(LWB, "MASM"),
         measure="rate",
+        heat="failed",
         report=Grain.MONTH,
         report_day=date(2025, 10, 5),
     )
@@ -194,7 +289,8 @@ def test_the_address_and_the_wish_say_the_same() -> None:
 def test_what_nobody_has_heard_of_is_left_out() -> None:
     nonsense = {
         "range": ["1e9"],
-        "by": ["hour"],
+        "by": ["second"],
+        "heat": ["cold"],
         "biller": ["X"],
         "type": ["ACCOUNT_DETAILS"],
         "split": ["?"],
@@ -236,6 +332,7 @@ def test_steps_are_named_by_as_much_of_them_as_lies_in_the_range() -> None:
     assert [step_label(step, Grain.WEEK, period) for step in weeks] == ["29 Oct – 2 Nov", "3–9 Nov", "10–12 Nov"]
     assert step_label(weeks[1], Grain.DAY, period) == "3 Nov"
     assert step_label(weeks[1], Grain.MONTH, period) == "Nov 2025"
+    assert step_label(weeks[1] + timedelta(hours=9, minutes=15), Grain.QUARTER, period) == "3 Nov 09:15"
 
 
 # ---- The file

@@ -1,5 +1,6 @@
 """The dashboard in each of its states: every tile is the list behind it, and what needs somebody stands first."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,11 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 import core.db
 from core.access import Actor
-from core.repositories.statistics import BillerState, Waiting
-from core.services import billers, statistics
+from core.repositories.attention import BrokenAct
+from core.repositories.statistics import BillerState, Cell, Figures, Waiting
+from core.services import billers, health, statistics
 from core.services.asked import read
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
+from core.states import Status
 from core.ui import attention, session
+from core.ui.dashboard_view import field_address
 from core.ui.figure_words import change, counted, percent, points, seconds, short_amount
 from core.ui.words import zone
 from core.wire.contract import Outcome
@@ -79,7 +83,9 @@ def test_every_tile_leads_to_as_many_rows_as_it_says(till: Till) -> None:
     ended, paid = (links(window)[label] for label in ("2 of 3 ended", "MWK 10,951.00"))
     assert (metric(window, "Payments today").value, rows_behind(till, behind(window, "Payments today"))) == ("4", 4)
     assert (metric(window, "Success rate").value, rows_behind(till, ended)) == ("66.6%", 3)
-    assert (metric(window, "Failed").value, rows_behind(till, behind(window, "Failed"))) == ("1", 1)
+    assert rows_behind(till, links(window)["1 failed"]) == 1
+    assert rows_behind(till, links(window)["of 3 calls, 0.02 s on average"]) == 4
+    assert (metric(window, "Median answer").value, metric(window, "95% answered within").value) == ("0.02 s", "0.02 s")
     assert (metric(window, "Revenue (value paid)").value, rows_behind(till, paid)) == ("MWK 10,951.00", 2)
     assert rows_behind(till, links(window)["5 look-ups"]) == 5
     everyone = len(statistics.attention(till.actor).billers)
@@ -100,6 +106,51 @@ def test_billers_and_the_last_ten_stand_in_grids(till: Till) -> None:
     assert row["Success rate"] == 100
     assert len(latest) == 10
     assert latest.iloc[0]["Account"] == "71000011"
+
+
+def test_each_field_of_the_grid_opens_as_many_payments_as_it_says(till: Till) -> None:
+    for account, outcome in (("70000001", Outcome.CONFIRMED), ("70000002", Outcome.REJECTED), ("70000003", Outcome.UNKNOWN)):
+        till.pay(account=account)
+        till.answer(outcome, "NO" if outcome is Outcome.REJECTED else None)
+    window = till.open("dashboard", range="today")
+    grid = window.dataframe[0].value
+    row = next(row for _, row in grid.iterrows() if row["Payments"] == "3")
+    assert (row["Ended"], row["In doubt"], row["Value"]) == ("1 of 2", "1", "MWK 5,475.50")
+    assert (sum(row["24 hours"]), max(row["Failed"])) == (3, 50)
+    told = statistics.overview(till.actor, 1)
+    expected = {"Biller": 3, "Payments": 3, "Success rate": 2, "Ended": 2, "In doubt": 1, "Value": 1, "Last success": 1, "24 hours": 3, "Failed": 1}
+    for column, rows in expected.items():
+        asked = read(_query(field_address(told, LWB, column)), billers.biller_names(till.actor))
+        assert statistics.totals(till.actor, asked.wanted(zone())).rows == rows, column
+
+
+def test_a_biller_of_which_several_failed_lately_is_degraded_and_a_concern(till: Till) -> None:
+    for number in range(3):
+        till.pay(account=f"7000001{number}")
+        till.answer(Outcome.REJECTED, "BLOCKED")
+    told = statistics.overview(till.actor, 1)
+    bad = health.failing(told.by_hour, told.as_of, zone())
+    assert {code: one.payments_by_status for code, one in bad.items()} == {LWB: {Status.FAILED: 3}}
+    window = till.open("dashboard", range="today")
+    states = {row["Biller"]: list(row["State"]) for _, row in window.dataframe[0].value.iterrows()}
+    title = next(biller.title for biller in told.seen.billers if biller.code == LWB)
+    assert states.pop(title) == ["△ Degraded"]
+    assert set(map(tuple, states.values())) == {("✓ Active",)}
+    concern = next(one for one in attention.concerns(told.seen, bad) if "have failed" in one.what)
+    assert f"{title}: 3 of 3 payments that ended since" in said(window)
+    assert statistics.totals(till.actor, read(_query(concern.address), [LWB]).wanted(zone())).rows == 3
+
+
+def test_two_failures_are_customers_slips_and_many_paid_outweigh_three(till: Till) -> None:
+    def came_to(failed: int, completed: int) -> Figures:
+        cells = [(Status.FAILED, failed), (Status.COMPLETED, completed)]
+        return Figures([Cell(LWB, None, status, True, "MWK", number, Decimal(0)) for status, number in cells if number])
+
+    assert [health.is_bad(came_to(*one)) for one in ((2, 0), (3, 0), (3, 56), (3, 57), (60, 940))] == [False, True, True, False, True]
+
+
+def _query(address: Any) -> dict[str, list[str]]:
+    return {name: value if isinstance(value, list) else [value] for name, value in address.items()}
 
 
 def test_somebody_without_the_right_is_told_so(till: Till) -> None:
@@ -161,6 +212,21 @@ def test_each_concern_says_how_old_whose_it_is_and_what_comes_next(till: Till) -
     assert all(one.next_step and one.address for one in told)
     nothing = replace(seen, in_doubt=Waiting(), under_review=Waiting(), queued=Waiting())
     assert attention.concerns(nothing) == []
+
+
+def test_open_legs_of_core_banking_and_work_that_broke_off_are_told_with_the_way_to_them(till: Till) -> None:
+    now = statistics.attention(till.actor).as_of
+    act = BrokenAct(uuid.uuid4(), "RETRY", 2, now - timedelta(hours=1))
+    seen = Attention(Waiting(), Waiting(), Waiting(), True, True, [], now, bank_open=Waiting(2, now - timedelta(hours=3)), broken_acts=[act], rollups_differ=1)
+    told = attention.concerns(seen)
+    assert [one.what for one in told] == [
+        "2 payments with an open core-banking leg for more than 2 minutes, the oldest submitted 3 hours ago.",
+        "2 rows of bulk work broke off, the latest 1 hour ago.",
+        "1 hour of the figures kept ahead differ from the transactions they were counted from.",
+    ]
+    assert [one.owner for one in told] == ["Manager", "Administrator", "Administrator"]
+    assert read(_query(told[0].address), []).bank_open
+    assert told[1].address == {"bulk": str(act.id)}
 
 
 def test_a_biller_that_is_switched_off_is_nobodys_concern(till: Till) -> None:

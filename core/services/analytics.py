@@ -1,0 +1,39 @@
+"""What the analytics page shows of a range, counted in one snapshot: its figures are of one moment, and so they add up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core import db
+from core.access import Actor, needs
+from core.repositories.filters import TransactionFilter
+from core.repositories.statistics import AnswerTimesBy, FailureReason, Figures, Grain, Statistics
+from core.services.statistics import business_zone
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A range, by step of time where that is asked of it, and the one before it where they are compared."""
+
+    now: Figures
+    times: AnswerTimesBy
+    reasons: Sequence[FailureReason]
+    # By weekday (Monday is 0) and hour of the day; an hour of the week in which nothing happened is not there.
+    heat: Mapping[tuple[int, int], Figures]
+    before: Figures | None = None
+    times_before: AnswerTimesBy | None = None
+
+
+@needs("statistics:read")
+def analysis(actor: Actor, /, wanted: TransactionFilter, grain: Grain, before: TransactionFilter | None = None) -> Analysis:
+    """What the filter's rows come to, in every way the page has; what `before` came to beside it."""
+    zone = business_zone()
+    with db.snapshot() as session:
+        found = Statistics(session)
+        return Analysis(
+            now=found.figures(wanted, grain, zone),
+            times=found.answer_times(wanted, grain, zone),
+            reasons=found.failure_reasons(wanted),
+            heat=found.heat(wanted, zone),
+            before=found.figures(before, grain, zone) if before else None,
+            times_before=found.answer_times(before) if before else None,
+        )
