@@ -27,6 +27,8 @@ PERMISSIONS: Mapping[str, str] = {
     "transactions:read": "see transactions",
     "transactions:export": "export transactions",
     "exports:read": "see what others exported",
+    "views:save": "save views of the list",
+    "views:manage": "say what a role's list opens with, and see to views that others share",
     "reports:read": "make reports and take them away",
     "reports:schedule": "say which reports are made by themselves",
     "receipts:print": "print receipts",

@@ -1,1 +1,2 @@
-SELECT 1;
+DROP TABLE role_views;
+DROP TABLE saved_views;

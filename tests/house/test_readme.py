@@ -23,6 +23,8 @@ MEANINGS = {
     "dashboard and analytics": {"statistics:read"},
     "export transactions": {"transactions:export"},
     "see what others exported": {"exports:read"},
+    "save views of the list, and share them": {"views:save"},
+    "say what a role's list opens with": {"views:manage"},
     "make reports and take them away": {"reports:read"},
     "say which reports are made by themselves": {"reports:schedule"},
     "receipts, and prepaid tokens with a reason": {"receipts:print", "tokens:reveal"},
