@@ -169,9 +169,12 @@ def _broken_acts(seen: Attention) -> list[Concern]:
 def _rollups(seen: Attention) -> list[Concern]:
     if not seen.rollups_differ:
         return []
-    what = f"{counted(seen.rollups_differ, 'hour')} of the figures kept ahead differ from the transactions they were counted from."
-    step = "Lists and exports are right. Rebuild the figures: billers rollups rebuild."
-    return [Concern(":material/query_stats:", "red", what, step, "Administrator")]
+    one = seen.rollups_differ == 1
+    what = f"{counted(seen.rollups_differ, 'sum')} of the figures {'was' if one else 'were'} not what the transactions come to when they were compared."
+    step = (
+        f"{'It was' if one else 'They were'} made anew, and figures are right again. The log names {'it' if one else 'them'}: something wrote past the console."
+    )
+    return [Concern(":material/query_stats:", "orange", what, step, "Administrator")]
 
 
 def _list(status: Status, *billers: str) -> Mapping[str, Any]:

@@ -222,7 +222,7 @@ def test_open_legs_of_core_banking_and_work_that_broke_off_are_told_with_the_way
     assert [one.what for one in told] == [
         "2 payments with an open core-banking leg for more than 2 minutes, the oldest submitted 3 hours ago.",
         "2 rows of bulk work broke off, the latest 1 hour ago.",
-        "1 hour of the figures kept ahead differ from the transactions they were counted from.",
+        "1 sum of the figures was not what the transactions come to when they were compared.",
     ]
     assert [one.owner for one in told] == ["Manager", "Administrator", "Administrator"]
     assert read(_query(told[0].address), []).bank_open
