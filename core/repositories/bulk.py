@@ -14,6 +14,7 @@ from core.models.bulk import ItemState
 from core.models.proposals import ProposalKind
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import SETTLED_UNPAID
+from core.repositories.walks import Sort, Walk
 from core.states import IN_FLIGHT, Stage, TransactionType
 
 WAITING = BulkItem.state == ItemState.WAITING.value
@@ -61,7 +62,7 @@ class Bulk:
 
     def matching(self, wanted: TransactionFilter, most: int) -> list[Transaction]:
         """Oldest first, one row more than `most` where there are more."""
-        return list(self._session.scalars(select(Transaction).where(and_(True, *wanted.conditions())).order_by(*_OLDEST_FIRST).limit(most + 1)))
+        return Walk(self._session, wanted).rows(Sort.OLDEST, most + 1)
 
     def chosen(self, ids: Collection[uuid.UUID]) -> list[Transaction]:
         return list(self._session.scalars(select(Transaction).where(Transaction.id.in_(list(ids))).order_by(*_OLDEST_FIRST)))

@@ -25,7 +25,6 @@ from core.models import BulkAct, BulkItem, Transaction
 from core.models.bulk import BulkKind, ItemState
 from core.models.snapshot import Snapshot
 from core.money import Money
-from core.repositories.billers import Billers
 from core.repositories.bulk import Bulk, Counted, InTheWay, ItemRow
 from core.repositories.transactions import Transactions
 from core.security import audit
@@ -34,13 +33,21 @@ from core.services.asked import Asked, in_words
 from core.services.billers import chosen, verbs_of
 from core.services.errands import VERBS
 from core.services.proposals import WAITS_ALREADY, why_no_reversal, words_of
+from core.services.views import names
 from core.settings import settings
-from core.states import Stage, TransactionType
+from core.states import MONEY_TYPES, Stage, Status, TransactionType
 
 log = structlog.get_logger(__name__)
 
 # Rows of one act. A reversal is decided by another person one by one: nobody looks properly at more.
 MOST: Mapping[BulkKind, int] = {BulkKind.RETRY: 10_000, BulkKind.CANCEL: 10_000, BulkKind.REVERSE: 500}
+
+# What an act can be about at all: of more rows than it takes, it looks through the oldest of these.
+CONCERNS: Mapping[BulkKind, tuple[Status, ...]] = {
+    BulkKind.RETRY: payments.RETRYABLE,
+    BulkKind.CANCEL: (Status.PENDING,),
+    BulkKind.REVERSE: (Status.COMPLETED,),
+}
 
 # The right without which the act cannot be asked for at all; whose payment it is, is asked of each row.
 RIGHTS: Mapping[BulkKind, str] = {BulkKind.RETRY: "transactions:retry", BulkKind.CANCEL: "transactions:cancel_own", BulkKind.REVERSE: "transactions:reverse"}
@@ -78,7 +85,7 @@ class NoLongerSo(Conflict):
 
 
 class TooMany(BadInput):
-    """These are more than {most:,} transactions. Narrow the filter, by its days for example."""
+    """These are more than {most:,} transactions. Choose fewer of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ class DryRun:
     words: str
     eligible: Promise
     blocked: tuple[Blocked, ...]
+    # What was not looked through of a filter that holds more than one act takes, and what to do about it.
+    left_out: str | None = None
 
     @property
     def blocked_count(self) -> int:
@@ -158,6 +167,7 @@ class _Looked:
 
     words: str
     rows: Sequence[tuple[Transaction, str | None]]
+    left_out: str | None = None
 
     def promise(self, key: uuid.UUID) -> Promise:
         eligible = [row for row, why in self.rows if why is None]
@@ -181,11 +191,14 @@ class _Looked:
 
 @needs("transactions:read")
 def dry_run(actor: Actor, /, act: BulkKind, selection: Selection) -> DryRun:
-    """What would be done, and what speaks against the others. Raises `TooMany`, `NotFound` where nothing is meant."""
+    """What would be done, and what speaks against the others. A filter may hold however many.
+
+    Raises `TooMany` for chosen rows, `NotFound` where nothing is meant.
+    """
     require(actor, RIGHTS[act])
     with db.unit_of_work() as session:
         looked = _look_through(session, actor, act, selection)
-    return DryRun(act, looked.words, looked.promise(new_id()), looked.blocked())
+    return DryRun(act, looked.words, looked.promise(new_id()), looked.blocked(), looked.left_out)
 
 
 @needs("transactions:read")
@@ -281,30 +294,38 @@ def _own(session: Session, actor: Actor, act_id: uuid.UUID) -> BulkAct:
 
 
 def _look_through(session: Session, actor: Actor, act: BulkKind, selection: Selection) -> _Looked:
-    rows = _rows(session, actor, act, selection)
-    if not rows:
-        raise NotFound("Nothing is chosen. Choose rows, or widen the filter.")
-    whys = WHY_NOT[act](session, actor, rows)
-    return _Looked(_words(session, selection, len(rows)), [(row, whys[row.id]) for row in rows])
-
-
-def _rows(session: Session, actor: Actor, act: BulkKind, selection: Selection) -> Sequence[Transaction]:
     most = MOST[act]
     if selection.asked is None:
         ids = frozenset(selection.ids)
         if len(ids) > most:
             raise TooMany(most=most)
-        return Bulk(session).chosen(ids) if ids else []
-    rows = Bulk(session).matching(selection.asked.wanted(ZoneInfo(settings().billers_timezone), actor.id), most)
-    if len(rows) > most:
-        raise TooMany(most=most)
-    return rows
+        rows = Bulk(session).chosen(ids) if ids else []
+        words, left_out = f"{len(rows):,} chosen transaction{'' if len(rows) == 1 else 's'}", None
+    else:
+        rows, left_out = _matching(session, actor, act, selection.asked)
+        words = ("of all that can come into question, the oldest: " if left_out else "") + in_words(selection.asked, names(session, selection.asked))
+    if not rows:
+        raise NotFound(f"Nothing of it comes into question: {left_out}" if left_out else "Nothing is chosen. Choose rows, or widen the filter.")
+    whys = WHY_NOT[act](session, actor, rows)
+    return _Looked(words, [(row, whys[row.id]) for row in rows], left_out)
 
 
-def _words(session: Session, selection: Selection, count: int) -> str:
-    if selection.asked is None:
-        return f"{count:,} chosen transaction{'' if count == 1 else 's'}"
-    return in_words(selection.asked, Billers(session).names())
+def _matching(session: Session, actor: Actor, act: BulkKind, asked: Asked) -> tuple[Sequence[Transaction], str | None]:
+    """All rows of the filter; of more than one act takes, the oldest that it can be about, and what that leaves out."""
+    most, wanted = MOST[act], asked.wanted(ZoneInfo(settings().billers_timezone), actor.id)
+    rows = Bulk(session).matching(wanted, most)
+    if len(rows) <= most:
+        return rows, None
+    statuses = tuple(status.value for status in CONCERNS[act] if not wanted.statuses or status.value in wanted.statuses)
+    types = tuple(kind.value for kind in MONEY_TYPES if not wanted.types or kind.value in wanted.types)
+    about = " or ".join(status.value.lower() for status in CONCERNS[act])
+    only = f"the filter holds more than {most:,} rows, so only payments that are {about} are looked through"
+    if not statuses or not types:
+        return [], f"{only}, and it holds none."
+    found = Bulk(session).matching(replace(wanted, statuses=statuses, types=types), most)
+    if len(found) <= most:
+        return found, f"{only}."
+    return found[:most], f"{only}, and of those the oldest {most:,}: the others can be done after these."
 
 
 def _why_no_cancel(session: Session, actor: Actor, rows: Sequence[Transaction]) -> Mapping[uuid.UUID, str | None]:

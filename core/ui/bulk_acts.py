@@ -10,6 +10,7 @@ from core.access import Actor
 from core.errors import BillersError
 from core.models import Transaction
 from core.models.bulk import BulkKind
+from core.repositories.statistics import Counted
 from core.services import bulk
 from core.services.asked import Asked
 from core.services.bulk import RIGHTS, DryRun, NoLongerSo, Promise, Selection
@@ -95,13 +96,13 @@ def choose(rows: Sequence[Transaction]) -> None:
     st.session_state[CHOSEN] = frozenset(row.id for row in rows)
 
 
-def offer(actor: Actor, asked: Asked, rows: Sequence[Transaction], matching: int) -> None:
+def offer(actor: Actor, asked: Asked, rows: Sequence[Transaction], matching: Counted) -> None:
     """One menu for the ticked rows, or for all that match where none is ticked."""
     kinds = acts_of(actor)
-    if not kinds or not matching:
+    if not kinds or not matching.rows:
         return
     ticked = chosen(rows)
-    label = f"{len(ticked):,} chosen" if ticked else f"All {matching:,} that match"
+    label = f"{len(ticked):,} chosen" if ticked else f"All {matching.rows:,}{'' if matching.is_exact else '+'} that match"
     picked = st.menu_button(
         label,
         [*(kind.value for kind in kinds), ALL],
@@ -167,6 +168,8 @@ def _question(actor: Actor) -> None:
         },
         alt="What would be done",
     )
+    if run.left_out:
+        st.info(f"{run.left_out[:1].upper()}{run.left_out[1:]}", icon=":material/filter_list:")
     if run.blocked:
         _tell_blocked(run)
     complain(st.session_state.pop(COMPLAINT, None))

@@ -1,89 +1,163 @@
 """The list of transactions: how many there are, pages by key, the way out as a file, and news that wait until the reader wants them."""
 
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
+from core import clock
 from core.access import Actor
 from core.models import Transaction
-from core.repositories.exports import Profile
-from core.repositories.statistics import Figures
-from core.repositories.transactions import Cursor, Page
-from core.services import billers, statistics, transactions
+from core.repositories import rollups
+from core.repositories.filters import TransactionFilter
+from core.repositories.statistics import Counted, Figures
+from core.repositories.transactions import Cursor, Page, Sort
+from core.services import billers, statistics, transactions, views
+from core.services.asked import COLUMNS, USUAL_COLUMNS
+from core.services.search_words import Known, Person
 from core.services.transactions import PAGE_SIZES
-from core.ui import bulk_acts, tables, transaction_view
-from core.ui.filters import PACE, PACES, SIZE, Asked, asked_in_address, chips, clear_complaints, fields, in_words, remember, show_in_widgets
-from core.ui.pieces import LOOKUP, PAYMENT, link_to, turn_to
-from core.ui.session import guarded_fragment
+from core.settings import settings
+from core.ui import bulk_acts, export_popover, filters, tables, transaction_view, view_strip
+from core.ui.filters import PACE, PACES, SIZE, SORT, Asked, chips, clear, fields, in_words, remember, show_in_widgets
+from core.ui.list_address import Opened, go, note, open_list, opened_now
+from core.ui.pieces import LOOKUP, PAYMENT, link_to
+from core.ui.session import guarded, guarded_fragment
 from core.ui.words import amount, as_of, plain, zone
 
-# Above every UUID there is: "up to and including this row".
-LAST_ID = uuid.UUID(int=2**128 - 1)
-
-EXPORT = "/export/transactions.csv"
-
-PROFILES = (
-    (
-        "For a spreadsheet",
-        ":material/table_view:",
-        Profile.SPREADSHEET,
-        "Account numbers stay text, with their zeros; nothing in it runs as a formula; times in the bank's zone.",
-    ),
-    ("For a program", ":material/data_object:", Profile.DATA, "Every value exactly as it is kept; times in UTC, to the microsecond."),
-)
+# Above every UUID there is, and below: "up to and including this row".
+LAST_ID, FIRST_ID = uuid.UUID(int=2**128 - 1), uuid.UUID(int=0)
 
 VALUE_HELP = "All that the filter holds, on every page. *Paid* is the sum of completed payments; look-ups move no money."
 
+# How each order is called, on its button and in a sentence; and what leads up and down in it.
+SORTS: Mapping[Sort, tuple[str, str]] = {
+    Sort.NEWEST: ("Newest first", "newest first"),
+    Sort.OLDEST: ("Oldest first", "oldest first"),
+    Sort.LARGEST: ("Largest first", "largest first"),
+    Sort.SMALLEST: ("Smallest first", "smallest first"),
+}
+ASCENDING = (Sort.OLDEST, Sort.SMALLEST)
+BY_AMOUNT = (Sort.LARGEST, Sort.SMALLEST)
+
+# What was added up for a person who asked for it, with the filter that it is of.
+ADDED_UP = "list-added-up"
+
+COLUMNS_OPEN, PLACE_OPEN, TO_PAGE, TO_DAY = "list-columns-open", "list-place-open", "list-to-page", "list-to-day"
+
+# Who has submitted anything changes seldom.
+PEOPLE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the whole filter holds, not only this page. Figures only where they are known without reading the rows, or somebody asked."""
+
+    counted: Counted
+    figures: Figures | None
+
+    @property
+    def text(self) -> str:
+        return f"{self.counted.rows:,}{'' if self.counted.is_exact else '+'}"
+
 
 def show(actor: Actor) -> None:
-    names = billers.biller_names(actor)
-    asked = asked_in_address(names)
-    fields(asked, names)
-    chips(asked, names)
-    wanted = asked.wanted(zone(), actor.id)
-    page = transactions.list_page(actor, wanted, asked.size, asked.older, asked.newer)
-    totals = statistics.totals(actor, wanted)
+    known = Known(billers.biller_names(actor), _people(actor, settings().dsn))
+    shelf = views.shelf(actor)
+    opened = open_list(shelf, known.billers)
+    fields(opened, known)
+    view_strip.strip(actor, opened, shelf)
+    names = views.named(known.billers, known)
+    chips(opened, names)
+    wanted = opened.asked.wanted(zone(), actor.id)
+    asked = _placed(actor, opened.asked, wanted)
+    page = transactions.list_page(actor, wanted, asked.size, asked.older, asked.newer, asked.sort)
+    held = _held(actor, wanted)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        _totals(totals, page)
+        _totals(actor, held, wanted, page)
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            bulk_acts.offer(actor, asked, page.rows, totals.rows)
-            _export(actor, asked, totals, in_words(asked, names, plain))
+            _order()
+            _columns(asked)
+            bulk_acts.offer(actor, asked, page.rows, held.counted)
+            export_popover.offer(actor, asked, held.counted.rows, in_words(asked, names, plain))
     if page.rows:
-        picked = _grid(actor, asked, page)
+        picked = _grid(actor, asked, page, known)
         if picked is not None:
             # The filter stays in the address, so that the way back leads to this same list.
-            turn_to(**asked.address(), id=picked.our_transaction_id)
+            go(opened.asked, id=picked.our_transaction_id)
     else:
-        _nothing(actor, asked, in_words(asked, names, plain))
+        _nothing(actor, opened, in_words(asked, names, plain))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         guarded_fragment("transactions:read", run_every=asked.pace or None)(_news)(asked, page)
         _pace(asked)
     if page.rows:
-        _turn_pages(asked, page)
+        _turn_pages(asked, page, held)
     if not bulk_acts.ask() and (reference := st.query_params.get(transaction_view.PEEK)):
         transaction_view.drawer(actor, reference)
 
 
-def _grid(actor: Actor, asked: Asked, page: Page) -> Transaction | None:
-    """Of other rows another grid: a tick belongs to its payment, not to its place on the page."""
-    rows = hash(tuple(row.id for row in page.rows))
+@st.cache_resource(show_spinner=False, max_entries=4, ttl=PEOPLE_SECONDS)
+def _people(_actor: Actor, database: str) -> Mapping[uuid.UUID, Person]:
+    """Read once for everybody who may see transactions: it is the same for all of them."""
+    del database
+    return views.people(_actor)
+
+
+def _placed(actor: Actor, asked: Asked, wanted: TransactionFilter) -> Asked:
+    """A page that the address names by its number alone has its place looked up."""
+    if asked.page <= 1 or asked.older or asked.newer:
+        return asked
+    place = transactions.jump(actor, wanted, asked.page, asked.size, asked.sort)
+    return replace(asked, older=place) if place else asked.at_the_top
+
+
+def _held(actor: Actor, wanted: TransactionFilter) -> Held:
+    """From sums where they can tell; else counted as far as it is worth, and added up only for whoever asked for it."""
+    if rollups.can_tell(wanted):
+        figures = statistics.totals(actor, wanted)
+        return Held(Counted(figures.rows, is_exact=True), figures)
+    of, added_up = st.session_state.get(ADDED_UP) or (None, None)
+    if of == wanted:
+        return Held(Counted(added_up.rows, is_exact=True), added_up)
+    return Held(statistics.counted(actor, wanted), None)
+
+
+def _grid(actor: Actor, asked: Asked, page: Page, known: Known) -> Transaction | None:
+    """Of other rows or columns another grid: a tick belongs to its payment, not to its place on the page."""
+    rows = hash((tuple(row.id for row in page.rows), asked.columns))
     key = f"list-{asked.address()}-{rows}-{st.session_state.get(transaction_view.PEEKS, 0)}"
-    ticked = {"chosen": bulk_acts.chosen(page.rows), "on_choose": bulk_acts.choose} if bulk_acts.acts_of(actor) else {}
-    return tables.grid(page.rows, billers.short_names(actor), key, transaction_view.peek, **ticked)
+    ticked: dict[str, Any] = {"chosen": bulk_acts.chosen(page.rows), "on_choose": bulk_acts.choose} if bulk_acts.acts_of(actor) else {}
+    names = tables.Names(billers.short_names(actor), {one: person.name for one, person in known.people.items()})
+    return tables.grid(page.rows, names, key, transaction_view.peek, shown=asked.columns, order=SORTS[asked.sort][1], **ticked)
 
 
 # ---- Above the list
 
 
-def _totals(totals: Figures, page: Page) -> None:
-    """What the whole filter holds, not only this page: the same figures as the dashboard's and the export's."""
-    parts = [f"**{counted(totals.rows, 'transaction')}**"]
-    if totals.payments:
-        parts.append(f"{counted(totals.payments, 'payment')}, {paid(totals)} paid")
-    st.markdown(" · ".join(parts) + f" :gray[· {as_of(page.as_of)}]", width="content", help=VALUE_HELP)
+def _totals(actor: Actor, held: Held, wanted: TransactionFilter, page: Page) -> None:
+    """The same figures as the dashboard's and the export's; what would have to be read row by row waits until it is asked for."""
+    parts = [f"**{held.text} transaction{'' if held.counted.rows == 1 else 's'}**"]
+    if held.figures is not None and held.figures.payments:
+        parts.append(f"{counted(held.figures.payments, 'payment')}, {paid(held.figures)} paid")
+    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+        st.markdown(" · ".join(parts) + f" :gray[· {as_of(page.as_of)}]", width="content", help=VALUE_HELP)
+        if held.figures is None and held.counted.rows:
+            st.button(
+                "Add up" if held.counted.is_exact else "Count all",
+                icon=":material/functions:",
+                type="tertiary",
+                key="list-add-up",
+                help="Reads every row that the filter holds: its number and the value paid. With many it takes a while.",
+                on_click=_add_up,
+                args=(wanted,),
+            )
+
+
+@guarded("transactions:read")
+def _add_up(actor: Actor, wanted: TransactionFilter) -> None:
+    st.session_state[ADDED_UP] = (wanted, statistics.totals(actor, wanted))
 
 
 def paid(totals: Figures) -> str:
@@ -96,16 +170,43 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _export(actor: Actor, asked: Asked, totals: Figures, words: str) -> None:
-    """The way out. What it will hold is told before: rows, value and the filter."""
-    if not actor.may("transactions:export") or not totals.rows:
-        return
-    with st.popover("Export", icon=":material/download:", help="Takes exactly these transactions away as a CSV file."):
-        st.markdown(f"**{counted(totals.rows, 'row')}**, {paid(totals)} paid")
-        st.caption(f"Holds: {words}. All of it, not only this page, as it is when you click. That you took it is written down.")
-        for label, icon, profile, help_text in PROFILES:
-            link = f"{EXPORT}?{urlencode({**asked.filter_only.address(), 'profile': profile.value}, doseq=True)}"
-            st.link_button(label, link, icon=icon, help=help_text, width="stretch", type="primary" if profile is Profile.SPREADSHEET else "secondary")
+def _order() -> None:
+    st.selectbox(
+        "Order",
+        list(SORTS),
+        format_func=lambda sort: SORTS[sort][0],
+        key=SORT,
+        label_visibility="collapsed",
+        width=160,
+        help="What stands first. By amount, look-ups stand last: they have none.",
+        on_change=remember,
+    )
+
+
+def _columns(asked: Asked) -> None:
+    """Which columns, in the order they are chosen in; no choice is the usual ones."""
+    popover = st.popover(
+        "Columns", icon=":material/view_column:", key=COLUMNS_OPEN, on_change="rerun", help="Which columns stand in the list, and in an export."
+    )
+    with popover:
+        if popover.open:
+            st.multiselect(
+                "Columns",
+                COLUMNS,
+                format_func=lambda name: tables.COLUMNS[name].label,
+                key=filters.COLUMNS,
+                placeholder="The usual ones",
+                help="They stand in the order they are chosen in. The choice is in the address, and a saved view keeps it.",
+                on_change=remember,
+            )
+            if not asked.columns:
+                st.button("Begin with the usual ones", icon=":material/view_column:", on_click=_choose_columns, args=(asked, USUAL_COLUMNS))
+            else:
+                st.button("Back to the usual ones", icon=":material/restart_alt:", on_click=_choose_columns, args=(asked, ()))
+
+
+def _choose_columns(asked: Asked, columns: Sequence[str]) -> None:
+    note(replace(asked, columns=tuple(columns)))
 
 
 # ---- News
@@ -134,7 +235,8 @@ def _news(actor: Actor, asked: Asked, page: Page) -> None:
             told = ", ".join(part for part in (f"{fresh}{more} new" if fresh else "", f"{changed} changed" if changed else "") if part)
             if st.button(f"{told} · show", icon=":material/refresh:", type="primary", help="Draws the list anew, with these in it."):
                 st.rerun()
-        st.caption(f"{counted(len(page.rows), 'row')} on this page, newest first, {as_of(page.as_of if fresh or changed else moment)}", width="content")
+        shown = as_of(page.as_of if fresh or changed else moment)
+        st.caption(f"{counted(len(page.rows), 'row')} on this page, {SORTS[asked.sort][1]}, {shown}", width="content")
 
 
 def _since(actor: Actor, asked: Asked, page: Page) -> tuple[int, int, Any]:
@@ -143,10 +245,12 @@ def _since(actor: Actor, asked: Asked, page: Page) -> tuple[int, int, Any]:
         now = transactions.list_page(actor, wanted, asked.size)
         return len(now.rows), 0, now.as_of
     first = page.rows[0]
+    value = first.amount if asked.sort in BY_AMOUNT else None
     fresh = 0
-    if page.newer is None:
+    if page.newer is None and asked.sort is Sort.NEWEST:
         fresh = len(transactions.list_page(actor, wanted, asked.size, newer_than=Cursor(first.created_at, first.id)).rows)
-    now = transactions.list_page(actor, wanted, asked.size, older_than=Cursor(first.created_at, LAST_ID))
+    from_here = Cursor(first.created_at, FIRST_ID if asked.sort in ASCENDING else LAST_ID, value)
+    now = transactions.list_page(actor, wanted, asked.size, older_than=from_here, sort=asked.sort)
     versions = {row.id: row.version for row in now.rows}
     # A row that no longer matches the filter has changed, too.
     return fresh, sum(versions.get(row.id) != row.version for row in page.rows), now.as_of
@@ -155,16 +259,22 @@ def _since(actor: Actor, asked: Asked, page: Page) -> tuple[int, int, Any]:
 # ---- Pages
 
 
-def _turn_pages(asked: Asked, page: Page) -> None:
+def _turn_pages(asked: Asked, page: Page, held: Held) -> None:
     show_in_widgets({SIZE: asked.size})
+    by_time = asked.sort is Sort.NEWEST
+    # At the top it is the first page, whatever was counted on the way there.
+    here = 1 if page.newer is None else asked.page
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        with st.container(horizontal=True, width="content"):
-            if st.button("Newer", icon=":material/chevron_left:", disabled=page.newer is None, help="The page before this one."):
-                turn_to(**replace(asked, older=None, newer=page.newer).address())
-            if st.button("Older", icon=":material/chevron_right:", icon_position="right", disabled=page.older is None, help="The page after this one."):
-                turn_to(**replace(asked, older=page.older, newer=None).address())
-            if (asked.older or asked.newer) and st.button("Newest", icon=":material/first_page:", type="tertiary", help="Back to the top of the list."):
-                turn_to(**replace(asked, older=None, newer=None).address())
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            up, down = ("Newer", "Older") if by_time else ("Previous", "Next")
+            if st.button(up, icon=":material/chevron_left:", disabled=page.newer is None, help="The page before this one."):
+                go(replace(asked, older=None, newer=page.newer, page=max(here - 1, 1) if here else 0))
+            _place(asked, here, held)
+            if st.button(down, icon=":material/chevron_right:", icon_position="right", disabled=page.older is None, help="The page after this one."):
+                go(replace(asked, older=page.older, newer=None, page=here + 1 if here else 0))
+            first = "Newest" if by_time else "First page"
+            if (asked.older or asked.newer) and st.button(first, icon=":material/first_page:", type="tertiary", help="Back to the top of the list."):
+                go(asked.at_the_top)
         st.segmented_control(
             "Rows",
             PAGE_SIZES,
@@ -177,16 +287,68 @@ def _turn_pages(asked: Asked, page: Page) -> None:
         )
 
 
-def _nothing(actor: Actor, asked: Asked, words: str) -> None:
+def _place(asked: Asked, here: int, held: Held) -> None:
+    """Which page this is of how many, and the way to another or to a day."""
+    pages = -(-held.counted.rows // asked.size)
+    # Rows come in above: what was counted on the first page is about right on the others.
+    of = f" of {'' if here == 1 else '~'}{pages:,}" if held.counted.is_exact else ""
+    popover = st.popover(f"Page {here or '…'}{of}", type="tertiary", key=PLACE_OPEN, on_change="rerun", help="Go to another page, or to a day.")
+    with popover:
+        if not popover.open:
+            return
+        if held.counted.is_exact and held.figures is not None:
+            st.number_input("Page", 1, max(pages, 1), value=None, key=TO_PAGE, placeholder=f"1 to {pages:,}", on_change=_to_page, help="Counted from the top.")
+        if asked.sort not in BY_AMOUNT:
+            st.date_input("Day", value=None, key=TO_DAY, format="DD/MM/YYYY", on_change=_to_day, help=f"The list from this business day in {zone().key} on.")
+
+
+@guarded("transactions:read")
+def _to_page(actor: Actor) -> None:
+    asked, number = opened_now().asked, st.session_state.get(TO_PAGE)
+    if not number:
+        return
+    _close_place()
+    place = transactions.jump(actor, asked.wanted(zone(), actor.id), number, asked.size, asked.sort) if number > 1 else None
+    note(replace(asked.at_the_top, older=place, page=number if place else 1))
+
+
+@guarded("transactions:read")
+def _to_day(actor: Actor) -> None:
+    day: date | None = st.session_state.get(TO_DAY)
+    if day is None:
+        return
+    _close_place()
+    asked = opened_now().asked
+    start, end = clock.day_bounds(day, zone())
+    wanted = asked.wanted(zone(), actor.id)
+    if asked.sort is Sort.OLDEST:
+        place, above = Cursor(start, FIRST_ID), replace(wanted, until=min(start, wanted.until or start))
+    else:
+        place, above = Cursor(end, FIRST_ID), replace(wanted, since=max(end, wanted.since or end))
+    before = statistics.counted(actor, above)
+    note(replace(asked.at_the_top, older=place, page=before.rows // asked.size + 1 if before.is_exact else 0))
+
+
+def _close_place() -> None:
+    for key in (TO_PAGE, TO_DAY):
+        st.session_state[key] = None
+    st.session_state[PLACE_OPEN] = False
+
+
+# ---- Nothing
+
+
+def _nothing(actor: Actor, opened: Opened, words: str) -> None:
+    asked = opened.asked
     with st.container(border=True, horizontal_alignment="center"):
         if asked.older or asked.newer:
             st.subheader("Nothing more on this side", anchor=False, text_alignment="center")
-            if st.button("To the newest", icon=":material/first_page:", type="primary"):
-                turn_to(**replace(asked, older=None, newer=None).address())
+            if st.button("To the newest" if asked.sort is Sort.NEWEST else "To the first page", icon=":material/first_page:", type="primary"):
+                go(asked.at_the_top)
         elif asked.is_filtered:
             st.subheader("Nothing matches", anchor=False, text_alignment="center")
             st.markdown(f"No transaction fits {words}.{_hint(asked)}", text_alignment="center")
-            _wider(actor, asked)
+            _wider(actor, opened)
         else:
             st.subheader("No transactions yet", anchor=False, text_alignment="center")
             st.markdown("Every look-up and every payment will stand here, with its story.", text_alignment="center")
@@ -201,13 +363,14 @@ def _hint(asked: Asked) -> str:
     return " A reference is searched for whole; of an account, a meter or a name three characters are enough." if asked.search or asked.reference else ""
 
 
-def _wider(actor: Actor, asked: Asked) -> None:
+def _wider(actor: Actor, opened: Opened) -> None:
     """The way out of a filter that holds too much: the same without its days, where that finds something; or without anything."""
-    all_days = replace(asked, first_day=None, last_day=None)
+    asked = opened.asked
+    all_days = replace(asked, first_day=None, last_day=None, since="", until="")
     with st.container(horizontal=True, horizontal_alignment="center"):
-        found = statistics.totals(actor, all_days.wanted(zone(), actor.id)).rows if all_days != asked else 0
-        if found and st.button(f"{counted(found, 'transaction')} on other days · show", icon=":material/date_range:", type="primary"):
-            turn_to(**all_days.address())
+        found = statistics.counted(actor, all_days.wanted(zone(), actor.id)) if all_days != asked else Counted(0, is_exact=True)
+        label = f"{found.rows:,}{'' if found.is_exact else '+'} transaction{'' if found.rows == 1 else 's'} on other days · show"
+        if found.rows and st.button(label, icon=":material/date_range:", type="primary"):
+            go(all_days)
         if st.button("Clear the filter", icon=":material/filter_alt_off:"):
-            clear_complaints()
-            turn_to()
+            clear(opened)

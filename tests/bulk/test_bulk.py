@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import psycopg
@@ -94,14 +95,30 @@ def test_all_that_a_filter_holds_is_meant_and_no_row_more(desk: Desk) -> None:
     assert set(desk.came(act_id)) == set(ids)
 
 
-def test_a_selection_that_nobody_can_look_through_must_be_narrowed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_chosen_rows_than_anybody_can_look_through_must_be_fewer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "MOST", dict.fromkeys(BulkKind, 2))
     ids = desk.stand(Stage.FAILED, 3, amount="2718.18")
     with pytest.raises(TooMany, match="more than 2 transactions"):
-        bulk.dry_run(desk.grace, RETRY, Selection(asked=Asked(amount_min=Decimal("2718.18"), amount_max=Decimal("2718.18"))))
-    with pytest.raises(TooMany):
         desk.look(RETRY, ids)
     assert desk.look(RETRY, ids[:2]).eligible.count == 2
+
+
+def test_of_more_than_one_act_takes_the_oldest_it_can_be_about_are_looked_through_and_the_others_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.stand(Stage.COMPLETED, amount="1618.03")
+    ids = desk.stand(Stage.FAILED, 3, amount="1618.03")
+    asked = Asked(amount_min=Decimal("1618.03"), amount_max=Decimal("1618.03"))
+    monkeypatch.setattr(bulk, "MOST", dict.fromkeys(BulkKind, 3))
+    run = bulk.dry_run(desk.grace, RETRY, Selection(asked=asked))
+    assert (run.eligible.count, run.blocked_count) == (3, 0)
+    assert run.left_out == "the filter holds more than 3 rows, so only payments that are failed or cancelled or reversed are looked through."
+    monkeypatch.setattr(bulk, "MOST", dict.fromkeys(BulkKind, 2))
+    run = bulk.dry_run(desk.grace, RETRY, Selection(asked=asked))
+    assert run.eligible.count == 2
+    assert "the oldest 2: the others can be done after these." in (run.left_out or "")
+    act_id = bulk.start(desk.grace, RETRY, Selection(asked=asked), None, run.eligible)
+    assert set(desk.came(act_id)) == set(ids[:2])
+    with pytest.raises(NotFound, match="are pending are looked through, and it holds none"):
+        bulk.dry_run(desk.grace, BulkKind.CANCEL, Selection(asked=replace(asked, statuses=("FAILED",))))
 
 
 def test_nothing_chosen_is_told(desk: Desk) -> None:
