@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from core.ids import new_id
 from core.models import Export
 from core.repositories.billers import Billers
 from core.repositories.exports import COLUMNS, Exports, Kept, Kind, Profile, Snapshot, State, Stopped, Sum
+from core.repositories.statistics import Statistics
 from core.security import audit
 from core.services import workbooks
 from core.services.asked import Asked, business_today, in_words
@@ -52,7 +54,7 @@ GONE, STUCK, CANCELLED, UNWRITTEN = "the reader went away", "the database did no
 DEAD = "its process ended under it"
 
 # What a workbook's cells are, by what stands in the column.
-CELLS: Mapping[Kind, str] = {Kind.IDENTIFIER: TEXT, Kind.TEXT: TEXT, Kind.WORD: TEXT, Kind.AMOUNT: AMOUNT, Kind.MOMENT: MOMENT}
+CELLS: Mapping[Kind, str] = {**dict.fromkeys(Kind, TEXT), Kind.AMOUNT: AMOUNT, Kind.MOMENT: MOMENT}
 
 _free = threading.BoundedSemaphore(AT_ONCE)
 
@@ -262,7 +264,18 @@ class Announced:
 
     rows: int
     is_exact: bool
-    value: Mapping[str, Decimal] = field(default_factory=dict)
+    value: Mapping[str, Decimal]
+    as_of: datetime
+
+
+@needs("transactions:export")
+def announced(actor: Actor, /, asked: Asked) -> Announced:
+    """What is known without going through the rows, or through no more of them than a page may."""
+    wanted = asked.filter_only.wanted(business_zone(), actor.id)
+    with db.snapshot() as session:
+        found = Statistics(session)
+        known = found.count(wanted)
+        return Announced(known.rows, known.is_exact, found.figures(wanted).values if known.is_exact else {}, found.now())
 
 
 @needs("transactions:export")
@@ -278,7 +291,7 @@ def counted(actor: Actor, /, asked: Asked) -> Announced:
             snapshot.close()
     finally:
         _free.release()
-    return Announced(held.rows, True, held.value)
+    return Announced(held.rows, True, held.value, clock.now())
 
 
 # ---- What was taken

@@ -14,6 +14,8 @@ LOOK_SECONDS = 0.2
 
 READ_BYTES = 256 * 1024
 
+PROGRAM = "core.documents.workbook"
+
 
 class NotWritten(BillersError):
     """The workbook could not be written: the disk of this machine may be full. Take the rows as CSV, and tell an administrator."""
@@ -31,7 +33,7 @@ def made_of(blocks: Iterable[bytes], kinds: Sequence[str], go_on: Callable[[], N
 
 
 def _write(blocks: Iterable[bytes], target: Path, kinds: Sequence[str], go_on: Callable[[], None]) -> None:
-    program = subprocess.Popen([sys.executable, "-m", "core.documents.workbook", str(target), *kinds], cwd=CHECKOUT, stdin=subprocess.PIPE)  # noqa: S603
+    program = subprocess.Popen([sys.executable, "-m", PROGRAM, str(target), *kinds], cwd=CHECKOUT, stdin=subprocess.PIPE)  # noqa: S603
     try:
         if program.stdin is None:
             raise NotWritten

@@ -360,28 +360,6 @@ def test_nothing_on_these_days_offers_the_other_days(till: Till) -> None:
     assert rows_of(window) == 1
 
 
-def links(window: AppTest) -> dict[str, str]:
-    return {one.proto.label: one.proto.url for one in window.get("link_button")}
-
-
-def test_the_way_out_takes_the_filter_along_and_says_what_it_will_hold(sit_down: Callable[..., Till], till: Till) -> None:
-    failed(till)
-    window = sit_down("analyst").open("transactions", status=["FAILED", "COMPLETED"], size="50", every="15", type="POST_TRANSACTION")
-    assert "1 row, MWK 0.00 paid" in said(window).replace("*", "")
-    assert "Holds: failed or completed, payments." in said(window)
-    query = "status=FAILED&status=COMPLETED&type=POST_TRANSACTION"
-    assert links(window) == {
-        "For a spreadsheet": f"/export/transactions.csv?{query}&profile=spreadsheet",
-        "For a program": f"/export/transactions.csv?{query}&profile=data",
-    }
-
-
-def test_who_may_not_export_is_not_offered_it_and_neither_is_nothing(sit_down: Callable[..., Till], till: Till) -> None:
-    failed(till)
-    assert links(till.open("transactions")) == {}
-    assert links(sit_down("analyst").open("transactions", status="REVERSED")) == {}
-
-
 # ---- Beside the list
 
 
