@@ -12,7 +12,7 @@ from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
-from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState
+from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vended import VendedToken
 from core.models.views import RoleView, SavedView
@@ -52,6 +52,7 @@ __all__ = [
     "RollupHour",
     "RollupReason",
     "RollupState",
+    "RollupWeekday",
     "SavedView",
     "Seal",
     "SignInAttempt",

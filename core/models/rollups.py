@@ -63,6 +63,16 @@ class RollupDay(_Cell, Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-1)
 
 
+class RollupWeekday(_Cell, Base):
+    """Transactions of a business month by the day of the week (Monday is 0) and the hour of the business day."""
+
+    __tablename__ = "rollup_weekdays"
+
+    month: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-3)
+    weekday: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False, sort_order=-2)
+    hour_of_day: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False, sort_order=-1)
+
+
 class _Calls:
     """Calls that paid, by how long they took: each bucket is 5 % wider than the one before, so that its middle is at most 2.5 % from anything in it."""
 

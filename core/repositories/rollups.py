@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core import db
-from core.models import Answer, Attempt, RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, Transaction
+from core.models import Answer, Attempt, RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday, Transaction
 from core.repositories.filters import NO_REASON, TransactionFilter
 from core.repositories.steps import Grain, day_before, day_from, day_start, has_whole_hours, hour_before, hour_from, step_of
 from core.settings import settings
@@ -135,70 +135,86 @@ MOVES = Source(("biller_type", "transaction_type", "status", "under_review", "cu
 CALLS = Source(("biller_type", "transaction_type", "bucket"), ("count", "total_ms"), _CALLS, _ANSWERED)
 FAILURES = Source(("biller_type", "transaction_type", "code"), ("count",), _FAILURES, _FAILED, ("message",))
 
-_STEPS = {"hour": "date_trunc('hour', created_at, 'UTC')", "day": "(created_at AT TIME ZONE :zone)::date"}
+# Each key of time, told from the moment of submission.
+_STEPS = {
+    "hour": "date_trunc('hour', created_at, 'UTC')",
+    "day": "(created_at AT TIME ZONE :zone)::date",
+    "month": "date_trunc('month', created_at AT TIME ZONE :zone)::date",
+    "weekday": "extract(isodow FROM created_at AT TIME ZONE :zone)::smallint - 1",
+    "hour_of_day": "extract(hour FROM created_at AT TIME ZONE :zone)::smallint",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A table of sums by hour or by day. `finer` is one of the same by hour: where hours make up days, days are added up from it."""
+    """A table of sums by steps of time, the first of which is what is read a stretch of. `finer` is one of the same by hour: where hours make up days, it is
+    added up from that."""
 
     table: str
-    step: str
+    steps: tuple[str, ...]
     source: Source
     finer: str | None = None
 
     @property
-    def columns(self) -> str:
-        return ", ".join((self.step, *self.source.keys, *self.source.sums, *self.source.least))
+    def step(self) -> str:
+        return self.steps[0]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.steps, *self.source.keys)
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join((*self.keys, *self.source.sums, *self.source.least))
 
     def _grouped(self, of: str) -> str:
         sums = [f"sum({name}) AS {name}" for name in self.source.sums] + [f"min({name}) AS {name}" for name in self.source.least]
-        differs = " OR ".join(f"sum({name}) <> 0" for name in self.source.sums)
-        keys = ", ".join((self.step, *self.source.keys))
+        differs, keys = " OR ".join(f"sum({name}) <> 0" for name in self.source.sums), ", ".join(self.keys)
         return f"SELECT {', '.join((keys, *sums))} FROM ({of}) AS one GROUP BY {keys} HAVING {differs}"  # noqa: S608 - constants of this module
 
-    def _signed(self, sign: str, of: str, step: str = "") -> str:
+    def _signed(self, sign: str, of: str) -> str:
+        """Rows with a moment, as rows of this table."""
+        steps = [f"{_STEPS[step]} AS {step}" for step in self.steps]
         sums = [f"{sign}{name} AS {name}" for name in self.source.sums]
-        return f"SELECT {', '.join((f'{step or self.step} AS {self.step}', *self.source.keys, *sums, *self.source.least))} FROM ({of}) AS one"  # noqa: S608
+        return f"SELECT {', '.join((*steps, *self.source.keys, *sums, *self.source.least))} FROM ({of}) AS one"  # noqa: S608 - constants of this module
 
     @property
     def fold(self) -> str:
         add = [f"{name} = kept.{name} + excluded.{name}" for name in self.source.sums]
         add += [f"{name} = least(kept.{name}, excluded.{name})" for name in self.source.least]
-        written = self._grouped(self._signed("", self.source.written, _STEPS[self.step]))
-        keys = ", ".join((self.step, *self.source.keys))
-        return f"INSERT INTO {self.table} AS kept ({self.columns}) {written} ON CONFLICT ({keys}) DO UPDATE SET {', '.join(add)}"
+        written = self._grouped(self._signed("", self.source.written))
+        return f"INSERT INTO {self.table} AS kept ({self._columns}) {written} ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {', '.join(add)}"
 
     @property
     def sweep(self) -> str:
         """What came to nothing: each payment leaves such a cell behind wherever it only passed through."""
-        steps = self._signed("", self.source.written, _STEPS[self.step])
+        steps = self._signed("", self.source.written)
         return f"DELETE FROM {self.table} WHERE count = 0 AND {self.step} IN (SELECT {self.step} FROM ({steps}) AS one)"  # noqa: S608 - constants
 
     def rebuild(self, zone: ZoneInfo) -> str:
         if self.finer and has_whole_hours(zone):
-            hours = f"SELECT hour AS created_at, * FROM {self.finer}"  # noqa: S608 - constants of this module
-            return f"INSERT INTO {self.table} ({self.columns}) {self._grouped(self._signed('', hours, _STEPS[self.step]))}"
-        rows, written = (self._signed(sign, of, _STEPS[self.step]) for sign, of in (("", self.source.rows), ("-", self.source.written)))
-        return f"INSERT INTO {self.table} ({self.columns}) {self._grouped(f'{rows} UNION ALL {written}')}"
+            rows = self._signed("", f"SELECT hour AS created_at, * FROM {self.finer}")  # noqa: S608 - constants of this module
+        else:
+            rows = f"{self._signed('', self.source.rows)} UNION ALL {self._signed('-', self.source.written)}"
+        # In order, so that what is asked for together lies together.
+        return f"INSERT INTO {self.table} ({self._columns}) {self._grouped(rows)} ORDER BY {self.step}"
 
     @property
     def differences(self) -> str:
         """Sums that are not what the rows come to, each with by how much; nothing where all is well."""
-        kept = self._signed("", f"SELECT * FROM {self.table} WHERE {self.step} >= :first")  # noqa: S608 - constants of this module
-        rows = self._signed("-", self.source.rows, _STEPS[self.step])
+        kept = f"SELECT {self._columns} FROM {self.table} WHERE {self.step} >= :first"  # noqa: S608 - constants of this module
         late = f"SELECT * FROM ({self.source.written}) AS late WHERE created_at >= CAST(:since AS timestamptz)"  # noqa: S608 - constants of this module
-        written = self._signed("", late, _STEPS[self.step])
-        return self._grouped(f"{kept} UNION ALL {written} UNION ALL {rows}")
+        return self._grouped(f"{kept} UNION ALL {self._signed('', late)} UNION ALL {self._signed('-', self.source.rows)}")
 
 
 # What is finer stands before what is added up from it.
 KEPT = (
-    Kept("rollup_hours", "hour", MOVES),
-    Kept("rollup_days", "day", MOVES, "rollup_hours"),
-    Kept("rollup_call_hours", "hour", CALLS),
-    Kept("rollup_call_days", "day", CALLS, "rollup_call_hours"),
-    Kept("rollup_reasons", "day", FAILURES),
+    Kept("rollup_hours", ("hour",), MOVES),
+    Kept("rollup_days", ("day",), MOVES, "rollup_hours"),
+    Kept("rollup_weekdays", ("month", "weekday", "hour_of_day"), MOVES, "rollup_hours"),
+    Kept("rollup_call_hours", ("hour",), CALLS),
+    Kept("rollup_call_days", ("day",), CALLS, "rollup_call_hours"),
+    Kept("rollup_reasons", ("day",), FAILURES),
 )
 
 
@@ -384,6 +400,8 @@ class Rollups:
         for kept in KEPT:
             self._session.execute(text(f"DELETE FROM {kept.table}"))  # noqa: S608 - constants of this module
             self._session.execute(text(kept.rebuild(zone)), window)
+            # The planner would take them for empty until autovacuum comes by.
+            self._session.execute(text(f"ANALYZE {kept.table}"))
         self._session.execute(
             text(
                 "UPDATE rollup_state SET watermark = :floor, settled_seq = :settled_seq, settled_at = :settled_at, zone = :zone, rebuilt_at = clock_timestamp()"
@@ -419,17 +437,20 @@ class Rollups:
         """Every sum that is not what the rows come to, from the day on that `since` lies in, or of all there is. To be asked in `db.snapshot`."""
         self._may_take_long()
         state = self.state()
-        first_day = day_before(since, state.zone) if since else date(1, 1, 1)
-        start = day_start(first_day, state.zone) if since else None
         found = []
         for kept in KEPT:
-            # Where days do not begin with hours, the first hour is left to the day.
-            begin = hour_from(start) if start and kept.step == "hour" else start
-            window = {**state.written(), "zone": state.zone.key, "since": begin.isoformat() if begin else "-infinity"}
-            first: object = (begin or datetime(1, 1, 1, tzinfo=UTC)) if kept.step == "hour" else first_day
-            keys = 1 + len(kept.source.keys)
-            for row in self._session.execute(text(kept.differences), {**window, "first": first}):
-                found.append(Difference(kept.table, tuple(row[:keys]), tuple(row[keys : keys + len(kept.source.sums)])))
+            first_day = day_before(since, state.zone) if since else date(1, 1, 1)
+            if since and kept.step == "month":
+                first_day = first_day.replace(day=1)
+            begin = day_start(first_day, state.zone) if since else None
+            first: object = first_day
+            if kept.step == "hour":
+                # Where days do not begin with hours, the first hour is left to the day.
+                begin = hour_from(begin) if begin else None
+                first = begin or datetime(1, 1, 1, tzinfo=UTC)
+            window = {**state.written(), "zone": state.zone.key, "since": begin.isoformat() if begin else "-infinity", "first": first}
+            for row in self._session.execute(text(kept.differences), window):
+                found.append(Difference(kept.table, tuple(row[: len(kept.keys)]), tuple(row[len(kept.keys) :][: len(kept.source.sums)])))
         return found
 
     def note_verified(self, differences: int) -> None:
@@ -469,11 +490,9 @@ class Rollups:
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             one = self._cells(questions, state)
-            is_payment = one.c.transaction_type.in_(MONEY)
-            value = func.sum(one.c.amount).filter(is_payment, one.c.status == Status.COMPLETED.value)
-            groups = (one.c.number, one.c.biller_type, one.c.step, one.c.status, is_payment.label("is_payment"), one.c.currency)
+            groups = (one.c.number, one.c.biller_type, one.c.step, one.c.status, *_paid(one.c))
             count = cast(func.sum(one.c.count), BigInteger)
-            query = select(*groups, count, func.coalesce(value, Decimal("0.00"))).group_by(text("1, 2, 3, 4, 5, 6")).having(func.sum(one.c.count) != 0)
+            query = select(*groups, count, func.coalesce(_value(one.c), Decimal("0.00"))).group_by(text("1, 2, 3, 4, 5, 6")).having(func.sum(one.c.count) != 0)
             return [tuple(row) for row in self._session.execute(query)]
 
         return self._steadily(ask)
@@ -482,17 +501,20 @@ class Rollups:
         """Day of the week (from Monday, 0), hour, status, is it a payment, currency, count, value paid."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            one = self._cells([Question(wanted, Grain.HOUR, zone)], state)
-            is_payment = one.c.transaction_type.in_(MONEY)
-            value = func.sum(one.c.amount).filter(is_payment, one.c.status == Status.COMPLETED.value)
-            # First by hour: there are fewer of them to say the day of the week of.
-            groups = (one.c.step, one.c.status, is_payment.label("is_payment"), one.c.currency)
-            hours = select(*groups, func.sum(one.c.count).label("count"), value.label("value")).group_by(text("1, 2, 3, 4")).subquery()
-            local = func.timezone(zone.key, hours.c.step)
-            weekday, hour = (cast(func.date_part(part, local), Integer) for part in ("isodow", "hour"))
-            sums = (cast(func.sum(hours.c.count), BigInteger), func.coalesce(func.sum(hours.c.value), Decimal("0.00")))
-            query = select(weekday - 1, hour, hours.c.status, hours.c.is_payment, hours.c.currency, *sums).group_by(text("1, 2, 3, 4, 5"))
-            return [tuple(row) for row in self._session.execute(query.having(func.sum(hours.c.count) != 0))]
+            written, span = _moved(state), Span(wanted.since, wanted.until)
+            inner = _whole_months(span, zone) if state.may_be_read and zone.key == state.zone.key else None
+            left = [span] if inner is None else _around(span, inner)
+            parts = [part for rest in left for part in _parts(0, Question(_within(wanted, rest), Grain.HOUR, zone), state, written)]
+            if inner is not None:
+                parts.append(_late(0, Question(wanted, Grain.HOUR, zone), [inner], written))
+            found = [_week_of_hours(union_all(*parts).subquery(), zone)]
+            if inner is not None:
+                found.append(_week_of_months(wanted, inner, zone))
+            one = union_all(*found).subquery().c
+            sums = (cast(func.sum(one.count_), BigInteger), func.coalesce(func.sum(one.value), Decimal("0.00")))
+            groups = (one.weekday, one.hour_of_day, one.status, one.is_payment, one.currency)
+            query = select(*groups, *sums).group_by(*groups).having(func.sum(one.count_) != 0)
+            return [tuple(row) for row in self._session.execute(query)]
 
         return self._steadily(ask)
 
@@ -528,14 +550,8 @@ class Rollups:
 
     def _cells(self, questions: Sequence[Question], state: State) -> Any:
         """Rows of sums, and of what they do not hold, of everything that each question asks for."""
-        written = _written(
-            _MOVED,
-            state,
-            *(column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text), column("status", Text)),
-            *(column("under_review", Boolean), column("currency", Text), column("count", BigInteger), column("amount", Numeric)),
-        )
-        parts = [part for number, question in enumerate(questions) for part in _parts(number, question, state, written)]
-        return union_all(*parts).subquery()
+        written = _moved(state)
+        return union_all(*(part for number, question in enumerate(questions) for part in _parts(number, question, state, written))).subquery()
 
     def calls(self, question: Question) -> Sequence[tuple[Any, ...]]:
         """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
@@ -598,6 +614,54 @@ def _written(sql: str, state: State, *columns: Any) -> Any:
     return text(sql).bindparams(*values).columns(*columns).cte("written")
 
 
+def _moved(state: State) -> Any:
+    """Every move that is not in the sums."""
+    when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text), column("status", Text))
+    return _written(_MOVED, state, *when, column("under_review", Boolean), column("currency", Text), column("count", BigInteger), column("amount", Numeric))
+
+
+def _paid(of: Any) -> tuple[ColumnElement[bool], Any]:
+    """What is counted apart from look-ups, and never added up across currencies."""
+    return of.transaction_type.in_(MONEY).label("is_payment"), of.currency
+
+
+def _value(of: Any) -> ColumnElement[Any]:
+    return func.sum(of.amount).filter(of.transaction_type.in_(MONEY), of.status == Status.COMPLETED.value)
+
+
+def _week_of_hours(one: Any, zone: ZoneInfo) -> Any:
+    # First by hour: there are fewer of them to say the day of the week of.
+    sums = (func.sum(one.c.count).label("count_"), _value(one.c).label("value"))
+    hours = select(one.c.step, one.c.status, *_paid(one.c), *sums).group_by(text("1, 2, 3, 4")).subquery().c
+    local = func.timezone(zone.key, hours.step)
+    weekday, hour = (cast(func.date_part(part, local), SmallInteger) for part in ("isodow", "hour"))
+    return select((weekday - 1).label("weekday"), hour.label("hour_of_day"), hours.status, hours.is_payment, hours.currency, hours.count_, hours.value)
+
+
+def _week_of_months(wanted: TransactionFilter, months: Span, zone: ZoneInfo) -> Any:
+    of: Any = RollupWeekday
+    where = [*([of.month >= day_before(months.since, zone)] if months.since else []), *([of.month < day_before(months.until, zone)] if months.until else [])]
+    sums = (func.sum(of.count).label("count_"), _value(of).label("value"))
+    return select(of.weekday, of.hour_of_day, of.status, *_paid(of), *sums).where(*where, *_fits(wanted, of)).group_by(text("1, 2, 3, 4, 5"))
+
+
+def _within(wanted: TransactionFilter, span: Span) -> TransactionFilter:
+    return replace(wanted, since=span.since, until=span.until)
+
+
+def _whole_months(span: Span, zone: ZoneInfo) -> Span | None:
+    """Those between the first month that does not begin before it and the month its end lies in; none where there is none."""
+    first, end = None, None
+    if span.since:
+        day = day_from(span.since, zone)
+        first = day if day.day == 1 else (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    if span.until:
+        end = day_before(span.until, zone).replace(day=1)
+    if first and end and first >= end:
+        return None
+    return Span(day_start(first, zone) if first else None, day_start(end, zone) if end else None)
+
+
 def _fits(wanted: TransactionFilter, of: Any, *, status: bool = True) -> list[ColumnElement[bool]]:
     """What a filter says of everything that is added up by, time apart."""
     found: list[ColumnElement[bool]] = []
@@ -637,28 +701,36 @@ def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
     return func.timezone(question.zone.key, func.date_trunc(question.grain.value, cast(day, DateTime(timezone=False))))
 
 
+def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
+    columns = (of.biller_type, of.transaction_type, of.status, of.currency, step.label("step"), count.label("count"), amount.label("amount"))
+    return select(literal(number, Integer).label("number"), *columns)
+
+
+def _late(number: int, question: Question, summed: Sequence[Span], written: Any) -> Select[Any]:
+    """What the sums of these stretches do not hold yet."""
+    of = written.c
+    late = or_(*(span.holds(of.created_at) for span in summed))
+    return _part(number, of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount).where(late, *_fits(question.wanted, of))
+
+
 def _parts(number: int, question: Question, state: State, written: Any) -> list[Select[Any]]:
     wanted, parts = question.wanted, []
-
-    def part(of: Any, step: Any, count: Any, amount: Any, *where: ColumnElement[bool]) -> None:
-        columns = (of.biller_type, of.transaction_type, of.status, of.currency, step.label("step"), count.label("count"), amount.label("amount"))
-        parts.append(select(literal(number, Integer).label("number"), *columns).where(*where))
-
     pieces = _cut(question, state)
     if pieces.days:
         of: Any = RollupDay
-        part(of, _day_step(question, of.day), of.count, of.amount, *_day_span(of, pieces.days), *_fits(wanted, of))
+        days = _part(number, of, _day_step(question, of.day), of.count, of.amount)
+        parts.append(days.where(*_day_span(of, pieces.days), *_fits(wanted, of)))
     for span in pieces.hours:
         of = RollupHour
-        part(of, step_of(question.grain, of.hour, question.zone), of.count, of.amount, span.holds(of.hour), *_fits(wanted, of))
+        # Where hours are read at all, they are this zone's too.
+        step = of.hour if question.grain is Grain.HOUR else step_of(question.grain, of.hour, question.zone)
+        parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of)))
     if pieces.summed:
-        of = written.c
-        late = or_(*(span.holds(of.created_at) for span in pieces.summed))
-        part(of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount, late, *_fits(wanted, of))
+        parts.append(_late(number, question, pieces.summed, written))
     for span in pieces.rows:
-        one, count = Transaction, literal_column("1::bigint", BigInteger)
-        where = replace(wanted, since=span.since, until=span.until).conditions()
-        part(one, step_of(question.grain, one.created_at, question.zone), count, func.coalesce(one.amount, 0), *where)
+        row, count = Transaction, literal_column("1::bigint", BigInteger)
+        part = _part(number, row, step_of(question.grain, row.created_at, question.zone), count, func.coalesce(row.amount, 0))
+        parts.append(part.where(*_within(wanted, span).conditions()))
     return parts
 
 
@@ -691,7 +763,7 @@ def _call_parts(question: Question, state: State, written: Any) -> list[Select[A
         if span.since:
             # Neither is older than its transaction: months before it need not be read.
             where += [Answer.at >= span.since, Attempt.at >= span.since]
-        where += replace(wanted, since=span.since, until=span.until).conditions()
+        where += _within(wanted, span).conditions()
         bucket = literal_column(_bucket("answers.duration_ms"), SmallInteger)
         sums = (bucket, literal_column("1::bigint", BigInteger), cast(Answer.duration_ms, BigInteger))
         part(one, step_of(question.grain, one.created_at, question.zone), sums, joined, *where)
@@ -711,7 +783,7 @@ def _reason_parts(wanted: TransactionFilter, state: State, written: Any) -> list
         parts.append(select(of.biller_type, of.code, of.count, of.message).where(late, *_fits(wanted, of, status=False)))
     for rest in pieces.rows:
         one = Transaction
-        where = replace(wanted, since=rest.since, until=rest.until).conditions()
+        where = _within(wanted, rest).conditions()
         code, count = func.coalesce(one.error_code, NO_REASON).label("code"), literal_column("1::bigint", BigInteger).label("count")
         failed = (one.status == Status.FAILED.value, one.transaction_type.in_(MONEY))
         parts.append(select(one.biller_type, code, count, one.error_message.label("message")).where(*where, *failed))

@@ -122,6 +122,10 @@ class Figures:
         """In the order of time; a step in which nothing happened is not there."""
         return dict(sorted(self._by(lambda cell: cell.step).items()))
 
+    def between(self, since: datetime, until: datetime) -> "Figures":
+        """Those of the steps that begin in this half-open stretch of time."""
+        return Figures([cell for cell in self.cells if cell.step is not None and since <= cell.step < until])
+
     def _by(self, key: Callable[[Cell], Any]) -> dict[Any, "Figures"]:
         found: dict[Any, list[Cell]] = {}
         for cell in self.cells:

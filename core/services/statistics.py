@@ -245,28 +245,34 @@ def overview(actor: Actor, /, days: int) -> Overview:
         back = periods.last_days(DAYS_BACK, now, zone)
         grain = Grain.HOUR if days == 1 else Grain.DAY
         hours_back = TransactionFilter(since=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1))
-        asked = [Question(of_days(one.first_day, one.last_day)) for one in so_far] + [Question(between(*one.before)) for one in so_far]
-        asked += [Question(of_days(period.first_day, period.last_day), grain, zone), Question(between(*period.before))]
-        asked += [Question(hours_back, Grain.HOUR, zone), Question(of_days(back.first_day, back.last_day), Grain.DAY, zone)]
-        *so_much, chosen, before, by_hour, by_day = found.figures_of(asked)
+        first, last = min(one.first_day for one in (*so_far, period, back)), period.last_day
+        befores = [Question(between(*one.before)) for one in (*so_far, period)]
+        hours = [Question(hours_back, Grain.HOUR, zone), *([Question(of_days(last, last), Grain.HOUR, zone)] if grain is Grain.HOUR else [])]
+        # Whatever goes by days is cut from the same days.
+        by_days, *rest = found.figures_of([Question(of_days(first, last), Grain.DAY, zone), *befores, *hours])
+        before, by_hour = rest[: len(befores)], rest[len(befores)]
+
+        def of(one: Period) -> Figures:
+            return by_days.between(clock.day_bounds(one.first_day, zone)[0], clock.day_bounds(one.last_day, zone)[1])
+
         return Overview(
             as_of=now,
             seen=_attention(session),
-            so_far=list(zip(so_far, so_much[: len(so_far)], so_much[len(so_far) :], strict=True)),
+            so_far=[(one, of(one), earlier) for one, earlier in zip(so_far, before, strict=False)],
             period=period,
-            chosen=chosen,
-            before=before,
+            chosen=rest[-1] if grain is Grain.HOUR else of(period),
+            before=before[-1],
             times=found.answer_times(of_days(period.first_day, period.last_day), grain, zone),
             times_before=found.answer_times(between(*period.before)),
             by_hour=by_hour,
-            by_day=by_day,
+            by_day=of(back),
         )
 
 
 @needs("statistics:read")
 def mark(actor: Actor, /) -> tuple[object, ...]:
     """Changes whenever a figure may have changed."""
-    with db.unit_of_work() as session:
+    with db.snapshot() as session:
         return Statistics(session).mark()
 
 

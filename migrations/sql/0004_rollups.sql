@@ -42,6 +42,20 @@ CREATE TABLE rollup_days (
     CONSTRAINT pk_rollup_days PRIMARY KEY (day, biller_type, transaction_type, status, under_review, currency)
 ) WITH (fillfactor = 80);
 
+CREATE TABLE rollup_weekdays (
+    month date NOT NULL,
+    weekday smallint NOT NULL,
+    hour_of_day smallint NOT NULL,
+    biller_type text NOT NULL,
+    transaction_type text NOT NULL,
+    status text NOT NULL,
+    under_review boolean NOT NULL,
+    currency text NOT NULL,
+    count bigint NOT NULL,
+    amount numeric NOT NULL,
+    CONSTRAINT pk_rollup_weekdays PRIMARY KEY (month, weekday, hour_of_day, biller_type, transaction_type, status, under_review, currency)
+) WITH (fillfactor = 80);
+
 CREATE TABLE rollup_call_hours (
     hour timestamptz NOT NULL,
     biller_type text NOT NULL,
