@@ -7,7 +7,7 @@ api           the routes beside the pages: session, health
 worker        claim, send, conclude, for as long as it runs
 services      verbs with an actor and a permission; they own the unit of work
 repositories  questions, one class an aggregate; every select
-documents     paper: receipts and the till's day as PDF
+documents     what is handed on: receipts and the till's day on paper, workbooks, reports in three formats
 adapters      the billers and nothing else
 banking       core banking: the customer's account, debited before the biller is paid
 security      vault, audit chain, passwords, sessions

@@ -26,6 +26,7 @@ from core.models import KeptReport, ReportSchedule
 from core.models.reports import ReportFormat, ReportKind
 from core.repositories.filters import TransactionFilter
 from core.repositories.reports import Listed, Reports
+from core.repositories.rollups import Question
 from core.repositories.statistics import AnswerTimes, Figures, Grain, Statistics
 from core.security import audit
 from core.services import periods
@@ -120,8 +121,8 @@ def _count(kind: ReportKind, first_day: date) -> Report:
             raise NotLegalNow("This period has not begun, so there is nothing to report. Choose an earlier one.")
         wanted, earlier = of_days(period.first_day, period.last_day), between(*period.before)
         titles = {state.code: state.title for state in statistics.billers()}
-        figures, times = statistics.figures(wanted, STEPS[kind], zone), statistics.answer_times(wanted, STEPS[kind], zone)
-        before, times_before = statistics.figures(earlier), statistics.answer_times(earlier)
+        figures, before = statistics.figures_of([Question(wanted, STEPS[kind], zone), Question(earlier)])
+        times, times_before = statistics.answer_times(wanted, STEPS[kind], zone), statistics.answer_times(earlier)
         by_step, apart, apart_before = figures.by_step(), figures.by_biller(), before.by_biller()
         codes = sorted({*apart, *apart_before}, key=lambda code: (-apart.get(code, _NOTHING).payments, titles.get(code, code)))
         starts = [start for start in periods.steps(period.first_day, period.last_day, STEPS[kind], zone) if start <= now]
@@ -328,17 +329,12 @@ def latest(actor: Actor, /, most: int, kind: ReportKind | None = None) -> Sequen
 
 @needs("reports:read")
 def changes_since(actor: Actor, /, listed: Sequence[Listed]) -> Mapping[uuid.UUID, Change]:
-    """For those of these reports whose figures would be others by now: what differs. One question each, of the period's own days."""
-    found: dict[uuid.UUID, Change] = {}
+    """For those of these reports whose figures would be others by now: what differs. Asked for all of them in one statement."""
+    made = [(one, one.altogether) for one in listed if one.altogether is not None]
     with db.unit_of_work() as session:
-        Reports(session).hold_still()
-        for one in listed:
-            if one.altogether is None:
-                continue
-            then, now = tally_from_json(one.altogether), _tally(Statistics(session).figures(of_days(one.first_day, one.last_day)), None)
-            if _counted(then) != _counted(now):
-                found[one.id] = _change(then, now)
-    return found
+        found = Statistics(session).figures_of([Question(of_days(one.first_day, one.last_day)) for one, _ in made])
+    tallies = [(one.id, tally_from_json(then), _tally(figures, None)) for (one, then), figures in zip(made, found, strict=True)]
+    return {report: _change(then, now) for report, then, now in tallies if _counted(then) != _counted(now)}
 
 
 def _counted(tally: Tally) -> Tally:

@@ -10,7 +10,7 @@ from core.access import Actor
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Figures, Grain
 from core.services import periods, statistics
-from core.ui import figure_tables, figures
+from core.ui import figure_tables, figures, report_links
 from core.ui.analytics_asked import MEASURES, Wish
 from core.ui.analytics_charts import counts, plot
 from core.ui.analytics_controls import KEYS, remember
@@ -148,13 +148,16 @@ def show_report(actor: Actor, told: Told, wish: Wish) -> None:
                 st.segmented_control("Report", REPORT_LABELS, format_func=REPORT_LABELS.__getitem__, key=KEYS["report"], required=True, **changed)
                 st.date_input("Any day of it", value=None, max_value=today, key=KEYS["report_day"], format="DD/MM/YYYY", width=150, **changed)
                 st.page_link(TRANSACTIONS, label="Open", icon=":material/receipt_long:", query_params=dict(address), help="Its payments as a list.")
-                _download("CSV", figure_tables.as_csv(found, period.first_day, period.last_day), f"report-{period.first_day}-{period.last_day}.csv")
         st.markdown(f"**{days_text(period)}**{' so far' if period.last_day == today else ''}: {_sentence(now, before)}")
         if now.rows:
             clicked = figure_tables.show(found, f"report-{wish.address()}", REPORT_OPENED)
             if clicked is not None:
                 billers = (found[clicked].code,) if found[clicked].code else ()
                 st.switch_page(TRANSACTIONS, query_params=dict(wish.list_address(period.first_day, period.last_day, billers=billers)))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            report_links.offer(actor, wish.report, period.first_day)
+            name = f"table-{period.first_day}-{period.last_day}.csv"
+            _download("This table (CSV)", figure_tables.as_csv(found, period.first_day, period.last_day), name)
 
 
 def _sentence(now: Figures, before: Figures) -> str:

@@ -61,4 +61,5 @@ def week(book: Book) -> Week:  # noqa: F811
         book.row(noon, Status.COMPLETED, None)
     for day in range(3):
         book.row(MONDAY_NOON - timedelta(days=7 - day), Status.COMPLETED, "500.00")
+    book.sum_up()
     return Week(payments, paid)

@@ -41,6 +41,7 @@ def test_a_week_says_what_was_written_in_it(week: Week, analyst: Actor) -> None:
 @pytest.mark.parametrize(("kind", "name"), [(DAILY, "2025-11-01"), (DAILY, "2025-10-31"), (WEEKLY, "2025-W44"), (MONTHLY, "2025-10"), (MONTHLY, "2025-11")])
 def test_a_report_of_any_period_is_what_the_pages_and_plain_sql_say(book: Book, analyst: Actor, kind: ReportKind, name: str) -> None:
     fill(book, random.Random(42), 400)
+    book.sum_up()
     told = reports.read(analyst, kind, name)
     wanted = statistics.of_days(told.first_day, told.last_day)
     figures = statistics.totals(analyst, wanted)
@@ -69,6 +70,7 @@ def test_a_report_of_any_period_is_what_the_pages_and_plain_sql_say(book: Book, 
 
 def test_parts_add_up_to_the_whole(book: Book, analyst: Actor) -> None:
     fill(book, random.Random(9), 400)
+    book.sum_up()
     told = reports.read(analyst, MONTHLY, "2025-11")
     for parts in ([part.now for part in told.billers], [step.now for step in told.course]):
         for name in ("payments", "completed", "failed", "reversed", "cancelled", "ended", "lookups", "calls"):
@@ -89,6 +91,7 @@ def test_a_day_is_told_by_its_hours(week: Week, analyst: Actor) -> None:
 def test_the_last_second_of_a_day_in_blantyre_is_in_that_days_report(book: Book, analyst: Actor) -> None:
     book.row(datetime(2025, 11, 19, 21, 59, 59, tzinfo=UTC))
     book.row(datetime(2025, 11, 19, 22, 0, 0, tzinfo=UTC))
+    book.sum_up()
     assert [reports.read(analyst, DAILY, name).altogether.payments for name in ("2025-11-19", "2025-11-20")] == [1, 1]
 
 
@@ -96,6 +99,7 @@ def test_what_is_still_in_doubt_is_named_the_oldest_first(week: Week, book: Book
     noon = datetime(2025, 11, 20, 10, tzinfo=UTC)
     later, first = book.unsettled(noon + timedelta(hours=1), "PAY_UNKNOWN", "PROCESSING"), book.unsettled(noon, "REVIEW", "PROCESSING")
     book.unsettled(noon, "QUEUED", "PENDING")
+    book.sum_up()
     told = reports.read(analyst, DAILY, "2025-11-20")
     assert [(one.reference, one.under_review) for one in told.in_doubt] == [(first, True), (later, False)]
     assert (told.altogether.in_doubt, told.altogether.not_sent, told.altogether.payments) == (2, 1, 7)
@@ -104,6 +108,7 @@ def test_what_is_still_in_doubt_is_named_the_oldest_first(week: Week, book: Book
 def test_a_period_that_is_not_over_is_compared_up_to_the_same_hour(book: Book, analyst: Actor) -> None:
     now = clock.now()
     book.row(now - timedelta(seconds=5))
+    book.sum_up()
     told = reports.read(analyst, DAILY, clock.business_day(now).isoformat())
     assert (told.is_over, told.altogether.payments) == (False, 1)
     assert told.before[1] == told.as_of - timedelta(days=1)
@@ -114,6 +119,7 @@ def test_amounts_of_another_currency_stand_for_themselves(book: Book, analyst: A
     noon = datetime(2025, 11, 20, 10, tzinfo=UTC)
     book.row(noon, amount="10.00")
     book.row(noon, amount="3.00", currency="USD")
+    book.sum_up()
     told = reports.read(analyst, DAILY, "2025-11-20")
     assert told.altogether.values == {"MWK": Decimal("10.00"), "USD": Decimal("3.00")}
     assert told.currencies == ("MWK", "USD")
@@ -126,6 +132,7 @@ def test_a_day_without_anything_is_a_report_too(database: object, analyst: Actor
 
 def test_a_report_comes_back_from_the_database_as_it_went_in(book: Book, analyst: Actor) -> None:
     fill(book, random.Random(1), 200)
+    book.sum_up()
     told = reports.read(analyst, MONTHLY, "2025-11")
     assert from_json(to_json(told)) == told
 
