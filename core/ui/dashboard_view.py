@@ -22,13 +22,12 @@ from core.ui import kpi_panel, tables
 from core.ui.attention import LOOKUP_TYPES, PAYMENT_TYPES, Concern, concerns
 from core.ui.figure_words import NONE_YET, change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
+from core.ui.live import followed
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
-from core.ui.session import guarded_fragment
 from core.ui.tiles import Tile, flag, payments_of
 from core.ui.words import ago, amount, as_of, zone
 
-# Seconds between two looks. What was counted stays until a transaction is made or moves, and never longer than that.
-EVERY_SECONDS = 5
+# What was counted stays until a transaction is made or moves, and never longer than that.
 KEPT_SECONDS = 5
 
 LATEST = 10
@@ -101,7 +100,7 @@ class Board:
     columns: Mapping[str, Any]
 
 
-@guarded_fragment("statistics:read", run_every=EVERY_SECONDS)
+@followed("statistics:read")
 def _live(actor: Actor, chosen: str) -> None:
     # Only before the first figures: what looks again leaves what is there until it knows better.
     waiting = st.skeleton(height=FIRST_SIGHT_PIXELS) if st.session_state.pop(WAITING, False) else st.empty()
@@ -145,7 +144,7 @@ def _attention(board: Board) -> None:
                 st.subheader("Needs attention", anchor=False, width="content", help="What somebody should look at just now, the gravest first.")
             else:
                 st.markdown(":green-badge[:material/check_circle: All is well] :gray[Nothing needs attention.]", width="content")
-            st.caption(f":material/autorenew: {as_of(board.told.as_of)}", width="content", help=f"This page looks again every {EVERY_SECONDS} s by itself.")
+            st.caption(f":material/autorenew: {as_of(board.told.as_of)}", width="content", help="This page follows by itself whatever changes.")
         for one in found:
             _concern(one)
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import fields as fields_of
 from datetime import date
 from typing import Any
 
@@ -14,21 +15,25 @@ from core.models import Transaction
 from core.repositories import rollups
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Counted, Figures
-from core.repositories.transactions import Cursor, Page, Sort
+from core.repositories.transactions import MOST_NEWS, Cursor, News, Page, Sort, Suggestion
 from core.services import billers, statistics, transactions, views
-from core.services.asked import COLUMNS, USUAL_COLUMNS
-from core.services.search_words import Known, Person
+from core.services.asked import COLUMNS, USUAL_COLUMNS, conditions
+from core.services.search_words import Known, Person, add, quoted
 from core.services.transactions import PAGE_SIZES
 from core.settings import settings
 from core.ui import bulk_acts, export_popover, filters, tables, transaction_view, view_strip
 from core.ui.filters import PACE, PACES, SIZE, SORT, Asked, chips, clear, fields, in_words, remember, show_in_widgets
 from core.ui.list_address import Opened, go, note, open_list, opened_now
+from core.ui.live import GAP_SECONDS, followed
 from core.ui.pieces import LOOKUP, PAYMENT, link_to
 from core.ui.session import guarded, guarded_fragment
-from core.ui.words import amount, as_of, plain, zone
+from core.ui.words import amount, as_of, moment_text, plain, zone
 
-# Above every UUID there is, and below: "up to and including this row".
-LAST_ID, FIRST_ID = uuid.UUID(int=2**128 - 1), uuid.UUID(int=0)
+# Below every UUID there is: from a moment on.
+FIRST_ID = uuid.UUID(int=0)
+
+# Between two times that news are told, however much happens.
+GAPS = {pace: float(pace) for pace in PACES} | {PACES[0]: GAP_SECONDS}
 
 VALUE_HELP = "All that the filter holds, on every page. *Paid* is the sum of completed payments; look-ups move no money."
 
@@ -39,7 +44,6 @@ SORTS: Mapping[Sort, tuple[str, str]] = {
     Sort.LARGEST: ("Largest first", "largest first"),
     Sort.SMALLEST: ("Smallest first", "smallest first"),
 }
-ASCENDING = (Sort.OLDEST, Sort.SMALLEST)
 BY_AMOUNT = (Sort.LARGEST, Sort.SMALLEST)
 
 # What was added up for a person who asked for it, with the filter that it is of.
@@ -47,8 +51,8 @@ ADDED_UP = "list-added-up"
 
 COLUMNS_OPEN, PLACE_OPEN, TO_PAGE, TO_DAY = "list-columns-open", "list-place-open", "list-to-page", "list-to-day"
 
-# Who has submitted anything changes seldom.
-PEOPLE_SECONDS = 60
+# Who has submitted anything changes seldom, and so does what a word may mean.
+PEOPLE_SECONDS, SUGGESTIONS_SECONDS = 60, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +75,17 @@ def show(actor: Actor) -> None:
     view_strip.strip(actor, opened, shelf)
     names = views.named(known.billers, known)
     chips(opened, names)
+    _suggest(actor, opened.asked, known)
     wanted = opened.asked.wanted(zone(), actor.id)
     asked = _placed(actor, opened.asked, wanted)
     page = transactions.list_page(actor, wanted, asked.size, asked.older, asked.newer, asked.sort)
     held = _held(actor, wanted)
+    _totals(actor, held, wanted, page)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        _totals(actor, held, wanted, page)
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             _order()
             _columns(asked)
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
             bulk_acts.offer(actor, asked, page.rows, held.counted)
             export_popover.offer(actor, asked, held.counted.rows, in_words(asked, names, plain))
     if page.rows:
@@ -88,9 +94,10 @@ def show(actor: Actor) -> None:
             # The filter stays in the address, so that the way back leads to this same list.
             go(opened.asked, id=picked.our_transaction_id)
     else:
-        _nothing(actor, opened, in_words(asked, names, plain))
+        _nothing(actor, opened, names)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        guarded_fragment("transactions:read", run_every=asked.pace or None)(_news)(asked, page)
+        news = followed("transactions:read", gap_seconds=GAPS[asked.pace]) if asked.pace else guarded_fragment("transactions:read")
+        news(_news)(asked, page)
         _pace(asked)
     if page.rows:
         _turn_pages(asked, page, held)
@@ -103,6 +110,43 @@ def _people(_actor: Actor, database: str) -> Mapping[uuid.UUID, Person]:
     """Read once for everybody who may see transactions: it is the same for all of them."""
     del database
     return views.people(_actor)
+
+
+# What a suggestion becomes when it is clicked: a word of the box, or what is searched for.
+SUGGESTED = {"account": "account:", "reference": "ref:", "meter": "", "name": ""}
+
+
+def _suggest(actor: Actor, asked: Asked, known: Known) -> None:
+    """What somebody who searches for this may mean: the accounts, meters and names that have it, and references that begin so."""
+    if not asked.search:
+        return
+    found = {f"{one.kind} {one.value}": one for one in _suggestions(actor, settings().dsn, asked.search) if one.value != asked.search}
+    if found:
+        st.pills(
+            "Or only",
+            list(found),
+            format_func=lambda key: (
+                f"{key.partition(' ')[0].capitalize()} {plain(found[key].value)}" + (f" :gray[{plain(found[key].note)}]" if found[key].note else "")
+            ),
+            key="list-suggested",
+            on_change=_take,
+            args=(asked, known, found),
+            help="What has this in it, what was used last in front. A click narrows the list to it.",
+        )
+
+
+@st.cache_resource(show_spinner=False, max_entries=500, ttl=SUGGESTIONS_SECONDS)
+def _suggestions(_actor: Actor, database: str, term: str) -> Sequence[Suggestion]:
+    """The same for everybody who may see transactions."""
+    del database
+    return transactions.suggest(_actor, term)
+
+
+def _take(asked: Asked, known: Known, found: Mapping[str, Suggestion]) -> None:
+    picked = found.get(st.session_state.get("list-suggested") or "")
+    st.session_state["list-suggested"] = None
+    if picked is not None:
+        note(add(f"{SUGGESTED[picked.kind]}{quoted(picked.value)}", known, replace(asked, search="")).asked)
 
 
 def _placed(actor: Actor, asked: Asked, wanted: TransactionFilter) -> Asked:
@@ -217,43 +261,33 @@ def _pace(asked: Asked) -> None:
     st.segmented_control(
         "Look for news",
         PACES,
-        format_func=lambda seconds: f"{seconds} s" if seconds else "Off",
+        format_func=lambda seconds: "Off" if not seconds else "Live" if seconds == PACES[0] else f"{seconds} s",
         key=PACE,
         required=True,
         label_visibility="collapsed",
-        help="How often this list looks for news. It never moves rows by itself: it tells how many there are.",
+        help="How soon this list tells of news. It never moves rows by itself: it tells how many there are.",
         on_change=remember,
     )
 
 
 def _news(actor: Actor, asked: Asked, page: Page) -> None:
     """How many rows are new and how many changed since the list was drawn; the list itself waits for the button."""
-    fresh, changed, moment = _since(actor, asked, page)
+    news = _since(actor, asked, page)
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
-        if fresh or changed:
-            more = "+" if fresh == asked.size else ""
-            told = ", ".join(part for part in (f"{fresh}{more} new" if fresh else "", f"{changed} changed" if changed else "") if part)
+        if news.new or news.changed:
+            new = f"{news.new}{'+' if news.new == MOST_NEWS else ''} new" if news.new else ""
+            told = ", ".join(filter(None, (new, f"{news.changed} changed" if news.changed else "")))
             if st.button(f"{told} · show", icon=":material/refresh:", type="primary", help="Draws the list anew, with these in it."):
                 st.rerun()
-        shown = as_of(page.as_of if fresh or changed else moment)
+        shown = as_of(page.as_of if news.new or news.changed else news.as_of)
         st.caption(f"{counted(len(page.rows), 'row')} on this page, {SORTS[asked.sort][1]}, {shown}", width="content")
 
 
-def _since(actor: Actor, asked: Asked, page: Page) -> tuple[int, int, Any]:
-    wanted = asked.wanted(zone(), actor.id)
-    if not page.rows:
-        now = transactions.list_page(actor, wanted, asked.size)
-        return len(now.rows), 0, now.as_of
-    first = page.rows[0]
-    value = first.amount if asked.sort in BY_AMOUNT else None
-    fresh = 0
-    if page.newer is None and asked.sort is Sort.NEWEST:
-        fresh = len(transactions.list_page(actor, wanted, asked.size, newer_than=Cursor(first.created_at, first.id)).rows)
-    from_here = Cursor(first.created_at, FIRST_ID if asked.sort in ASCENDING else LAST_ID, value)
-    now = transactions.list_page(actor, wanted, asked.size, older_than=from_here, sort=asked.sort)
-    versions = {row.id: row.version for row in now.rows}
-    # A row that no longer matches the filter has changed, too.
-    return fresh, sum(versions.get(row.id) != row.version for row in page.rows), now.as_of
+def _since(actor: Actor, asked: Asked, page: Page) -> News:
+    """What is new is told on the first page of the newest; elsewhere it would stand on another page."""
+    first = page.rows[0] if page.rows and page.newer is None and asked.sort is Sort.NEWEST else None
+    place = Cursor(first.created_at, first.id) if first else None if page.rows else Cursor(page.as_of, FIRST_ID)
+    return transactions.since(actor, asked.wanted(zone(), actor.id), place, {row.id: row.version for row in page.rows})
 
 
 # ---- Pages
@@ -321,11 +355,8 @@ def _to_day(actor: Actor) -> None:
     asked = opened_now().asked
     start, end = clock.day_bounds(day, zone())
     wanted = asked.wanted(zone(), actor.id)
-    if asked.sort is Sort.OLDEST:
-        place, above = Cursor(start, FIRST_ID), replace(wanted, until=min(start, wanted.until or start))
-    else:
-        place, above = Cursor(end, FIRST_ID), replace(wanted, since=max(end, wanted.since or end))
-    before = statistics.counted(actor, above)
+    before_it = {"until": min(start, wanted.until or start)} if asked.sort is Sort.OLDEST else {"since": max(end, wanted.since or end)}
+    before, place = statistics.counted(actor, replace(wanted, **before_it)), transactions.jump_to_day(actor, day, asked.sort)
     note(replace(asked.at_the_top, older=place, page=before.rows // asked.size + 1 if before.is_exact else 0))
 
 
@@ -338,8 +369,8 @@ def _close_place() -> None:
 # ---- Nothing
 
 
-def _nothing(actor: Actor, opened: Opened, words: str) -> None:
-    asked = opened.asked
+def _nothing(actor: Actor, opened: Opened, names: Mapping[str, str]) -> None:
+    asked, words = opened.asked, in_words(opened.asked, names, plain)
     with st.container(border=True, horizontal_alignment="center"):
         if asked.older or asked.newer:
             st.subheader("Nothing more on this side", anchor=False, text_alignment="center")
@@ -348,7 +379,7 @@ def _nothing(actor: Actor, opened: Opened, words: str) -> None:
         elif asked.is_filtered:
             st.subheader("Nothing matches", anchor=False, text_alignment="center")
             st.markdown(f"No transaction fits {words}.{_hint(asked)}", text_alignment="center")
-            _wider(actor, opened)
+            _wider(actor, opened, names)
         else:
             st.subheader("No transactions yet", anchor=False, text_alignment="center")
             st.markdown("Every look-up and every payment will stand here, with its story.", text_alignment="center")
@@ -363,14 +394,43 @@ def _hint(asked: Asked) -> str:
     return " A reference is searched for whole; of an account, a meter or a name three characters are enough." if asked.search or asked.reference else ""
 
 
-def _wider(actor: Actor, opened: Opened) -> None:
-    """The way out of a filter that holds too much: the same without its days, where that finds something; or without anything."""
+def _wider(actor: Actor, opened: Opened, names: Mapping[str, str]) -> None:
+    """The way out of a filter that holds too much: the same without its days, or without what stands in the way besides; or without anything."""
     asked = opened.asked
-    all_days = replace(asked, first_day=None, last_day=None, since="", until="")
+    wanted = asked.wanted(zone(), actor.id)
+    found = transactions.widest(actor, wanted)
     with st.container(horizontal=True, horizontal_alignment="center"):
-        found = statistics.counted(actor, all_days.wanted(zone(), actor.id)) if all_days != asked else Counted(0, is_exact=True)
-        label = f"{found.rows:,}{'' if found.is_exact else '+'} transaction{'' if found.rows == 1 else 's'} on other days · show"
-        if found.rows and st.button(label, icon=":material/date_range:", type="primary"):
-            go(all_days)
+        if found is not None:
+            wider = widened(asked, wanted, found.wanted)
+            rows = f"{found.rows:,}{'' if found.is_exact else '+'} transaction{'' if found.rows == 1 else 's'}"
+            within = f"From {moment_text(found.first_at)} to {moment_text(found.last_at)}."
+            if st.button(f"{rows} {_without(asked, wider, names)} · show", icon=":material/date_range:", type="primary", help=within):
+                go(wider)
         if st.button("Clear the filter", icon=":material/filter_alt_off:"):
             clear(opened)
+
+
+NO_DAYS: Mapping[str, Any] = {"first_day": None, "last_day": None, "since": "", "until": ""}
+
+# Where a part of the filter stands in the address under other names.
+PARTS: Mapping[str, Sequence[str]] = {
+    "since": ("first_day", "since"),
+    "until": ("last_day", "until"),
+    "initiated_by": ("mine",),
+    "operators": ("operators", "mine"),
+    "zone": (),
+}
+
+
+def widened(asked: Asked, before: TransactionFilter, after: TransactionFilter) -> Asked:
+    """The same list without what the wider filter has left out."""
+    left_out = [one.name for one in fields_of(before) if getattr(before, one.name) != getattr(after, one.name)]
+    plain_list = Asked()
+    return replace(asked, **{name: getattr(plain_list, name) for part in left_out for name in PARTS.get(part, (part,))})
+
+
+def _without(asked: Asked, wider: Asked, names: Mapping[str, str]) -> str:
+    """`on other days`, or what else had to be left out."""
+    kept = {one.words for group in conditions(wider, names) for one in group}
+    left_out = [one.words for group in conditions(replace(asked, **NO_DAYS), names) for one in group if one.words not in kept]
+    return f"without {plain(', '.join(left_out))}" if left_out else "on other days"

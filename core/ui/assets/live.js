@@ -3,6 +3,7 @@
 const LOST_MS = 10000; // a question that was not answered by then is asked again
 const SILENT_MS = 30000; // three beats of the server
 const TICK_MS = 1000;
+const REST_MS = 60000; // what is drawn by the clock (an age, somebody not heard of) is drawn again without a word, too
 const REOPEN_MS = 15000; // a refused stream, or a dead one, is tried again no more often
 
 function follow() {
@@ -108,7 +109,8 @@ function fragmentOf() {
     look() { askSoon(); },
     tick(now, isLive) {
       if (waits && now - askedAt > LOST_MS) waits = false;
-      if (isLive ? heard !== null && heard !== drawn : now - Math.max(drawnAt, askedAt) >= pollMs) askSoon();
+      const rested = now - Math.max(drawnAt, askedAt);
+      if (isLive ? heard !== drawn || rested >= REST_MS : rested >= pollMs) askSoon();
     },
     end() { clearTimeout(timer); window_.remove(fragment); },
   };
