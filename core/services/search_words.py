@@ -294,15 +294,16 @@ def _free_words(search: str) -> list[str]:
     if not search:
         return []
     would_be_read_otherwise = any(_NAME.match(word) or word[0] in _OPENING for word in search.split())
-    return [_quoted(search)] if would_be_read_otherwise else [search]
+    return [quoted(search)] if would_be_read_otherwise else [search]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A value, letter by letter."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _plainly(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else _quoted(text)
+    return text if _PLAIN.fullmatch(text) else quoted(text)
 
 
 # ---- What each qualifier means
@@ -383,7 +384,7 @@ def _write_people(asked: Asked, known: Known) -> Iterator[str]:
         yield ME
     for one in asked.operators:
         username = known.people[one].username if one in known.people else str(one)
-        yield _quoted(username) if username.lower() == ME else _plainly(username)
+        yield quoted(username) if username.lower() == ME else _plainly(username)
 
 
 def _read_amount(value: Value, _known: Known) -> Change:
@@ -504,7 +505,7 @@ def _read_reason(value: Value, _known: Known) -> Change:
 
 def _write_reasons(asked: Asked, _known: Known) -> Iterator[str]:
     for one in asked.reasons:
-        yield NOTHING_SAID if one == NO_REASON else _quoted(one) if one.lower() == NOTHING_SAID else _plainly(one)
+        yield NOTHING_SAID if one == NO_REASON else quoted(one) if one.lower() == NOTHING_SAID else _plainly(one)
 
 
 _TABLE = (

@@ -200,6 +200,25 @@ def test_what_sums_cannot_tell_is_added_up_when_it_is_asked_for(till: Till) -> N
     assert "Add up" in labels(window)
 
 
+def test_an_empty_list_says_what_would_hold_something_and_how_much(till: Till) -> None:  # noqa: F811
+    failed(till)
+    window = till.open("transactions", status="REVERSED", type="POST_TRANSACTION", to="2020-01-31")
+    assert "No transaction fits reversed, payments, until 31 Jan 2020." in said(window)
+    button(window, "1 transaction without reversed · show").click().run()
+    assert dict(window.query_params) == {"type": "POST_TRANSACTION"}
+    assert rows_of(window) == 1
+
+
+def test_what_a_search_may_mean_is_offered_and_narrows_the_list(till: Till) -> None:  # noqa: F811
+    till.look_up("70000001")
+    till.look_up("70000002", name="Peter Phiri")
+    window = till.open("transactions", q="7000000")
+    offered = next(one for one in window.button_group if one.label == "Or only")
+    offered.set_value("account 70000002").run()
+    assert dict(window.query_params) == {"account": "70000002"}
+    assert accounts(window) == ["70000002"]
+
+
 # ---- Views
 
 
