@@ -182,7 +182,7 @@ def test_a_page_is_gone_to_by_its_number(till: Till) -> None:  # noqa: F811
     window.number_input(transaction_list.TO_PAGE).set_value(3).run()
     assert accounts(window) == ["70000002", "70000001", "70000000"]
     assert window.query_params["page"] == "3"
-    assert accounts(till.open("transactions", page="3")) == ["70000002", "70000001", "70000000"]
+    assert accounts(till.open("transactions", page_="3")) == ["70000002", "70000001", "70000000"]
 
 
 # ---- How many
