@@ -16,6 +16,11 @@ def _in(*words: str) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
+# What a biller said something about, and what ended unpaid without a word.
+REASON_SAID = "COALESCE(error_code, '(none)')"
+HAS_GONE_WRONG = "error_code IS NOT NULL OR status IN ('FAILED', 'CANCELLED', 'REVERSED')"
+
+
 class Draft(Base):
     """The wizard's form while it is filled in; from the review step on, the frozen and hashed payload the Pay button submits.
 
@@ -99,21 +104,23 @@ class Transaction(Base):
         # What went wrong in the same way.
         Index(
             "ix_transactions_error_created",
-            *("error_code", text("created_at DESC"), text("id DESC")),
-            postgresql_include=["biller_type", "status", "transaction_type", "amount", "initiated_by"],
-            postgresql_where=text("error_code IS NOT NULL"),
+            *(text(REASON_SAID), text("created_at DESC"), text("id DESC")),
+            postgresql_include=["error_code", "biller_type", "status", "transaction_type", "amount", "initiated_by"],
+            postgresql_where=text(HAS_GONE_WRONG),
         ),
         # The biller's own reference, and an invoice's number, as they are read out on the phone.
         Index(
             "ix_transactions_external",
             "external_transaction_id",
             postgresql_ops={"external_transaction_id": "text_pattern_ops"},
+            postgresql_include=["created_at", "id", "amount"],
             postgresql_where=text("external_transaction_id IS NOT NULL"),
         ),
         Index(
             "ix_transactions_invoice",
             "invoice_number",
             postgresql_ops={"invoice_number": "text_pattern_ops"},
+            postgresql_include=["created_at", "id", "amount"],
             postgresql_where=text("invoice_number IS NOT NULL"),
         ),
         # The plan's last question: what ran under this configuration.

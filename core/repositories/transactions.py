@@ -1,8 +1,8 @@
 """What is known of transactions: one and its story, the list and its pages, what stands in the way of a new one."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,9 +10,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, Break, Draft, Event, Leg, Transaction, User, Worker
-from core.repositories.filters import TransactionFilter
+from core.repositories.filters import SHORTEST_PART, TransactionFilter
+from core.repositories.rollups import Question, Rollups, can_tell
+from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
-from core.repositories.walks import Reckoned, Walk
 from core.repositories.walks import Sort as Sort
 from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
 
@@ -28,6 +29,60 @@ class Page:
     older: Cursor | None
     newer: Cursor | None
     as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has come to a list since it was drawn: rows before its first one, up to a hundred, and rows of the page that moved or left it."""
+
+    new: int
+    changed: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """A filter that holds something where one held nothing, and how much: so many rows (at least so many, if not exact) from then to then."""
+
+    wanted: TransactionFilter
+    rows: int
+    is_exact: bool
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a search may mean: an account, with the name it goes by, or a transaction's reference."""
+
+    # `account`, `meter`, `name` or `reference`: where the word was found.
+    kind: str
+    value: str
+    biller_type: str
+    # Beside an account its name, beside a name its account.
+    note: str
+    last_at: datetime
+
+
+# What is left out of a filter that holds nothing, in turn: first what is most often wrong.
+LEFT_OUT = (
+    ("statuses", "in_doubt", "under_review", "bank_open"),
+    ("amount_min", "amount_max"),
+    ("reasons",),
+    ("initiated_by", "operators"),
+    ("types",),
+    ("billers",),
+    ("account", "reference", "search"),
+)
+
+# An open list tells of so many new rows; more are "100+".
+MOST_NEWS = 100
+
+# How far a wider filter is counted.
+WIDE_ENOUGH = 10_000
+
+# Accounts looked at for a suggestion: enough for the one used last to be among the first letters typed.
+LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +208,70 @@ class Transactions:
             as_of=self.now(),
         )
 
+    def jump(self, wanted: TransactionFilter, page_number: int, size: int, sort: Sort = Sort.NEWEST) -> Cursor | None:
+        """The place that the page of this number (from 2 on) begins behind; None where there is no such page, or nobody can tell it quickly."""
+        before = (page_number - 1) * size - 1
+        if before < 0:
+            return None
+        row = Walk(self._session, wanted).skipped(sort, before) or (None if sort.by_amount else self._placed(wanted, before, sort))
+        return _cursor(row, sort) if row else None
+
+    def _placed(self, wanted: TransactionFilter, before: int, sort: Sort) -> Transaction | None:
+        """The same by the sums of hours, which know how many rows lie after each."""
+        rollups = Rollups(self._session)
+        if not sort.descending:
+            # The oldest of all is the last of the newest: they are counted from the other end.
+            if not can_tell(wanted):
+                return None
+            before = sum(cell[6] for cell in rollups.cells([Question(wanted)])) - 1 - before
+            if before < 0:
+                return None
+        placed = rollups.place(wanted, before)
+        if placed is None:
+            return None
+        hour, behind = placed
+        until = hour + timedelta(hours=1)
+        return Walk(self._session, wanted).behind(min(until, wanted.until) if wanted.until else until, behind)
+
+    def since(self, wanted: TransactionFilter, first: Cursor | None, versions: Mapping[uuid.UUID, int]) -> News:
+        """What has come before `first` (None: that is not asked), and which of the page's rows, each with its version, are not as they were."""
+        new = 0
+        if first is not None:
+            later = wanted if wanted.since and wanted.since > first.created_at else replace(wanted, since=first.created_at)
+            new = len(Walk(self._session, later).rows(Sort.OLDEST, MOST_NEWS, first))
+        there = select(Transaction.id, Transaction.version).where(Transaction.id.in_(list(versions)), *wanted.conditions())
+        now = {row.id: row.version for row in self._session.execute(there)} if versions else {}
+        # A row that no longer matches the filter has changed, too.
+        return News(new, sum(now.get(row_id) != version for row_id, version in versions.items()), self.now())
+
+    def widest(self, wanted: TransactionFilter) -> Widened | None:
+        """For a filter that holds nothing: the same without its days, or else without the first of its other parts that stands in the way."""
+        for wider in _wider(wanted):
+            counted = self.count_up_to(wider, WIDE_ENOUGH)
+            ends = [Walk(self._session, wider).rows(sort, 1) for sort in (Sort.OLDEST, Sort.NEWEST)] if counted.rows else []
+            if all(ends) and ends:
+                return Widened(wider, counted.rows, counted.is_exact, ends[0][0].created_at, ends[1][0].created_at)
+        return None
+
+    def suggest(self, term: str, limit: int = 8) -> Sequence[Suggestion]:
+        """What somebody who types this may mean: accounts, meters and names with it, those used last first, and references that begin so."""
+        word = term.strip()
+        if len(word) < SHORTEST_PART:
+            return []
+        found = []
+        for biller, account, meter, name, last_at in Walk(self._session, TransactionFilter(search=word)).meant(LOOKED_AT):
+            places = (("account", account, name), ("meter", meter, account), ("name", name, account))
+            found += [Suggestion(kind, value, biller, note, last_at) for kind, value, note in places if word.casefold() in value.casefold()][:1]
+        # The same name of ten accounts is one suggestion.
+        accounts = list({(one.kind, one.value): one for one in reversed(found)}.values())[::-1]
+        start = word.upper()
+        begins = Transaction.our_transaction_id.op("~>=~")(start), Transaction.our_transaction_id.op("~<~")(start + LAST_LETTER)
+        ours = self._session.scalars(select(Transaction).where(*begins).limit(limit))
+        references = [Suggestion("reference", one.our_transaction_id, one.biller_type, one.account_number, one.created_at) for one in ours]
+        begun = [one for one in accounts if one.value.casefold().startswith(word.casefold())]
+        rest = [one for one in accounts if not one.value.casefold().startswith(word.casefold())]
+        return (begun + references + rest)[:limit]
+
     def count_up_to(self, wanted: TransactionFilter, most: int) -> Reckoned:
         """How many rows a filter has, as far as `most`, quickly whatever the filter is."""
         return Walk(self._session, wanted).reckoned(most)
@@ -223,6 +342,18 @@ class Transactions:
     def worker_seen_within(self, age: timedelta) -> bool:
         alive = select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - age)
         return bool(self._session.scalar(select(alive.exists())))
+
+
+def _wider(wanted: TransactionFilter) -> Iterator[TransactionFilter]:
+    """The filter without its days; then without its days and one thing more."""
+    nothing = TransactionFilter()
+    all_days = replace(wanted, since=None, until=None, weekdays=(), time_of_day=None)
+    if all_days != wanted:
+        yield all_days
+    for names in LEFT_OUT:
+        wider = replace(all_days, **{name: getattr(nothing, name) for name in names})
+        if wider not in (all_days, nothing):
+            yield wider
 
 
 def _cursor(row: Transaction, sort: Sort) -> Cursor:

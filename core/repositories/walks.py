@@ -7,41 +7,50 @@ come into question, and those are read and sorted; or so many do that a page is 
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Subquery, Text, Uuid, bindparam, func, literal_column, or_, select, true, tuple_, union
+from sqlalchemy import ARRAY, ColumnElement, Select, Subquery, Text, Uuid, bindparam, func, literal_column, or_, select, text, true, tuple_, union
 from sqlalchemy.orm import Session
 
 from core.models import BillerType, Transaction, known_accounts
 from core.models.lists import ODD
+from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
 from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, references
 from core.states import Status, TransactionType
 
 # So many rows are read and sorted within some milliseconds, where an index holds what is asked of them; fewer, where the row itself is looked at.
-FEW, FEW_ROWS = 50_000, 8_000
+FEW, FEW_ROWS = 25_000, 8_000
+# The index of what went wrong is small, and holds everything that is asked beside a reason.
+FEW_REASONS = 60_000
 
 # How deep into each lane the list is looked through for a page, in turn; a page of one in five hundred rows is full after the second.
 DEPTHS = (500, 4_000, 32_000)
-# Texts are compared, and that takes longer: whatever does not fill a page from these is rare enough for the index of words.
-DEPTH_FOR_WORDS = (300,)
+# Texts are compared, and that takes longer: whatever does not fill a page from the first of these is mostly rare, and the index of words has it.
+DEPTHS_FOR_WORDS = (300, 4_000, 32_000)
 # The plain list is one lane that holds all.
 PLAIN_IS_DEEPER = 10
 
 # How deep a count goes that cannot be told in another way.
 DEEPEST_COUNT = 16_000
 
-# Accounts that a count by words looks at.
-MOST_ACCOUNTS = 20_000
+# So many accounts with a word are looked up one by one.
+MOST_ACCOUNTS = 5_000
 
 # After every letter there is: what begins with a word lies before the word and this.
 LAST_LETTER = "\U0010ffff"
 
 # What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
 IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
+
+# What the index of what went wrong holds: what a biller said something about, and what ended unpaid without a word.
+WENT_WRONG: ColumnElement[bool] = literal_column(f"({HAS_GONE_WRONG})")
+REASON: ColumnElement[str] = literal_column(f"({REASON_SAID})")
+ENDED_UNPAID = frozenset({Status.FAILED.value, Status.CANCELLED.value, Status.REVERSED.value})
 
 PAYING = tuple(kind.value for kind in TransactionType if kind.moves_money)
 ASKING = tuple(kind.value for kind in TransactionType if not kind.moves_money)
@@ -148,10 +157,11 @@ KEYS: tuple[Any, ...] = (Transaction.created_at, Transaction.id, Transaction.amo
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """So many rows, behind so many others."""
+    """So many rows, behind so many others; for a count it does not matter which."""
 
     count: int
     behind: int = 0
+    in_order: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +169,8 @@ class Source:
     """Rows that come into question. `keys` are those of them that meet further conditions; given a piece, that piece of each of its parts."""
 
     keys: Callable[[Conditions, Piece | None], Select[Any]]
-    # What must hold besides for a row to be one of the filter's.
-    besides: Conditions
+    # Biller, status and type are said by it already.
+    by_lane: bool
     # The order in which it gives pieces.
     by_amount: bool
     # How many of them are read and sorted at once.
@@ -173,35 +183,52 @@ class Walk:
     def __init__(self, session: Session, wanted: TransactionFilter) -> None:
         self._session = session
         self._wanted = wanted
-        self._all = wanted.conditions()
-        # What lanes do not say already. Said twice, the planner would take rows that are many for few.
-        self._beside_lanes = replace(wanted, billers=(), statuses=(), types=(), in_doubt=False).conditions()
 
     # ---- Pages
 
     def rows(self, sort: Sort, count: int, after: Cursor | None = None, *, back: bool = False) -> list[Transaction]:
         """Up to `count` rows behind a place, in the order of the list; `back`: those before it, the nearest first."""
         found: list[Transaction] = []
-        for way, types in _ways(sort, after, back):
-            found += self._rows(way, self._lanes(types), count - len(found))
-            if len(found) == count:
-                break
+        with self._by_index():
+            for way, types in _ways(sort, after, back):
+                found += self._rows(way, self._lanes(types), count - len(found))
+                if len(found) == count:
+                    break
         return found
 
     def skipped(self, sort: Sort, count: int) -> Transaction | None:
         """The row that `count` others stand before, where so few come into question that they can be counted through."""
-        for way, types in _ways(sort, None, back=False):
-            lanes = self._lanes(types)
-            if lanes is None:
-                continue
-            few = self._few(way, lanes)
-            if few is None:
-                return None
-            keys = self._keys(few, way).subquery()
-            if found := self._fetch(select(keys).order_by(*way.order(keys.c)).offset(count).limit(1), way):
-                return found[0]
-            count -= self._session.scalar(select(func.count()).select_from(keys)) or 0
+        with self._by_index():
+            for way, types in _ways(sort, None, back=False):
+                lanes = self._lanes(types)
+                if lanes is None:
+                    continue
+                few = self._few(way, lanes)
+                if few is None:
+                    return None
+                keys = self._keys(few, way).subquery()
+                if found := self._fetch(select(keys).order_by(*way.order(keys.c)).offset(count).limit(1), way):
+                    return found[0]
+                count -= self._session.scalar(select(func.count()).select_from(keys)) or 0
         return None
+
+    def behind(self, until: datetime, count: int) -> Transaction | None:
+        """Of those before a moment, newest first, the row that `count` others stand before: for some thousands of them."""
+        way, lanes = Way(by_amount=False, descending=True), Walk(self._session, replace(self._wanted, until=until))
+        here = lanes._lanes(())
+        if here is None:
+            return None
+        with self._by_index():
+            keys = lanes._keys(lanes._by_lane(way, here), way, count + 1).subquery()
+            found = self._fetch(select(keys).order_by(*way.order(keys.c)).offset(count).limit(1), way)
+        return found[0] if found else None
+
+    @contextmanager
+    def _by_index(self) -> Iterator[None]:
+        """What is in order already is not sorted again: the planner, who takes lanes for short, would rather read one whole than go along it."""
+        self._session.execute(text("SET LOCAL enable_sort = off"))
+        yield
+        self._session.execute(text("SET LOCAL enable_sort = on"))
 
     def _rows(self, way: Way, lanes: Lanes | None, count: int) -> list[Transaction]:
         if lanes is None:
@@ -210,13 +237,18 @@ class Walk:
             return self._first(self._by_lane(way, lanes), way, count)
         if (few := self._few(way, lanes)) is not None:
             return self._first(few, way, count)
-        for depth in DEPTH_FOR_WORDS if self._has_words else DEPTHS:
+        if self._has_reasons and not way.by_amount and not self._has_words:
+            return self._first(self._by_reason(way), way, count)
+        words = self._by_words(way) if self._has_words else None
+        for depth in DEPTHS_FOR_WORDS if words else DEPTHS:
+            if words and depth != DEPTHS_FOR_WORDS[0] and self._words_are_rare():
+                break
             edge = self._edge(way, lanes, depth)
             within = replace(way, edge=edge)
             rows = self._first(self._by_lane(within, lanes), within, count)
             if len(rows) == count or edge is None:
                 return rows
-        return self._first(self._by_words(way) if self._has_words else self._by_lane(way, lanes), way, count)
+        return self._first(words or self._by_lane(way, lanes), way, count)
 
     def _first(self, source: Source, way: Way, count: int) -> list[Transaction]:
         keys = self._keys(source, way, count).subquery()
@@ -227,16 +259,29 @@ class Walk:
         found = select(Transaction).join(chosen, chosen.c.id == Transaction.id).order_by(*way.order(chosen.c))
         return list(self._session.scalars(found))
 
-    @staticmethod
-    def _keys(source: Source, way: Way, count: int | None = None) -> Select[Any]:
+    def _keys(self, source: Source, way: Way, count: int | None = None) -> Select[Any]:
         """All of them, or at least the first so many on this way."""
         piece = Piece(count) if count is not None and source.by_amount is way.by_amount else None
-        return source.keys([*source.besides, *way.conditions()], piece)
+        return source.keys(self._conditions(source, way), piece)
+
+    def _conditions(self, source: Source, way: Way) -> Conditions:
+        """What must hold besides for a row to be one of the filter's. Nothing is said twice: the planner would take rows that are many for few."""
+        wanted = replace(self._wanted, billers=(), statuses=(), types=(), in_doubt=False) if source.by_lane else self._wanted
+        return [*_without_days_behind(wanted, way).conditions(), *way.conditions()]
+
+    def _is_within(self, source: Source, most: int) -> bool:
+        """Do no more than so many rows come into question?"""
+        some = source.keys(self._days(), Piece(most + 1, in_order=False)).limit(most + 1).subquery()
+        return (self._session.scalar(select(func.count()).select_from(some)) or 0) <= most
 
     # ---- Counts
 
     def reckoned(self, most: int) -> Reckoned:
         """How many rows there are, up to `most`, without reading much more than that."""
+        with self._by_index():
+            return self._reckon(most)
+
+    def _reckon(self, most: int) -> Reckoned:
         way, lanes = Way(by_amount=False, descending=True), self._lanes(())
         if lanes is None:
             return Reckoned(0, is_exact=True)
@@ -245,14 +290,15 @@ class Walk:
         if (few := self._few(way, lanes)) is not None:
             return self._reckoned(few, way, most)
         if self._has_words:
-            return self._reckoned(self._by_words(way, MOST_ACCOUNTS), way, most)
+            found = self._reckoned(self._by_words(way, MOST_ACCOUNTS), way, most)
+            return Reckoned(found.rows, found.is_exact and self._words_are_rare())
         edge = self._edge(way, lanes, DEEPEST_COUNT)
         within = replace(way, edge=edge)
         found = self._reckoned(self._by_lane(within, lanes), within, most)
         return Reckoned(found.rows, found.is_exact and edge is None)
 
     def _reckoned(self, source: Source, way: Way, most: int) -> Reckoned:
-        some = self._keys(source, way, most + 1).limit(most + 1).subquery()
+        some = source.keys(self._conditions(source, way), Piece(most + 1, in_order=False)).limit(most + 1).subquery()
         rows = self._session.scalar(select(func.count()).select_from(some)) or 0
         return Reckoned(min(rows, most), rows <= most)
 
@@ -261,6 +307,12 @@ class Walk:
     @property
     def _has_words(self) -> bool:
         return bool(self._wanted.search.strip() or self._wanted.account.strip())
+
+    @property
+    def _has_reasons(self) -> bool:
+        """Reasons that the index of what went wrong knows: of what went well it holds only what a biller said something about."""
+        wanted = self._wanted
+        return bool(wanted.reasons) and (NO_REASON not in wanted.reasons or (bool(wanted.statuses) and set(wanted.statuses) <= ENDED_UNPAID))
 
     @property
     def _people(self) -> Sequence[uuid.UUID]:
@@ -294,25 +346,21 @@ class Walk:
 
     def _few(self, way: Way, lanes: Lanes) -> Source | None:
         """Some rows, few enough to be read and sorted, that all of the filter's are among."""
-        for source in self._narrow(way, lanes):
-            some = source.keys(self._days(), Piece(source.few + 1)).limit(source.few + 1).subquery()
-            if (self._session.scalar(select(func.count()).select_from(some)) or 0) <= source.few:
-                return source
-        return None
+        return next((source for source in self._narrow(way, lanes) if self._is_within(source, source.few)), None)
 
     def _narrow(self, way: Way, lanes: Lanes) -> Iterator[Source]:
         """What may come down to few rows, the likeliest first."""
         wanted = self._wanted
         if wanted.reference.strip():
-            yield self._by_reference(wanted.reference.strip(), whole=True)
+            yield self._by_reference(way, wanted.reference.strip(), whole=True)
         if wanted.bank_open:
             yield self._where(Transaction.next_action_at.is_not(None))
-        if wanted.reasons and NO_REASON not in wanted.reasons:
+        if self._has_reasons:
             yield self._by_reason(way)
         if self._people:
             yield self._by_person(way)
         if self._has_amounts and not way.by_amount:
-            yield replace(self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts()), besides=self._beside_lanes)
+            yield self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts())
         if not lanes.is_everything or self._has_days:
             yield self._by_lane(replace(way, by_amount=False, after=None), lanes)
 
@@ -322,11 +370,21 @@ class Walk:
     def _amounts(self) -> Conditions:
         return TransactionFilter(amount_min=self._wanted.amount_min, amount_max=self._wanted.amount_max).conditions()
 
+    # ---- What a search may mean
+
+    def meant(self, most: int) -> Sequence[Any]:
+        """Accounts with the word, the one used last first, of the first so many that are found: biller, account, meter, name, when."""
+        some = self._known().add_columns(*(known_accounts.c[name] for name in ("biller_type", "meter_number", "customer_name"))).limit(most).subquery()
+        theirs = (Transaction.account_number == some.c.account_number, Transaction.biller_type == some.c.biller_type)
+        last = select(Transaction.created_at).where(*theirs).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(1).lateral()
+        columns = (some.c.biller_type, some.c.account_number, some.c.meter_number, some.c.customer_name, last.c.created_at)
+        return self._session.execute(select(*columns).select_from(some.join(last, true())).order_by(last.c.created_at.desc())).all()
+
     # ---- By what they are found
 
     def _by_lane(self, way: Way, lanes: Lanes, always: Conditions = ()) -> Source:
         if lanes.is_everything and not way.by_amount:
-            return Source(lambda conditions, piece: _head(way, select(*KEYS).where(*always, *conditions), piece), self._beside_lanes, way.by_amount)
+            return Source(lambda conditions, piece: _head(way, select(*KEYS).where(*always, *conditions), piece), by_lane=True, by_amount=way.by_amount)
         billers = _each(lanes.billers, Text, "biller") if lanes.billers else select(BillerType.code.label("biller")).subquery()
         statuses, types = _each(lanes.statuses, Text, "status"), _each(lanes.types, Text, "type")
 
@@ -337,9 +395,10 @@ class Walk:
             return select(*one.c).select_from(billers.join(statuses, true()).join(types, true()).join(one, true()))
 
         words = self._has_words or self._wanted.reasons or self._wanted.under_review or self._wanted.bank_open
-        return Source(keys, self._beside_lanes, way.by_amount, FEW_ROWS if words else FEW)
+        return Source(keys, by_lane=True, by_amount=way.by_amount, few=FEW_ROWS if words else FEW)
 
     def _by_person(self, way: Way) -> Source:
+        way = replace(way, by_amount=False)
         people = _each(self._people, Uuid, "person")
         billers = _each(self._wanted.billers, Text, "biller") if self._wanted.billers else select(BillerType.code.label("biller")).subquery()
 
@@ -348,54 +407,74 @@ class Walk:
             one = _head(way, select(*KEYS).where(*theirs, *conditions), piece).lateral()
             return select(*one.c).select_from(people.join(billers, true()).join(one, true()))
 
-        return Source(keys, self._all, way.by_amount, FEW_ROWS)
+        return Source(keys, by_lane=False, by_amount=False, few=FEW_ROWS)
 
     def _by_reason(self, way: Way) -> Source:
+        way = replace(way, by_amount=False)
         reasons = _each(self._wanted.reasons, Text, "reason")
 
         def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            one = _head(way, select(*KEYS).where(Transaction.error_code == reasons.c.reason, *conditions), piece).lateral()
+            one = _head(way, select(*KEYS).where(reasons.c.reason == REASON, WENT_WRONG, *conditions), piece).lateral()
             return select(*one.c).select_from(reasons.join(one, true()))
 
-        return Source(keys, self._all, way.by_amount)
+        return Source(keys, by_lane=False, by_amount=False, few=FEW_REASONS)
 
     def _where(self, *which: ColumnElement[bool]) -> Source:
-        return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions), self._all, by_amount=False, few=FEW_ROWS)
+        return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions).offset(0), by_lane=False, by_amount=False, few=FEW_ROWS)
 
-    def _by_reference(self, term: str, *, whole: bool) -> Source:
+    def _by_reference(self, way: Way, term: str, *, whole: bool) -> Source:
         """A reference, or how one begins."""
+        way = replace(way, by_amount=False)
 
-        def keys(conditions: Conditions, _piece: Piece | None) -> Select[Any]:
+        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
             arms = []
             for column, start in references(term):
                 begins = (column.op("~>=~")(start), column.op("~<~")(start + LAST_LETTER))
-                arms.append(select(*KEYS).where(*((column == start,) if whole or len(term) < SHORTEST_PART else begins), *conditions))
+                is_meant = (column == start,) if whole or len(term) < SHORTEST_PART else begins
+                # Behind a fence: in the order of references there is nothing to go along, and all the list would be gone along instead.
+                one = select(*KEYS).where(*is_meant, *conditions).offset(0).subquery()
+                arms.append(select(*(_head(way, select(*one.c), piece, one.c) if piece else select(*one.c)).subquery().c))
             every = union(*arms).subquery()
             return select(*every.c)
 
-        return Source(keys, self._all, by_amount=False, few=FEW_ROWS)
+        return Source(keys, by_lane=False, by_amount=False, few=FEW_ROWS)
 
     def _by_words(self, way: Way, most_accounts: int | None = None) -> Source:
         """The accounts that hold a word, and what has it as a reference."""
-        term = self._wanted.account.strip() or self._wanted.search.strip()
-        accounts = self._accounts_with(term)
-        if most_accounts:
-            accounts = accounts.limit(most_accounts)
-        account = accounts.subquery()
+        way = replace(way, by_amount=False)
+        account = self._accounts(most_accounts).subquery()
 
         def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
             one = _head(way, select(*KEYS).where(Transaction.account_number == account.c.account_number, *conditions), piece).lateral()
-            by_account = select(*one.c).select_from(account.join(one, true()))
+            every = select(*one.c).select_from(account.join(one, true()))
+            by_account = (_head(way, every, piece, one.c) if piece else every).subquery()
             if self._wanted.account.strip():
-                return by_account
-            by_reference = self._by_reference(term, whole=False).keys(conditions, piece)
-            both = union(by_account, by_reference).subquery()
+                return select(*by_account.c)
+            by_reference = self._by_reference(way, self._word, whole=False).keys(conditions, piece)
+            both = union(select(*by_account.c), by_reference).subquery()
             return select(*both.c)
 
-        return Source(keys, self._all, way.by_amount)
+        return Source(keys, by_lane=False, by_amount=False)
 
-    def _accounts_with(self, term: str) -> Select[Any]:
-        known = known_accounts.c
+    @property
+    def _word(self) -> str:
+        return self._wanted.account.strip() or self._wanted.search.strip()
+
+    def _words_are_rare(self) -> bool:
+        """Are there so few accounts and references with the word that all of them can be looked up?"""
+        some = self._known().limit(MOST_ACCOUNTS + 1).subquery()
+        if (self._session.scalar(select(func.count()).select_from(some)) or 0) > MOST_ACCOUNTS:
+            return False
+        here = Way(by_amount=False, descending=True)
+        return bool(self._wanted.account.strip()) or self._is_within(self._by_reference(here, self._word, whole=False), FEW)
+
+    def _accounts(self, most: int | None) -> Select[Any]:
+        """Each account with the word once, of the first so many that are found."""
+        known = self._known().limit(most).subquery()
+        return select(known.c.account_number).distinct()
+
+    def _known(self) -> Select[Any]:
+        term, known = self._word, known_accounts.c
         if len(term) < SHORTEST_PART:
             is_there = or_(known.account_number == term, IS_ODD & or_(known.meter_number == term, known.customer_name == term))
         elif term.isascii() and not any(letter.isalnum() for letter in term):
@@ -403,18 +482,30 @@ class Walk:
             is_there = IS_ODD & known.words.icontains(term, autoescape=True)
         else:
             is_there = known.words.icontains(term, autoescape=True)
-        found = select(known.account_number).where(is_there).distinct()
+        found = select(known.account_number).where(is_there)
         return found.where(known.biller_type.in_(list(self._wanted.billers))) if self._wanted.billers else found
 
     def _edge(self, way: Way, lanes: Lanes, depth: int) -> Cursor | None:
-        """So deep in the lane that goes furthest with so many rows: the place down to which a look takes in at least that many. None: no lane is so deep."""
+        """The place down to which no lane has more than so many rows, and one has. None: no lane has so many."""
         everything = lanes.is_everything and not way.by_amount
         skip = depth * PLAIN_IS_DEEPER if everything else depth
         source = self._by_lane(way, lanes)
-        within = [*self._days(), *(self._amounts() if way.by_amount else ()), *way.conditions()]
+        days = _without_days_behind(TransactionFilter(since=self._wanted.since, until=self._wanted.until), way).conditions()
+        within = [*days, *(self._amounts() if way.by_amount else ()), *way.conditions()]
         keys = source.keys(within, Piece(1, behind=skip - 1)).subquery()
         row = self._session.execute(select(keys).order_by(*way.order(keys.c)).limit(1)).one_or_none()
         return None if row is None else Cursor(row.created_at, row.id, row.amount if way.by_amount else None)
+
+
+def _without_days_behind(wanted: TransactionFilter, way: Way) -> TransactionFilter:
+    """A day that the place lies behind need not be said: the server would begin at the day, and go along the list up to the place."""
+    if way.after is None or way.by_amount:
+        return wanted
+    if way.descending and wanted.until and way.after.created_at < wanted.until:
+        return replace(wanted, until=None)
+    if not way.descending and wanted.since and way.after.created_at > wanted.since:
+        return replace(wanted, since=None)
+    return wanted
 
 
 def _ways(sort: Sort, after: Cursor | None, back: bool) -> Iterator[tuple[Way, Sequence[str]]]:
@@ -432,9 +523,13 @@ def _ways(sort: Sort, after: Cursor | None, back: bool) -> Iterator[tuple[Way, S
         yield from (asking,) if is_behind else (paying, asking)
 
 
-def _head(way: Way, keys: Select[Any], piece: Piece | None) -> Select[Any]:
+def _head(way: Way, keys: Select[Any], piece: Piece | None, columns: Any = Transaction) -> Select[Any]:
     """That piece of them on a way; all, in no order, without one."""
-    return keys if piece is None else keys.order_by(*way.order(Transaction)).offset(piece.behind).limit(piece.count)
+    if piece is None:
+        # A fence: merged with what stands around it, the planner would join where it is to look up.
+        return keys.offset(0)
+    ordered = keys.order_by(*way.order(columns)) if piece.in_order else keys
+    return ordered.offset(piece.behind).limit(piece.count)
 
 
 def _each(values: Sequence[Any], kind: Any, name: str) -> Subquery:

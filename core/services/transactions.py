@@ -1,23 +1,27 @@
 """Transactions as people read them: the list, one and its story, and how things stand altogether."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
 
-from core import db
+from core import clock, db
 from core.access import Actor, needs
 from core.errors import BadInput, NotFound, NotLegalNow
 from core.models import Transaction
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
-from core.repositories.transactions import Cursor, Page, Sort, Story, Transactions
+from core.repositories.transactions import Cursor, News, Page, Sort, Story, Suggestion, Transactions, Widened
 from core.security import audit
 from core.services import core_banking
 from core.settings import settings
 
 PAGE_SIZES = (25, 50, 100)
+
+NO_ID = uuid.UUID(int=0)
 
 # A worker says that it is alive every 5 s; three of them missed is an absence.
 WORKER_SILENCE = timedelta(seconds=15)
@@ -60,6 +64,42 @@ def list_page(
         raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
     with db.unit_of_work() as session:
         return Transactions(session).page(wanted, size, older_than, newer_than, sort)
+
+
+@needs("transactions:read")
+def jump(actor: Actor, /, wanted: TransactionFilter, page_number: int, size: int = 25, sort: Sort = Sort.NEWEST) -> Cursor | None:
+    """The place that the page of this number begins behind (`older_than`), from page 2 on; None where nobody can tell it: a day can be jumped to always."""
+    with db.unit_of_work() as session:
+        return Transactions(session).jump(wanted, page_number, size, sort)
+
+
+@needs("transactions:read")
+def jump_to_day(actor: Actor, /, day: date, sort: Sort = Sort.NEWEST) -> Cursor:
+    """The place that a business day begins behind, in a list by time."""
+    first, after = clock.day_bounds(day, ZoneInfo(settings().billers_timezone))
+    # No id is as small: whatever is of that very moment comes behind it, or before it.
+    return Cursor(after if sort.descending else first, NO_ID)
+
+
+@needs("transactions:read")
+def since(actor: Actor, /, wanted: TransactionFilter, first: Cursor | None, versions: Mapping[uuid.UUID, int]) -> News:
+    """What has come to a list since it was drawn: rows newer than `first` (None: not asked for), and rows of the page that are not as they were."""
+    with db.unit_of_work() as session:
+        return Transactions(session).since(wanted, first, versions)
+
+
+@needs("transactions:read")
+def widest(actor: Actor, /, wanted: TransactionFilter) -> Widened | None:
+    """A wider filter that holds something, where this one holds nothing: without its days, or without one thing more."""
+    with db.unit_of_work() as session:
+        return Transactions(session).widest(wanted)
+
+
+@needs("transactions:read")
+def suggest(actor: Actor, /, term: str, limit: int = 8) -> Sequence[Suggestion]:
+    """What somebody who types this may mean, from three characters on."""
+    with db.unit_of_work() as session:
+        return Transactions(session).suggest(term, limit)
 
 
 @needs("transactions:read")

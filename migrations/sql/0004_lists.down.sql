@@ -1,3 +1,23 @@
+-- Months that were put away come back: what they hang on is about to go.
+DO $$
+DECLARE
+    part record;
+    start_of_month timestamp;
+BEGIN
+    FOR part IN
+        SELECT relname, split_part(relname, '_', 1) AS parent FROM pg_class
+        WHERE relkind = 'r' AND NOT relispartition AND relnamespace = current_schema()::regnamespace
+          AND relname ~ '^(events|answers|attempts)_[0-9]{4}_[0-9]{2}$'
+    LOOP
+        start_of_month := to_timestamp(right(part.relname, 7), 'YYYY_MM') AT TIME ZONE current_setting('TimeZone');
+        EXECUTE format('DROP TRIGGER append_only ON %I; DROP TRIGGER not_emptied ON %I', part.relname, part.relname);
+        EXECUTE format(
+            'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+            part.parent, part.relname, start_of_month AT TIME ZONE 'UTC', (start_of_month + interval '1 month') AT TIME ZONE 'UTC'
+        );
+    END LOOP;
+END $$;
+
 DROP TRIGGER note_name ON transactions;
 DROP TRIGGER note_accounts ON transactions;
 DROP FUNCTION note_name, note_accounts, gather_accounts;

@@ -16,15 +16,17 @@ DROP INDEX ix_transactions_account_created;
 CREATE INDEX ix_transactions_account_created ON transactions (account_number, created_at DESC, id DESC);
 DROP INDEX ix_transactions_initiated_by_created;
 CREATE INDEX ix_transactions_person_created ON transactions (initiated_by, biller_type, created_at DESC, id DESC);
-CREATE INDEX ix_transactions_error_created ON transactions (error_code, created_at DESC, id DESC)
-    INCLUDE (biller_type, status, transaction_type, amount, initiated_by) WHERE error_code IS NOT NULL;
+CREATE INDEX ix_transactions_error_created ON transactions (COALESCE(error_code, '(none)'), created_at DESC, id DESC)
+    INCLUDE (error_code, biller_type, status, transaction_type, amount, initiated_by)
+    WHERE error_code IS NOT NULL OR status IN ('FAILED', 'CANCELLED', 'REVERSED');
 
 -- References, whole or by how they begin, whatever the database sorts text by.
 ALTER TABLE transactions DROP CONSTRAINT uq_transactions_our_transaction_id;
 CREATE UNIQUE INDEX uq_transactions_our_transaction_id ON transactions (our_transaction_id text_pattern_ops);
 DROP INDEX ix_transactions_external;
-CREATE INDEX ix_transactions_external ON transactions (external_transaction_id text_pattern_ops) WHERE external_transaction_id IS NOT NULL;
-CREATE INDEX ix_transactions_invoice ON transactions (invoice_number text_pattern_ops) WHERE invoice_number IS NOT NULL;
+CREATE INDEX ix_transactions_external ON transactions (external_transaction_id text_pattern_ops) INCLUDE (created_at, id, amount)
+    WHERE external_transaction_id IS NOT NULL;
+CREATE INDEX ix_transactions_invoice ON transactions (invoice_number text_pattern_ops) INCLUDE (created_at, id, amount) WHERE invoice_number IS NOT NULL;
 
 -- Each account once with each name it was known under: what parts of numbers and names are searched in, ten million rows being a fraction of that.
 -- No key is unique: two that meet a new account at once both note it, and neither waits for the other.

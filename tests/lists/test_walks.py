@@ -57,7 +57,9 @@ FILTERS: dict[str, tuple[TransactionFilter, str]] = {
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten million rows are read in other ways than a few hundred; here few are many already, and a look into the lanes goes one row deep."""
     if request.param != "as it is":
-        for name, value in (("FEW", 3), ("FEW_ROWS", 3), ("DEPTHS", (1, 4)), ("DEPTH_FOR_WORDS", (1,)), ("PLAIN_IS_DEEPER", 2), ("DEEPEST_COUNT", 2)):
+        few = {"FEW": 3, "FEW_ROWS": 3, "FEW_REASONS": 3, "MOST_ACCOUNTS": 2}
+        shallow = {"DEPTHS": (1, 4), "DEPTHS_FOR_WORDS": (1, 4), "PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2}
+        for name, value in (few | shallow).items():
             monkeypatch.setattr(walks, name, value)
 
 
