@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from core.repositories.statistics import Grain
-from core.services import periods, statistics, transactions
+from core.services import periods, rollups, statistics, transactions
 from core.services.statistics import business_zone, of_days
 from core.states import Stage
 from tests.campaign.harness import until
@@ -85,6 +85,8 @@ def put_at(town: Town, moments: Mapping[str, datetime]) -> dict[str, uuid.UUID]:
         for name, one in paid.items():
             connection.execute("UPDATE transactions SET created_at = %s WHERE id = %s", [moments[name], one])
         connection.execute("ALTER TABLE transactions ENABLE TRIGGER USER")
+    # No service can do that, so that nothing tells the sums of it.
+    rollups.rebuild()
     return paid
 
 
