@@ -23,6 +23,23 @@ class Analysis:
     times_before: AnswerTimesBy | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a stretch of time came to, and what the one before it did."""
+
+    now: Figures
+    times: AnswerTimesBy
+    before: Figures
+
+
+@needs("statistics:read")
+def compared(actor: Actor, /, wanted: TransactionFilter, before: TransactionFilter) -> Compared:
+    """Both, without steps of time."""
+    with db.snapshot() as session:
+        found = Statistics(session)
+        return Compared(found.figures(wanted), found.answer_times(wanted), found.figures(before))
+
+
 @needs("statistics:read")
 def analysis(actor: Actor, /, wanted: TransactionFilter, grain: Grain, before: TransactionFilter | None = None) -> Analysis:
     """What the filter's rows come to, in every way the page has; what `before` came to beside it."""

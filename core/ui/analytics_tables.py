@@ -9,7 +9,7 @@ from core import clock
 from core.access import Actor
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Figures, Grain
-from core.services import periods, statistics
+from core.services import analytics, periods
 from core.ui import figure_tables, figures, report_links
 from core.ui.analytics_asked import MEASURES, Wish
 from core.ui.analytics_charts import counts, plot
@@ -103,18 +103,15 @@ def _card(told: Told, code: str, now: Figures) -> None:
             icon_position="right",
             query_params=dict(told.list_of_all(billers=(code,))),
         )
-        st.table(
-            {
-                "Payments": count(now.payments),
-                "Success rate": f"{percent(now.success_rate)} ({count(now.completed)} of {count(now.ended)})",
-                "Value": amount(now.value),
-                "Average paid": amount(figure_tables.average_paid(now)),
-                "Average answer": seconds(times.average_ms if times else None),
-                "95% within": seconds(times.p95_ms if times else None),
-            },
-            border="horizontal",
-            alt=f"Figures of {told.title(code)}",
-        )
+        facts = {
+            "Payments": count(now.payments),
+            "Success rate": f"{percent(now.success_rate)} ({count(now.completed)} of {count(now.ended)})",
+            "Value": amount(now.value),
+            "Average paid": amount(figure_tables.average_paid(now)),
+            "Average answer": seconds(times.average_ms if times else None),
+            "95% within": seconds(times.p95_ms if times else None),
+        }
+        st.markdown("\n".join(["| | |", "|:--|--:|", *(f"| :gray[{name}] | {value} |" for name, value in facts.items())]))
 
 
 def _measured(told: Told, measure: str, code: str) -> Series:
@@ -137,8 +134,10 @@ def show_report(actor: Actor, told: Told, wish: Wish) -> None:
     wanted = TransactionFilter(
         billers=wish.billers, types=wish.types, since=clock.day_bounds(period.first_day, zone())[0], until=clock.day_bounds(period.last_day, zone())[1]
     )
-    now, before = statistics.totals(actor, wanted), statistics.totals(actor, TransactionFilter(wish.billers, (), wish.types, *period.before))
-    found = figure_tables.rows(now, statistics.answer_times(actor, wanted), before, told.titles)
+    earlier = TransactionFilter(wish.billers, (), wish.types, *period.before)
+    both = told.report(wish.report, period.first_day, count_it=lambda: analytics.compared(actor, wanted, earlier))
+    now, before = both.now, both.before
+    found = figure_tables.rows(now, both.times, before, told.titles)
     address = wish.list_address(period.first_day, period.last_day)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -1,15 +1,17 @@
 """What was counted for a range, and how its days and steps are called: what every part of the page is handed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
+import plotly.graph_objects as go
+
 from core import clock
 from core.repositories.statistics import AnswerTimesBy, Figures, Grain
 from core.services import periods
-from core.services.analytics import Analysis
+from core.services.analytics import Analysis, Compared
 from core.services.periods import Period
 from core.ui import figure_tables, figures
 from core.ui.analytics_asked import Wish
@@ -26,7 +28,7 @@ LeadsTo = Callable[[int, int], Address | None]
 class Picture:
     """A figure, what it says to whoever does not see it, and where a click on it leads."""
 
-    figure: Figure
+    figure: Figure | go.Figure
     alt: str
     leads_to: LeadsTo | None = None
 
@@ -43,6 +45,8 @@ class Told:
     as_of: datetime
     # What was drawn of it, by name and manner.
     drawn: dict[tuple[str, ...], Picture] = field(default_factory=dict)
+    # What a day, a week or a month came to, by its kind and first day.
+    reports: dict[tuple[Grain, date], Compared] = field(default_factory=dict)
 
     @property
     def now(self) -> Figures:
@@ -100,10 +104,20 @@ class Told:
         return [by_step.get(step, NOTHING) for step in self.steps]
 
     def picture(self, *name: str, draw: Callable[[], Picture]) -> Picture:
-        """Drawn once for everybody who looks at the same figures in the same manner."""
+        """Drawn once for everybody who looks at the same figures in the same manner.
+
+        Kept as Plotly's own figure: a plain dictionary would be checked anew at each look, which takes four times as long as all the rest.
+        """
         if name not in self.drawn:
-            self.drawn[name] = draw()
+            made = draw()
+            self.drawn[name] = replace(made, figure=go.Figure(made.figure))
         return self.drawn[name]
+
+    def report(self, kind: Grain, first_day: date, count_it: Callable[[], Compared]) -> Compared:
+        """Counted once as long as these figures hold."""
+        if (kind, first_day) not in self.reports:
+            self.reports[kind, first_day] = count_it()
+        return self.reports[kind, first_day]
 
     def title(self, code: str) -> str:
         return self.titles.get(code, code)

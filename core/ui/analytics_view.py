@@ -1,5 +1,6 @@
 """Analytics: a range of days in figures, billers beside each other, and the report of a day, a week or a month. Every bar opens the list behind it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -35,8 +36,9 @@ FIRST_SIGHT_PIXELS = 900
 
 
 def show(actor: Actor) -> None:
-    titles = statistics.biller_titles(actor)
     now = clock.now()
+    slot = int(now.timestamp()) // KEPT_SECONDS
+    titles = _titles(actor, settings().dsn, slot)
     asked = with_days(read_wish({name: st.query_params.get_all(name) for name in st.query_params}, titles), now, zone())
     complaint = asked.contradiction()
     days = RANGES[USUAL][1] if complaint else asked.period(now, zone()).days
@@ -47,7 +49,6 @@ def show(actor: Actor) -> None:
         return
     with st.skeleton(height=FIRST_SIGHT_PIXELS):
         mark = statistics.mark(actor)
-        slot = int(now.timestamp()) // KEPT_SECONDS
         told = _count(actor, settings().dsn, mark, slot, repr(wish.counted), tuple(titles.items()), wish.counted)
         _head(told)
         if not told.now.rows:
@@ -59,6 +60,12 @@ def show(actor: Actor) -> None:
             analytics_tables.show_comparison(told, wish)
         kpi_panel.show(actor, mark, slot)
         analytics_tables.show_report(actor, told, wish)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, ttl=2 * KEPT_SECONDS)
+def _titles(_actor: Actor, database: str, slot: int) -> Mapping[str, str]:
+    del database, slot
+    return statistics.biller_titles(_actor)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl=2 * KEPT_SECONDS)
