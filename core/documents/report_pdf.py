@@ -90,7 +90,9 @@ def _cards(report: Report) -> Block:
 
 def _against(now: int | Decimal, before: int | Decimal) -> str:
     told = words.change(now, before)
-    return f"{told} against the period before" if told else "nothing in the period before"
+    if not told:
+        return "none in the period before"
+    return "as in the period before" if told == words.UNCHANGED else f"{told} against the period before"
 
 
 def _target(now: Tally, target: str, reached: bool) -> str:
@@ -133,7 +135,7 @@ def _points(now: Tally, before: Tally) -> str:
     if not now.ended or not before.ended:
         return ""
     tenths = now.completed * 1000 // now.ended - before.completed * 1000 // before.ended
-    return f"{tenths / 10:+.1f} points"
+    return f"{tenths / 10:+.1f} points" if tenths else words.UNCHANGED
 
 
 def _change_of(report: Report, currency: str) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from core.documents.report import HOME, Report, Tally
 from core.models.reports import ReportKind
 
-NONE_YET = "–"
+NONE_YET, UNCHANGED = "–", "unchanged"
 
 TITLES = {ReportKind.DAILY: "Daily report", ReportKind.WEEKLY: "Weekly report", ReportKind.MONTHLY: "Monthly report"}
 
@@ -132,7 +132,7 @@ def change(now: int | Decimal, earlier: int | Decimal) -> str:
     """`+12.3%`; nothing where there was nothing to compare with."""
     if not earlier:
         return ""
-    return "unchanged" if now == earlier else f"{float((now - earlier) / earlier):+.1%}"
+    return UNCHANGED if now == earlier else f"{float((now - earlier) / earlier):+.1%}"
 
 
 def reaches(tally: Tally, target: float) -> bool:

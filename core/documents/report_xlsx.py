@@ -315,5 +315,5 @@ def _places(columns: Sequence[Column]) -> Mapping[str, int]:
 
 
 def _insert(sheet: Worksheet, chart: Any, end: int, place: int, alt: str, height: float) -> None:
-    chart.set_size({"width": 720, "height": height})
+    chart.set_size({"width": 690, "height": height})
     sheet.insert_chart(end + 1, place, chart, {"description": alt})

@@ -135,14 +135,14 @@ def _more(most: int) -> None:
 
 def _row(one: Listed, change: Change | None) -> None:
     with st.container(border=True, gap="xsmall"):
-        words, links = st.columns([5, 3], vertical_alignment="center")
-        title = f"{LABELS[one.kind]} · {period_words(one.kind, one.first_day, one.last_day)}{'' if one.is_over is not False else ', so far'}"
-        words.markdown(f"**{title}** {_badge(one, change)}")
+        words, links = st.columns([2, 1], vertical_alignment="center")
+        with words, st.container(gap=None):
+            so_far = "" if one.is_over is not False else ", so far"
+            st.markdown(f"**{LABELS[one.kind]} · {period_words(one.kind, one.first_day, one.last_day)}{so_far}** {_badge(one, change)}")
+            st.caption(_owed(one) if one.as_of is None else _made(one))
         if one.as_of is None:
-            words.caption(_owed(one))
             return
-        words.caption(_made(one))
-        with links, st.container(horizontal=True, horizontal_alignment="right"):
+        with links, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
             report_links.of_kept(one.id)
         if change:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -160,9 +160,8 @@ def _badge(one: Listed, change: Change | None) -> str:
 def _made(one: Listed) -> str:
     by = f"by {plain(one.made_by)}" if one.made_by else "by schedule"
     whole = tally_from_json(one.altogether or {})
-    rate = f", {percent(whole)} of those that ended" if whole.ended else ""
-    figures = f"{counted(whole.payments, 'payment')}{rate}, {values(whole)}, {counted(one.rows or 0, 'row')}"
-    return f"as of {moment_text(one.as_of)} · {by} · {figures}"
+    rate = f", {percent(whole)} successful" if whole.ended else ""
+    return f"as of {moment_text(one.as_of)} · {by} · {counted(whole.payments, 'payment')}{rate}, {values(whole)} · {counted(one.rows or 0, 'row')}"
 
 
 def _owed(one: Listed) -> str:

@@ -70,7 +70,7 @@ def test_what_was_made_stands_there_with_its_files_and_who_made_it(week: Week, a
     told = said(window).replace("**", "")
     assert "Weekly · 17–23 November 2025, week 47" in told
     assert f"{made.as_of.astimezone(clock.BUSINESS_ZONE):%H:%M:%S} CAT · by Limbani · {week.payments} payments" in told
-    assert f"MWK {week.paid:,.2f}, {week.payments + 7} rows" in told
+    assert f"MWK {week.paid:,.2f} · {week.payments + 7} rows" in told
     assert "by schedule" in told
     kept = [one for one in reports.latest(at_the_console.actor, 10) if one.made_by]
     assert f"/reports/kept/{kept[0].id}.pdf" in links(window)["PDF"]
