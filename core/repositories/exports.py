@@ -74,6 +74,7 @@ class Kind(Enum):
     WORD = auto()  # One of our own words.
     AMOUNT = auto()
     MOMENT = auto()
+    PERSON = auto()  # Who: told by the name they sign in with.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,6 @@ class Column:
 
 
 _original = aliased(Transaction)
-
-# Read once for a whole file. Joined, people would be looked up for each of its rows, or cost them their order.
-_usernames = select(func.jsonb_object_agg(as_type(User.id, String), User.username)).scalar_subquery()
 
 # Every column a file can have, by its name and in its order.
 COLUMNS: Mapping[str, Column] = {
@@ -108,7 +106,7 @@ COLUMNS: Mapping[str, Column] = {
     "debit_account": Column(Kind.IDENTIFIER, Transaction.debit_account.expression),
     "error_code": Column(Kind.TEXT, Transaction.error_code.expression),
     "error_message": Column(Kind.TEXT, Transaction.error_message.expression),
-    "submitted_by": Column(Kind.TEXT, _usernames.op("->>", return_type=String())(as_type(Transaction.initiated_by, String))),
+    "submitted_by": Column(Kind.PERSON, Transaction.initiated_by.expression),
     "settled_at": Column(Kind.MOMENT, Transaction.completed_at.expression),
     "retry_of": Column(
         Kind.REFERENCE,
@@ -280,7 +278,7 @@ def _identifier(value: Cell, zone: ZoneInfo) -> Cell:
 def _text(value: Cell, _zone: ZoneInfo) -> Cell:
     """What would be a formula gets an apostrophe in front, as people who type it themselves do. It stays to be seen: a formula in a name is worth seeing."""
     # Nearly all, and told by comparing bytes: it begins with a letter.
-    is_harmless = value.collate("C").between("A", "~")
+    is_harmless = and_(value.collate("C") >= "A", value.collate("C") <= "~")
     begins = func.left(func.ltrim(value, BLANKS), 1)
     would_be_formula = or_(begins.in_(list(FORMULA_SIGNS)), func.left(value, 1).in_(["\t", "\r", "\n"]))
     return case((is_harmless, value), (would_be_formula, func.concat("'", value)), else_=value)
@@ -303,16 +301,33 @@ def _local_moment(value: Cell, _zone: ZoneInfo) -> Cell:
     return func.left(as_type(value, String), LOCAL_LENGTH)
 
 
+def _person(value: Cell, _zone: ZoneInfo) -> Cell:
+    return _looked_up(value, User.username.expression)
+
+
+def _safe_person(value: Cell, zone: ZoneInfo) -> Cell:
+    return _looked_up(value, _text(User.username.expression, zone))
+
+
+def _looked_up(value: Cell, name: Cell) -> Cell:
+    """Names are read once for a whole file. Joined, people would be looked up for each of its rows, or cost the rows their order."""
+    names = select(func.jsonb_object_agg(as_type(User.id, String), name)).scalar_subquery()
+    return names.op("->>", return_type=String())(as_type(value, String))
+
+
+_EXACTLY: Mapping[Kind, Callable[[Cell, ZoneInfo], Cell]] = {**dict.fromkeys(Kind, _as_it_is), Kind.PERSON: _person}
+
 CELLS: Mapping[Profile, Mapping[Kind, Callable[[Cell, ZoneInfo], Cell]]] = {
     Profile.SPREADSHEET: {
-        **dict.fromkeys(Kind, _as_it_is),
+        **_EXACTLY,
         Kind.REFERENCE: _reference,
         Kind.IDENTIFIER: _identifier,
         Kind.TEXT: _text,
         Kind.MOMENT: _moment,
+        Kind.PERSON: _safe_person,
     },
-    Profile.DATA: {**dict.fromkeys(Kind, _as_it_is), Kind.MOMENT: _exact_moment},
-    Profile.WORKBOOK: {**dict.fromkeys(Kind, _as_it_is), Kind.MOMENT: _local_moment},
+    Profile.DATA: {**_EXACTLY, Kind.MOMENT: _exact_moment},
+    Profile.WORKBOOK: {**_EXACTLY, Kind.MOMENT: _local_moment},
 }
 
 

@@ -1,20 +1,23 @@
 """One export, from its beginning to either of its ends: who may, what is written down, and what it leaves behind."""
 
 import hashlib
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 
 import core.repositories.exports
-from core import db
+from core import clock, db
 from core.access import SYSTEM
-from core.errors import BadInput, NotAllowed, Unavailable
-from core.repositories.exports import Snapshot
-from core.repositories.transactions import Cursor
-from core.services import exports
+from core.errors import BadInput, NotAllowed, NotFound, Unavailable
+from core.repositories.exports import COLUMNS, Snapshot, State
+from core.repositories.transactions import Cursor, Sort
+from core.services import exports, transactions
 from core.services.asked import Asked
-from core.services.exports import AT_ONCE, BOM, BrokenOff, Profile, TooManyExports
-from tests.exports.conftest import Crowd, exported
+from core.services.exports import AT_ONCE, BOM, BrokenOff, Cancelled, Profile, TooManyExports
+from tests.exports.conftest import ZONE, Crowd, exported
 from tests.world import AddPerson
 
 
@@ -157,3 +160,173 @@ def test_an_export_does_not_take_a_connection_of_the_pool(crowd: Crowd) -> None:
     export = exports.begin(crowd.analyst, Asked(), Profile.DATA)
     assert db.engine().pool.checkedout() == before  # type: ignore[attr-defined]
     export.end()
+
+
+# ---- In which form
+
+
+def test_the_file_has_the_columns_that_were_asked_for_in_their_order(crowd: Crowd) -> None:
+    asked = Asked(columns=("amount", "reference", "currency"))
+    lines = exported(crowd.analyst, asked).decode().splitlines()
+    assert lines[0] == "amount,reference,currency"
+    assert len(lines) == len(crowd.rows) + 1
+    with pytest.raises(BadInput, match="no column metadata"):
+        exports.begin(crowd.analyst, Asked(columns=("metadata",)), Profile.DATA)
+    assert exported(crowd.analyst, Asked()).decode().splitlines()[0].split(",") == list(COLUMNS)
+
+
+@pytest.mark.parametrize("sort", Sort)
+def test_the_file_has_the_order_of_the_list(crowd: Crowd, sort: Sort) -> None:
+    asked = Asked(sort=sort, columns=("reference",))
+    wanted = asked.wanted(ZONE, crowd.analyst.id)
+    page = transactions.list_page(crowd.analyst, wanted, 100, sort=sort)
+    listed = [row.our_transaction_id for row in page.rows]
+    while page.older:
+        page = transactions.list_page(crowd.analyst, wanted, 100, older_than=page.older, sort=sort)
+        listed += [row.our_transaction_id for row in page.rows]
+    assert exported(crowd.analyst, asked).decode().splitlines()[1:] == listed
+
+
+@pytest.mark.parametrize(("profile", "zone", "offset"), [(Profile.DATA, "Africa/Blantyre", "+02:00"), (Profile.SPREADSHEET, "UTC", "+00:00")])
+def test_times_are_of_the_zone_that_was_chosen(crowd: Crowd, profile: Profile, zone: str, offset: str) -> None:
+    kept = {row["created_at"].replace(microsecond=0) for row in crowd.rows}
+    export = exports.begin(crowd.analyst, Asked(columns=("submitted_at",)), profile, zone)
+    told = b"".join(iter(export.next_block, b"")).decode("utf-8-sig").split()[1:]
+    export.end()
+    assert all(moment.endswith(offset) for moment in told)
+    assert {datetime.fromisoformat(moment).replace(microsecond=0) for moment in told} == kept
+    with pytest.raises(BadInput, match="or in UTC"):
+        exports.begin(crowd.analyst, Asked(), profile, "Europe/Oslo")
+
+
+def test_a_zone_of_half_hours_is_told_to_the_minute(crowd: Crowd) -> None:
+    snapshot = Snapshot(ZoneInfo("America/St_Johns"))
+    told = b"".join(snapshot.blocks(Asked().wanted(ZONE), Profile.SPREADSHEET, ("submitted_at",))).decode().split()[1:]
+    snapshot.close()
+    assert {moment[-6:] for moment in told} <= {"-03:30", "-02:30"}
+    assert {datetime.fromisoformat(moment) for moment in told} == {row["created_at"].replace(microsecond=0) for row in crowd.rows}
+
+
+# ---- What is kept of it
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_manifest_is_of_the_very_file(crowd: Crowd, profile: Profile) -> None:
+    asked = Asked(since="this-year", sort=Sort.LARGEST, columns=("reference", "amount", "status"), statuses=("COMPLETED",))
+    export = exports.begin(crowd.analyst, asked, profile)
+    file = b"".join(iter(export.next_block, b""))
+    export.end()
+    told = exports.manifest(exports.kept(crowd.analyst, export.id))
+    assert (told["sha256"], told["size_bytes"], told["state"]) == (hashlib.sha256(file).hexdigest(), len(file), "complete")
+    assert (told["rows"], told["order"], told["columns"], told["profile"]) == (export.sum.rows, "largest", list(asked.columns), profile.value)
+    assert told["value_paid"] == {currency: str(amount) for currency, amount in export.sum.value.items()}
+    assert told["exported_by"] == "Chikondi"
+    # Days that have a name are told by their dates: next year it is another year.
+    year = clock.business_day(clock.now(), ZONE).year
+    assert f"from={year}-01-01" in str(told["list"])
+    assert "since=" not in str(told["list"])
+
+
+def test_what_was_asked_for_cannot_be_changed_afterwards_and_an_end_is_written_once(crowd: Crowd) -> None:
+    exported(crowd.analyst, Asked())
+    for act in ("UPDATE exports SET filter = 'nothing'", "UPDATE exports SET rows = 0", "DELETE FROM exports", "TRUNCATE exports"):
+        with crowd.database.connect() as connection, pytest.raises(psycopg.errors.DatabaseError):
+            connection.execute(act)  # type: ignore[arg-type]
+
+
+def test_one_sees_ones_own_and_a_manager_everybodys(crowd: Crowd, add_person: AddPerson) -> None:
+    exported(crowd.analyst, Asked())
+    (mine,) = exports.lately(crowd.analyst)
+    colleague, manager = add_person("analyst"), add_person("manager")
+    assert exports.lately(colleague) == []
+    with pytest.raises(NotFound):
+        exports.kept(colleague, mine.export.id)
+    assert [one.export.id for one in exports.lately(manager)] == [mine.export.id]
+    assert exports.kept(manager, mine.export.id).by == "Chikondi"
+    with pytest.raises(NotAllowed):
+        exports.lately(add_person("operator"))
+
+
+# ---- Cancelled
+
+
+@pytest.fixture
+def every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a second had passed between two blocks."""
+    monkeypatch.setattr(exports, "LOOK_SECONDS", 0)
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_one_that_is_cancelled_ends_at_its_next_block(crowd: Crowd, every_look: None, monkeypatch: pytest.MonkeyPatch, profile: Profile) -> None:
+    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 2_000)
+    export = exports.begin(crowd.analyst, Asked(), profile)
+    if profile is not Profile.WORKBOOK:
+        assert export.next_block()
+    assert exports.cancel(crowd.analyst, export.id)
+    assert not exports.cancel(crowd.analyst, export.id)
+    with pytest.raises(Cancelled):
+        export.next_block()
+    assert exports.kept(crowd.analyst, export.id).state is State.CANCELLED
+    assert [action for _, action, _ in entries(crowd)] == ["transactions.export_begun", "transactions.export_cancelled", "transactions.exported"]
+    assert entries(crowd)[-1][2]["because"] == "it was cancelled"
+    assert connections(crowd) == 0
+    assert exported(crowd.analyst, Asked())
+
+
+def test_it_says_how_far_it_is(crowd: Crowd, every_look: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 2_000)
+    export = exports.begin(crowd.analyst, Asked(), Profile.DATA)
+    try:
+        export.next_block()
+        assert export.look()
+        seen = exports.kept(crowd.analyst, export.id)
+        assert (seen.state, seen.export.rows) == (State.RUNNING, export.rows)
+        assert 0 < seen.export.rows < seen.export.expected_rows == len(crowd.rows)
+    finally:
+        export.end()
+
+
+def test_only_ones_own_can_be_cancelled_and_not_after_its_end(crowd: Crowd, add_person: AddPerson) -> None:
+    export = exports.begin(crowd.analyst, Asked(), Profile.DATA)
+    try:
+        for other in (add_person("analyst"), add_person("manager")):
+            with pytest.raises(NotFound):
+                exports.cancel(other, export.id)
+    finally:
+        export.end()
+    assert not exports.cancel(crowd.analyst, export.id)
+    assert exports.kept(crowd.analyst, export.id).state is State.BROKEN_OFF
+
+
+def test_one_whose_process_died_is_not_called_running(crowd: Crowd) -> None:
+    export = exports.begin(crowd.analyst, Asked(), Profile.DATA)
+    try:
+        assert exports.kept(crowd.analyst, export.id).state is State.RUNNING
+        with crowd.database.connect() as connection:
+            connection.execute("UPDATE exports SET seen_at = seen_at - interval '1 minute'")
+        seen = exports.kept(crowd.analyst, export.id)
+        assert (seen.state, exports.manifest(seen)["why_not_complete"]) == (State.BROKEN_OFF, "its process ended under it")
+    finally:
+        export.end()
+
+
+# ---- Told before
+
+
+def test_what_is_announced_is_what_the_file_holds(crowd: Crowd) -> None:
+    for asked in (Asked(), Asked(statuses=("COMPLETED",)), Asked(search="banda")):
+        export = exports.begin(crowd.analyst, asked, Profile.DATA)
+        export.end()
+        told, counted = exports.announced(crowd.analyst, asked), exports.counted(crowd.analyst, asked)
+        assert (told.rows, told.is_exact, dict(told.value)) == (export.sum.rows, True, dict(export.sum.value))
+        assert (counted.rows, dict(counted.value)) == (export.sum.rows, dict(export.sum.value))
+
+
+def test_counting_takes_a_place_and_gives_it_back(crowd: Crowd) -> None:
+    running = [exports.begin(crowd.analyst, Asked(), Profile.DATA) for _ in range(AT_ONCE)]
+    with pytest.raises(TooManyExports):
+        exports.counted(crowd.analyst, Asked())
+    for export in running:
+        export.end()
+    for _ in range(AT_ONCE + 1):
+        assert exports.counted(crowd.analyst, Asked()).rows == len(crowd.rows)

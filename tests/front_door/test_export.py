@@ -5,15 +5,17 @@ import hashlib
 import io
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import openpyxl
 import pytest
 from sqlalchemy import URL
 
 from core.security.sessions import cookie_name
-from core.services import people
+from core.services import exports, people
 from tests.front_door.conftest import Console
 from tests.world import connect
 
@@ -184,3 +186,57 @@ def test_a_database_that_stops_in_the_middle_leaves_a_download_that_failed(conso
         for _ in blocks:
             pass
     assert last_entry(console_database)[1]["complete"] is False
+
+
+def last_export(database: URL) -> str:
+    with connect(database) as connection:
+        found = connection.execute("SELECT id::text FROM exports ORDER BY begun_at DESC LIMIT 1").fetchone()
+    assert found
+    return str(found[0])
+
+
+def test_the_same_rows_as_a_workbook_and_the_manifest_beside_it(console: Console, console_database: URL, token_of: TokenOf, rows: int) -> None:
+    token = token_of("analyst")
+    with console.client(token) as browser:
+        answer = browser.get("/export/transactions.xlsx", params={"q": "0000001", "columns": "account_number,currency,submitted_at", "zone": "UTC"})
+        told = browser.get(f"/export/{last_export(console_database)}.json")
+    assert answer.headers["content-type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    assert answer.headers["content-disposition"].endswith('.xlsx"')
+    names, *cells = openpyxl.load_workbook(io.BytesIO(answer.content)).worksheets[0].iter_rows(values_only=True)
+    assert names == ("account_number", "currency", "submitted_at (UTC)")
+    assert [row[0] for row in cells] == [f"{number:08}" for number in (1, *range(10, 20))]
+    manifest = told.json()
+    assert (manifest["sha256"], manifest["rows"], manifest["state"]) == (hashlib.sha256(answer.content).hexdigest(), 11, "complete")
+    with console.client(token_of("analyst")) as colleague:
+        assert colleague.get(f"/export/{last_export(console_database)}.json").status_code == 404
+
+
+@pytest.mark.parametrize(("params", "told"), [({"columns": "metadata"}, "no column metadata"), ({"zone": "Europe/Oslo"}, "or in UTC")])
+def test_a_form_that_there_is_not_is_a_sentence(console: Console, console_database: URL, token_of: TokenOf, params: dict[str, str], told: str) -> None:
+    before = entries(console_database)
+    with console.client(token_of("analyst")) as browser:
+        for path in (PATH, "/export/transactions.xlsx"):
+            answer = browser.get(path, params=params)
+            assert (answer.status_code, told in answer.text) == (400, True)
+    assert entries(console_database) == before
+
+
+def test_one_that_is_cancelled_in_another_window_is_a_download_that_failed(console: Console, console_database: URL, token_of: TokenOf, rows: int) -> None:
+    token = token_of("analyst")
+    owner = people.actor_of(token)
+    assert owner
+    with (
+        console.client(token) as browser,
+        pytest.raises(httpx.RemoteProtocolError),
+        browser.stream("GET", PATH, params={"profile": "data"}) as answer,
+    ):
+        blocks = answer.iter_raw(1024)
+        next(blocks)
+        # It stands still: this reader takes nothing meanwhile, and it is ended all the same.
+        assert exports.cancel(owner, uuid.UUID(last_export(console_database)))
+        until(lambda: last_entry(console_database)[0] == "transactions.exported")
+        for _ in blocks:
+            pass
+    details = last_entry(console_database)[1]
+    assert (details["complete"], details["because"]) == (False, "it was cancelled")
+    assert copying(console_database) == 0
