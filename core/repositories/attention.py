@@ -42,10 +42,10 @@ class StandingStill:
     def broken_acts(self) -> list[BrokenAct]:
         """The latest first."""
         found = (
-            select(BulkAct.id, BulkAct.act, func.count(), func.min(BulkItem.at))
+            select(BulkAct.id, BulkAct.act, func.count(), func.min(func.coalesce(BulkItem.at, BulkAct.created_at)))
             .join(BulkItem, BulkItem.act_id == BulkAct.id)
             .where(BulkAct.created_at > func.now() - BROKEN_FOR, BulkItem.state == ItemState.FAILED.value)
             .group_by(BulkAct.id)
             .order_by(BulkAct.created_at.desc())
         )
-        return [BrokenAct(*row) for row in self._session.execute(found)]
+        return [BrokenAct(act_id, act, rows, oldest_at) for act_id, act, rows, oldest_at in self._session.execute(found)]
