@@ -81,13 +81,11 @@ def show(actor: Actor) -> None:
     page = transactions.list_page(actor, wanted, asked.size, asked.older, asked.newer, asked.sort)
     held = _held(actor, wanted)
     _totals(actor, held, wanted, page)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            _order()
-            _columns(asked)
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            bulk_acts.offer(actor, asked, page.rows, held.counted)
-            export_popover.offer(actor, asked, held.counted.rows, in_words(asked, names, plain))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _order()
+        _columns(asked)
+        bulk_acts.offer(actor, asked, page.rows, held.counted)
+        export_popover.offer(actor, asked, held.counted.rows, in_words(asked, names, plain))
     if page.rows:
         picked = _grid(actor, asked, page, known)
         if picked is not None:
