@@ -234,21 +234,12 @@ class Snapshot:
 def rows(wanted: TransactionFilter, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST, zone: ZoneInfo = UTC) -> Select[Any]:
     """The file's rows, in the order of the list, with all columns where none is named. The filter is the one of everywhere; the profile is how cells look."""
     cells = [CELLS[profile][COLUMNS[name].kind](COLUMNS[name].value, zone).label(_title(name, profile, zone)) for name in columns or COLUMNS]
-    return select(*cells).select_from(Transaction).where(*wanted.conditions()).order_by(*ORDERS[sort])
+    return select(*cells).select_from(Transaction).where(*wanted.conditions()).order_by(*sort.order())
 
 
 def _title(name: str, profile: Profile, zone: ZoneInfo) -> str:
     """A date in a workbook has no offset beside it: the zone stands over it."""
     return f"{name} ({zone.key})" if profile is Profile.WORKBOOK and COLUMNS[name].kind is Kind.MOMENT else name
-
-
-# The list's own.
-ORDERS: Mapping[Sort, Sequence[ColumnElement[Any]]] = {
-    Sort.NEWEST: (Transaction.created_at.desc(), Transaction.id.desc()),
-    Sort.OLDEST: (Transaction.created_at.asc(), Transaction.id.asc()),
-    Sort.LARGEST: (Transaction.amount.desc().nulls_last(), Transaction.created_at.desc(), Transaction.id.desc()),
-    Sort.SMALLEST: (Transaction.amount.asc(), Transaction.created_at.desc(), Transaction.id.desc()),
-}
 
 
 # ---- Cells
