@@ -1,0 +1,106 @@
+"""What a run found, as figures beside their targets, as a table, and beside the run before it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# At ten times the rows nothing may take more than so many times as long, or so many milliseconds more.
+TIMES, MORE_MS = 3.0, 5.0
+
+# Another run of the same on the same machine differs by as much as that.
+NOISE = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of one size, and what it may be at most; None: told beside the others."""
+
+    group: str
+    name: str
+    value: float
+    target: float | None
+    unit: str = "ms"
+    beside: str = ""
+
+
+def figures(found: Mapping[str, Any]) -> Iterator[Figure]:
+    """Those of one size. Of questions the 95th percentile is judged: everybody's page, not the average one."""
+    for one in found.get("questions", ()):
+        beside = f"p50 {one['p50']:.1f}, {one['statements']} statements" + (f", cold {one['cold']:.0f}" if "cold" in one else "")
+        beside += f", {one['broken_off']} broken off" if one.get("broken_off") else ""
+        yield Figure(one["group"], one["name"], one["p95"], one["target_ms"], beside=beside)
+    for one in found.get("pages", ()):
+        for how, what in (("alone", "rerun, 1 session"), ("together", "rerun, 50 sessions")):
+            seen = one[how]
+            wrong = f"; {len(seen['errors'])} errors: {seen['errors'][0][:60]}" if seen["errors"] else ""
+            yield Figure(what, one["name"], seen["p95"], one["target_ms"], beside=f"p50 {seen['p50']:.1f}, {seen['runs']} runs{wrong}")
+    if export := found.get("export"):
+        seconds = export["seconds"]
+        beside = f"{export['rows']:,} rows; " + ", ".join(f"{name} {taken} s" for name, taken in seconds.items())
+        yield Figure("export", "CSV against \\copy of the same rows", export["times"], export["target_times"], "times", beside)
+        yield Figure("export", "memory beside it", export["more_mb"], export["target_more_mb"], "MB", f"{export['mb']} MB in all")
+    if live := found.get("live"):
+        beside = f"p50 {live['p50']:.0f}, longest {live['max']:.0f} of {live['changes']}"
+        yield Figure("live", "change to screen, p99, 50 windows open", live["p99"], live["target_ms"], beside=beside)
+    if memory := found.get("memory"):
+        yield Figure("memory", "the console at its peak", memory["console_peak_mb"], None, "MB")
+        yield Figure("memory", "the database's server at its peak", memory["server_peak_mb"], None, "MB")
+    yield Figure("database", "on disk", found["database"]["bytes"] / 10**9, None, "GB", f"{found['database']['rows']:,} transactions")
+
+
+def condensed(found: Sequence[Figure]) -> list[Figure]:
+    """Of the four orders of one filter the slowest: all of them are in the file."""
+    slowest: dict[tuple[str, str], Figure] = {}
+    for one in found:
+        key = (one.group, one.name.rpartition(", ")[0] if one.name.endswith(" first") else one.name)
+        if key not in slowest or one.value > slowest[key].value:
+            slowest[key] = one
+    return list(slowest.values())
+
+
+def judged(small: Sequence[Figure], large: Sequence[Figure]) -> list[dict[str, Any]]:
+    """Figure by figure at both sizes: met, and no more than three times (or 5 ms) over the smaller."""
+    before = {(one.group, one.name): one for one in small}
+    rows = []
+    for one in large:
+        other = before.get((one.group, one.name))
+        ratio = one.value / other.value if other and other.value else None
+        grew = other is not None and one.unit == "ms" and one.target is not None and one.value > other.value * TIMES and one.value > other.value + MORE_MS
+        missed = [word for word, is_so in (("target", one.target is not None and one.value > one.target), ("growth", grew)) if is_so]
+        rows.append({**asdict(one), "small": other.value if other else None, "ratio": ratio, "missed": missed})
+    return rows
+
+
+def compared(rows: Sequence[dict[str, Any]], last: Mapping[str, Any] | None) -> None:
+    """Each with what it was the last time."""
+    values = {(one["group"], one["name"]): one["value"] for one in (last or {}).get("judged", ())}
+    for one in rows:
+        one["last"] = values.get((one["group"], one["name"]))
+
+
+def text_of(rows: Sequence[dict[str, Any]], sizes: Sequence[int], notes: Sequence[str]) -> str:
+    small, large = (f"{size / 10**6:g} M" for size in sizes)
+    lines = [f"{'':52} {'target':>8} {small:>9} {large:>9} {'times':>6} {'last':>9}  "]
+    group = None
+    for one in rows:
+        if one["group"] != group:
+            group = one["group"]
+            lines += ["", group]
+        missed = f"MISSED ({', '.join(one['missed'])})" if one["missed"] else "met" if one["target"] is not None else ""
+        cells = [_number(one["target"]), _number(one["small"]), _number(one["value"]), _number(one["ratio"]), _number(one["last"])]
+        widths = (8, 9, 9, 6, 9)
+        figures = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"  {one['name'][:42]:42} {one['unit']:>7} {figures}  {missed:24} {one['beside']}{_change(one)}".rstrip())
+    missed_ones = sum(bool(one["missed"]) for one in rows)
+    lines += ["", f"{sum(one['target'] is not None for one in rows) - missed_ones} met, {missed_ones} missed", *notes]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if value >= 1_000 else f"{value:.1f}"
+
+
+def _change(one: Mapping[str, Any]) -> str:
+    if one["last"] and one["unit"] == "ms" and abs(one["value"] - one["last"]) > 1 and one["value"] > one["last"] * NOISE:
+        return f"; {one['value'] / one['last']:.1f} times the last run"
+    return ""
