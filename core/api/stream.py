@@ -42,6 +42,9 @@ STALL_SECONDS = 20
 MOST_OF_A_PERSON = 20
 MOST = 1_000
 
+# Sessions looked up at once. After an outage all windows come back together; the pages' own questions need the connections.
+LOOKS = asyncio.Semaphore(4)
+
 HEADERS = {
     "Cache-Control": "no-store",
     # A proxy in front passes on what comes as it comes.
@@ -73,7 +76,8 @@ async def events(request: Request) -> Response:
 
 
 async def _whose(token: str | None) -> Actor | None:
-    return await anyio.to_thread.run_sync(lambda: people.actor_of(token, touch=False))
+    async with LOOKS:
+        return await anyio.to_thread.run_sync(lambda: people.actor_of(token, touch=False))
 
 
 def _refusal(error: BillersError) -> Response:
