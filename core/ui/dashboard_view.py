@@ -380,7 +380,7 @@ def _biller_row(now: Figures, times: AnswerTimes | None) -> dict[str, Any]:
         "Ended": f"{count(now.completed)} of {count(now.ended)}" if now.ended else NONE_YET,
         "In doubt": count(now.in_doubt) if now.in_doubt else NONE_YET,
         "Payments": count(now.payments),
-        "Value": amount(now.value) if now.payments else NONE_YET,
+        "Value": short_amount(now.value) if now.payments else NONE_YET,
         "95% within": seconds(times.p95_ms if times else None),
     }
 
@@ -399,7 +399,7 @@ def _biller_columns() -> dict[str, Any]:
     column = st.column_config
     right: dict[str, Any] = {"alignment": "right"}
     return {
-        "Biller": column.ButtonColumn(width=132, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
+        "Biller": column.ButtonColumn(width=126, type="tertiary", alignment="left", key=OPENED, help="A click opens its payments of this range."),
         "State": column.MultiselectColumn(
             width=118,
             options=list(STATES),
@@ -407,19 +407,17 @@ def _biller_columns() -> dict[str, Any]:
             help="Active: payments are sent. Degraded: in this hour and the one before at least three payments failed, and fewer were paid than the target"
             " asks for. Paused: an administrator stopped it. Not answering: its breaker is open, it is left alone for a while. Off: not switched on.",
         ),
-        "Success rate": column.ProgressColumn(width=112, min_value=0, max_value=100, format="%.1f%%", help="Completed of those that ended; target 95%."),
-        "Ended": column.TextColumn(width=98, help="Completed payments of those that ended: completed, failed and reversed.", **right),
-        "In doubt": column.TextColumn(width=62, help="Sent or perhaps sent, and not settled.", **right),
-        "Payments": column.TextColumn(width=72, help="Transactions that move money.", **right),
-        "95% within": column.TextColumn(width=76, help="Of 100 calls that pay, 95 were answered within this time.", **right),
-        "Last success": column.TextColumn(width=104, help="When it last did what it was asked: a payment, or a look-up."),
-        "24 hours": column.BarChartColumn(
-            width=116, y_min=0, help="Payments in each of the last 24 hours, this one last. A click opens them from that day on."
-        ),
+        "Success rate": column.ProgressColumn(width=98, min_value=0, max_value=100, format="%.1f%%", help="Completed of those that ended; target 95%."),
+        "Ended": column.TextColumn(width=92, help="Completed payments of those that ended: completed, failed and reversed.", **right),
+        "In doubt": column.TextColumn(width=58, help="Sent or perhaps sent, and not settled.", **right),
+        "Payments": column.TextColumn(width=70, help="Transactions that move money.", **right),
+        "95% within": column.TextColumn(width=72, help="Of 100 calls that pay, 95 were answered within this time.", **right),
+        "Last success": column.TextColumn(width=100, help="When it last did what it was asked: a payment, or a look-up."),
+        "24 hours": column.BarChartColumn(width=96, y_min=0, help="Payments in each of the last 24 hours, this one last. A click opens them from that day on."),
         "Failed": column.BarChartColumn(
-            width=92, y_min=0, y_max=100, color="red", help="Of the payments that ended in each of those hours the part that failed, from 0 to 100%."
+            width=64, y_min=0, y_max=100, color="red", help="Of the payments that ended in each of those hours the part that failed, from 0 to 100%."
         ),
-        "Value": column.TextColumn(width=138, help="Sum of completed payments.", **right),
+        "Value": column.TextColumn(width=118, help="Sum of completed payments, shortened from a million on. A click opens them.", **right),
     }
 
 

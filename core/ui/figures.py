@@ -42,6 +42,8 @@ BAR_PIXELS = 34
 
 # As many names of steps as a telephone has room for.
 MOST_TICKS = 7
+# Of names longer than `23 Nov` half as many.
+SHORT_NAME = 6
 
 # Neither zoom nor tool bar: the range is chosen above, and a swipe on a telephone scrolls the page.
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -212,7 +214,7 @@ def week(
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,
     }
-    across = {"type": "category", "showgrid": False, "tickangle": 0, "ticksuffix": ":00", "nticks": 13}
+    across = {"type": "category", "showgrid": False, "tickangle": 0, "tickvals": hours[::3], "ticktext": [f"{hour}h" for hour in range(0, 24, 3)]}
     return {"data": [fields, middles], "layout": _layout(xaxis=across, yaxis={**_names_axis(), "type": "category"}, margin={"l": 8, "r": 8, "t": 8, "b": 8})}
 
 
@@ -272,7 +274,8 @@ def _layout(**more: Any) -> Figure:
 
 def _time_axis(steps: Sequence[str]) -> Figure:
     # Text and no dates: Plotly would put ticks between the steps, and think in its own zone.
-    every = -(-len(steps) // MOST_TICKS)
+    longest = max((len(step) for step in steps), default=0)
+    every = -(-len(steps) // (MOST_TICKS if longest <= SHORT_NAME else MOST_TICKS // 2))
     return {"type": "category", "tickvals": list(steps)[::every], "tickangle": 0}
 
 
