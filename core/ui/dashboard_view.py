@@ -413,11 +413,11 @@ def _biller_columns() -> dict[str, Any]:
         "Payments": column.TextColumn(width=70, help="Transactions that move money.", **right),
         "95% within": column.TextColumn(width=72, help="Of 100 calls that pay, 95 were answered within this time.", **right),
         "Last success": column.TextColumn(width=100, help="When it last did what it was asked: a payment, or a look-up."),
-        "24 hours": column.BarChartColumn(width=96, y_min=0, help="Payments in each of the last 24 hours, this one last. A click opens them from that day on."),
+        "24 hours": column.BarChartColumn(width=92, y_min=0, help="Payments in each of the last 24 hours, this one last. A click opens them from that day on."),
         "Failed": column.BarChartColumn(
-            width=64, y_min=0, y_max=100, color="red", help="Of the payments that ended in each of those hours the part that failed, from 0 to 100%."
+            width=74, y_min=0, y_max=100, color="red", help="Of the payments that ended in each of those hours the part that failed, from 0 to 100%."
         ),
-        "Value": column.TextColumn(width=118, help="Sum of completed payments, shortened from a million on. A click opens them.", **right),
+        "Value": column.TextColumn(width=112, help="Sum of completed payments, shortened from a million on. A click opens them.", **right),
     }
 
 
