@@ -176,27 +176,24 @@ class Snapshot:
     def _copy(self, query: Select[Any]) -> Generator[bytes, None, None]:
         statement, parameters = _compiled(query)
         with self._connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')", parameters):
-            header = 1
-            for pieces in self._pieces(self._connection.pgconn):
-                self.go_on()
-                self.rows += len(pieces) - header
-                header = 0
-                yield b"".join(pieces)
+            yield from self._read(self._connection.pgconn)
 
-    def _pieces(self, server: PGconn) -> Iterator[list[memoryview]]:
+    def _read(self, server: PGconn) -> Iterator[bytes]:
         """Rows, many at once. Psycopg's own way goes through several layers for each of them, and takes longer than the server does to make one."""
-        pieces: list[memoryview] = []
-        size = 0
+        # Poured together at once: kept side by side, the collector of garbage would go through them again and again. The first is the line of names.
+        block, rows, take = bytearray(), -1, server.get_copy_data
         with selectors.DefaultSelector() as line:
             line.register(server.socket, selectors.EVENT_READ)
             while True:
-                length, row = server.get_copy_data(1)
+                length, row = take(1)
                 if length > 0:
-                    pieces.append(row)
-                    size += length
-                    if size >= BLOCK_BYTES:
-                        yield pieces
-                        pieces, size = [], 0
+                    block += row
+                    rows += 1
+                    if len(block) >= BLOCK_BYTES:
+                        self.go_on()
+                        self.rows += rows
+                        yield bytes(block)
+                        block, rows = bytearray(), 0
                 elif length == 0:
                     while not line.select(LOOK_SECONDS):
                         self.go_on()
@@ -207,8 +204,9 @@ class Snapshot:
         while result := server.get_result():
             if result.status != ExecStatus.COMMAND_OK:
                 raise psycopg.errors.error_from_result(result)
-        if pieces:
-            yield pieces
+        self.rows += rows
+        if block:
+            yield bytes(block)
 
     def go_on(self) -> None:
         """Raises `Stopped` once it was told to stop."""
@@ -272,7 +270,7 @@ def _text(value: Cell, _zone: ZoneInfo) -> Cell:
     is_harmless = and_(value.collate("C") >= "A", value.collate("C") <= "~")
     begins = func.left(func.ltrim(value, BLANKS), 1)
     would_be_formula = or_(begins.in_(list(FORMULA_SIGNS)), func.left(value, 1).in_(["\t", "\r", "\n"]))
-    return case((is_harmless, value), (would_be_formula, func.concat("'", value)), else_=value)
+    return case((value.is_(None), None), (is_harmless, value), (would_be_formula, func.concat("'", value)), else_=value)
 
 
 def _moment(value: Cell, zone: ZoneInfo) -> Cell:

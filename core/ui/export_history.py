@@ -13,7 +13,7 @@ from core import clock
 from core.access import Actor
 from core.errors import BillersError, NotFound
 from core.money import Money
-from core.repositories.exports import Kept, Profile, State
+from core.repositories.exports import COLUMNS, Kept, Profile, State
 from core.repositories.transactions import Sort
 from core.services import exports
 from core.ui.pieces import code, complain, show_facts, turn_to
@@ -142,7 +142,7 @@ def _facts(seen: Kept) -> dict[str, str]:
         "Which": plain(export.filter[:1].upper() + export.filter[1:]),
         "Order": ORDERS[export.sort].capitalize(),
         "Kind of file": PROFILES[export.profile],
-        "Columns": plain(", ".join(export.columns)),
+        "Columns": f"All {len(COLUMNS)}" if export.columns == list(COLUMNS) else plain(", ".join(export.columns)),
         "Times in": plain(export.zone),
         "Rows": f"**{export.rows:,}**" + (f" of {export.expected_rows:,}" if export.rows != export.expected_rows else ""),
         "Value paid": _value(seen),
@@ -207,15 +207,15 @@ def _all(actor: Actor) -> None:
 def _columns() -> dict[str, object]:
     text = st.column_config.TextColumn
     return {
-        "File": st.column_config.ButtonColumn(width=240, type="tertiary", alignment="left", key=OPENED, help="A click opens its manifest."),
-        "Which": text(width="medium", help="The filter, in words."),
-        "Rows": text(width=80, alignment="right", help="So many have left."),
-        "Value paid": text(width=150, alignment="right", help="The sum of completed payments among them."),
+        "File": st.column_config.ButtonColumn(width=230, type="tertiary", alignment="left", key=OPENED, help="A click opens its manifest."),
+        "Which": text(width=190, help="The filter, in words."),
+        "Rows": text(width=72, alignment="right", help="So many have left."),
+        "Value paid": text(width=130, alignment="right", help="The sum of completed payments among them."),
         "State": st.column_config.MultiselectColumn(
-            width=110, options=[label for label, _ in STATES.values()], color=[colour for _, colour in STATES.values()]
+            width=100, options=[label for label, _ in STATES.values()], color=[colour for _, colour in STATES.values()]
         ),
-        "Taken by": text(width=120),
-        "Begun": text(width=180),
+        "Taken by": text(width=104),
+        "Begun": text(width=172),
     }
 
 
