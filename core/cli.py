@@ -215,6 +215,23 @@ def gate_sign_off(reason: Annotated[str, typer.Option(help="What was compared, a
     typer.echo(f"The gate is open. {doubted:,} payments may have been sent before: their billers are asked.")
 
 
+@app.command()
+def retention() -> None:
+    """Say which months' stories are at hand, which were put away, and which are to be."""
+    from core.services.retention import standings
+    from core.settings import settings
+
+    with _database():
+        found = standings()
+    keep = settings().billers_keep_months
+    typer.echo(
+        "Every month is kept at hand: BILLERS_KEEP_MONTHS is not set." if keep is None else f"{keep} whole months before the present one are kept at hand."
+    )
+    for one in found:
+        state = "put away" if not one.month.is_attached else "kept" if not one.is_due else f"stays: {one.because}" if one.because else "to be put away"
+        typer.echo(f"{one.month.name}  {one.month.bytes / 1_000_000:>10,.1f} MB  {state}")
+
+
 @rollups_app.command("verify")
 def rollups_verify() -> None:
     """Compare every sum with the transactions, and make them anew if one differs."""

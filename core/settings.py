@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     billers_secure_cookies: bool = Field(True, description="false: cookies travel over plain HTTP too. Sandbox mode on loopback only.")
     billers_bank_name: str = Field("Billers", description="Whose console this is: at the head of receipts and day sheets.")
     billers_timezone: str = Field("Africa/Blantyre", description="Business days and times on the screen.")
+    billers_keep_months: int | None = Field(
+        None, ge=1, le=1_200, description="Whole months whose attempts, answers and events stay at hand; older ones are put away. Unset: all of them."
+    )
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
 
     @field_validator("database_url")

@@ -19,7 +19,7 @@ from core import clock, db, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import approvals, bulk, claims, core_banking, gate, live, people, reopening, reports, rollups, settlement, sweeps, wake, workers
+from core.services import approvals, bulk, claims, core_banking, gate, live, people, reopening, reports, retention, rollups, settlement, sweeps, wake, workers
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
@@ -150,17 +150,17 @@ class Worker:
             asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(SWEEP_SECONDS, bulk.carry_on)),
             asyncio.create_task(self._every(SWEEP_SECONDS, workers.seal)),
-            asyncio.create_task(self._every(live.PACE_SECONDS, live.HERALD.say)),
-            asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(SWEEP_SECONDS, rollups.fold)),
             asyncio.create_task(self._every(live.PACE_SECONDS, live.HERALD.say)),
+            asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
             asyncio.create_task(self._every(REPORTS_SECONDS, reports.make_due)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
-            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._every(TIDY_SECONDS, retention.put_old_away)),
             asyncio.create_task(self._every(TIDY_SECONDS, rollups.verify_lately)),
+            asyncio.create_task(self._listen()),
         ]
         logs.say("ready")
         log.info("worker.started", worker=self.name)

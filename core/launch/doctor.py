@@ -121,6 +121,17 @@ def console_port(examined: Examined) -> Finding:
     return Finding(False, complaint)
 
 
+def search_index(examined: Examined) -> Finding:
+    row = _connection(examined).execute("SELECT to_regclass('ix_known_accounts_words') IS NOT NULL").fetchone()
+    if row is not None and row[0]:
+        return Finding(True, "Parts of numbers and names are found by an index (pg_trgm).")
+    return Finding(
+        False,
+        "Without the extension pg_trgm a search for a part of a number or a name reads every known account, and is slower."
+        " Have a DBA install it, then: CREATE EXTENSION pg_trgm; CREATE INDEX ix_known_accounts_words ON known_accounts USING gin (words gin_trgm_ops);",
+    )
+
+
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("Python", python_version),
     ("database", database_reachable),
@@ -128,6 +139,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("migrations", migrations),
     ("durability", durability),
     ("restore gate", restore_gate),
+    ("search", search_index),
     ("vault", key_ring),
     ("sandbox", sandbox),
     ("disk space", disk_space),

@@ -43,6 +43,13 @@ SOURCES: Mapping[int, Source] = {
 }
 
 
+# Months of stories that were put away (core.repositories.months).
+PUT_AWAY = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition AND relnamespace = current_schema()::regnamespace"
+    " AND relname ~ '^events_[0-9]{4}_[0-9]{2}$' ORDER BY relname"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of a source as the seal sees it."""
@@ -143,12 +150,20 @@ class Audit:
             ORDER BY r.xid, r.seq LIMIT :limit
         )"""  # noqa: S608 - constants of this module
 
+    def _whole(self, source: Source) -> str:
+        """SQL for all rows of a source: months that were put away are tables of their own, and as much part of the chain as before."""
+        if source.number != EVENTS:
+            return source.table
+        put_away = self._session.execute(PUT_AWAY).scalars().all()
+        columns = ", ".join(source.columns)
+        return "(" + " UNION ALL ".join(f"SELECT {columns} FROM {table}" for table in (source.table, *put_away)) + ")"  # noqa: S608 - names of ours
+
     def rows_of(self, links: Sequence[Link]) -> Iterator[Row]:
         """The rows that these seals cover: one each, unless somebody took one away or slipped one in under its number."""
         for source in SOURCES.values():
             seqs = [link.seq for link in links if link.source == source.number]
             if seqs:
-                query = f"SELECT r.xid, {source.number}, r.seq, {source.canonical} FROM {source.table} r WHERE r.seq = ANY(:seqs)"  # noqa: S608 - constants
+                query = f"SELECT r.xid, {source.number}, r.seq, {source.canonical} FROM {self._whole(source)} r WHERE r.seq = ANY(:seqs)"  # noqa: S608 - constants
                 yield from (Row(*row) for row in self._session.execute(text(query), {"seqs": seqs}))
 
     def keep(self, links: Sequence[Link]) -> None:
@@ -174,7 +189,7 @@ class Audit:
         did not come in by an insert of ours. Where the chain itself is ahead of the counter, a dump was restored, and every row waits.
         """
         branches = " UNION ALL ".join(
-            f"SELECT {source.number} AS source, r.seq, r.xid FROM {source.table} r"  # noqa: S608 - constants of this module
+            f"SELECT {source.number} AS source, r.seq, r.xid FROM {self._whole(source)} r"  # noqa: S608 - constants of this module
             f" WHERE NOT EXISTS (SELECT FROM seals s WHERE s.source = {source.number} AND s.source_seq = r.seq)"
             for source in SOURCES.values()
         )
