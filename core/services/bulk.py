@@ -299,7 +299,7 @@ def _look_through(session: Session, actor: Actor, act: BulkKind, selection: Sele
         ids = frozenset(selection.ids)
         if len(ids) > most:
             raise TooMany(most=most)
-        rows = Bulk(session).chosen(ids) if ids else []
+        rows: Sequence[Transaction] = Bulk(session).chosen(ids) if ids else []
         words, left_out = f"{len(rows):,} chosen transaction{'' if len(rows) == 1 else 's'}", None
     else:
         rows, left_out = _matching(session, actor, act, selection.asked)

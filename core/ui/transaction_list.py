@@ -161,7 +161,7 @@ def _held(actor: Actor, wanted: TransactionFilter) -> Held:
         figures = statistics.totals(actor, wanted)
         return Held(Counted(figures.rows, is_exact=True), figures)
     of, added_up = st.session_state.get(ADDED_UP) or (None, None)
-    if of == wanted:
+    if of == wanted and added_up is not None:
         return Held(Counted(added_up.rows, is_exact=True), added_up)
     return Held(statistics.counted(actor, wanted), None)
 
@@ -353,7 +353,7 @@ def _to_day(actor: Actor) -> None:
     asked = opened_now().asked
     start, end = clock.day_bounds(day, zone())
     wanted = asked.wanted(zone(), actor.id)
-    before_it = {"until": min(start, wanted.until or start)} if asked.sort is Sort.OLDEST else {"since": max(end, wanted.since or end)}
+    before_it: dict[str, Any] = {"until": min(start, wanted.until or start)} if asked.sort is Sort.OLDEST else {"since": max(end, wanted.since or end)}
     before, place = statistics.counted(actor, replace(wanted, **before_it)), transactions.jump_to_day(actor, day, asked.sort)
     note(replace(asked.at_the_top, older=place, page=before.rows // asked.size + 1 if before.is_exact else 0))
 

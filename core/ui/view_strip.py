@@ -1,5 +1,6 @@
 """Saved views above the list: one click to each, with how much it holds, and what can be done to the one that is open."""
 
+import functools
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -237,4 +238,4 @@ def _delete(actor: Actor, view_id: uuid.UUID) -> None:
 def _open_for(actor: Actor, view_id: uuid.UUID, before: tuple[str, ...]) -> None:
     chosen = st.session_state.get(f"{ROLES}-{view_id}-{'-'.join(before)}") or ()
     for role in {*chosen} ^ {*before}:
-        _told(lambda role=role: views.open_with(actor, role, view_id if role in chosen else None))
+        _told(functools.partial(views.open_with, actor, role, view_id if role in chosen else None))

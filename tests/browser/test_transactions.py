@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Console, SignIn
 from tests.browser.test_payment import field, until
@@ -84,3 +84,49 @@ def test_an_analyst_takes_exactly_the_list_away(console: Console, sign_in: SignI
     until(
         lambda: bool(console.query("SELECT 1 FROM audit_entries WHERE action = 'transactions.exported' AND details ->> 'filter' = 'account with “70000103”'"))
     )
+
+
+def popover(page: Page, name: str) -> Locator:
+    """Opens it and answers what is in it."""
+    # While the page is being drawn anew there are two of each for a moment.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.get_by_role("button", name=name, exact=True).click()
+    return page.get_by_test_id("stPopoverBody")
+
+
+def test_a_list_is_narrowed_by_words_kept_shared_and_opened_by_a_colleague(console: Console, sign_in: SignIn, context: BrowserContext) -> None:
+    page = sign_in("operator")
+    for account in ("70000111", "70000112"):
+        look_up(page, console, account)
+    context.clear_cookies()
+    page = sign_in("analyst")
+    page.goto(f"{console.url}/transactions")
+    box = page.get_by_label("Search", exact=True)
+    box.fill("type:look-up acount:7000011")
+    box.press("Enter")
+    expect(page.get_by_text("Did you mean “account:”?")).to_be_visible()
+    expect(box).to_have_value("type:look-up acount:7000011")
+    box.fill("type:look-up account:7000011 sort:oldest")
+    box.press("Enter")
+    page.wait_for_url(lambda url: url.endswith("/transactions?type=ACCOUNT_DETAILS&account=7000011&sort=oldest"))
+    expect(page.get_by_role("button", name="Look-ups", exact=True)).to_be_visible()
+    expect(page.get_by_text("2 transactions").first).to_be_visible()
+    columns = popover(page, "Columns")
+    columns.get_by_role("button", name="Begin with the usual ones").click()
+    page.wait_for_url(lambda url: "columns=reference" in url)
+    page.keyboard.press("Escape")
+    keeping = popover(page, "Save view")
+    keeping.get_by_role("textbox").fill("Both look-ups")
+    keeping.get_by_text("Share with the team").click()
+    keeping.get_by_role("button", name="Save as a new view").click()
+    page.wait_for_url(lambda url: "?view=" in url)
+    kept = page.url
+    context.clear_cookies()
+    page = sign_in("operator")
+    page.goto(f"{console.url}/transactions")
+    page.get_by_test_id("stButtonGroup").get_by_text("Both look-ups").click()
+    page.wait_for_url(kept)
+    expect(page.get_by_label("Search", exact=True)).to_have_value("type:look-up account:7000011 sort:oldest")
+    expect(page.get_by_text("on this page, oldest first").first).to_be_visible()
+    place = popover(page, "Page 1 of 1")
+    expect(place.get_by_role("group", name="Day")).to_be_visible()
