@@ -106,7 +106,7 @@ def _console(asked: argparse.Namespace, actor: Any, seen: Any, random: Random) -
             found["pages"] = []
             for page in pages.pages(seen):
                 whose = [tokens[role] for role in page.roles]
-                one = {"name": page.name, "target_ms": pages.TARGET_MS, "alone": pages.alone(console, whose[0], page, random)}
+                one: dict[str, Any] = {"name": page.name, "target_ms": pages.TARGET_MS, "alone": pages.alone(console, whose[0], page, random)}
                 one["together"] = pages.together(console, whose, page, asked.seed, asked.page_seconds)
                 found["pages"].append(one)
                 _say(f"{page.name}: rerun p95 {one['alone']['p95']:.0f} ms alone, {one['together']['p95']:.0f} ms with {pages.SESSIONS}")

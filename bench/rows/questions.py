@@ -186,5 +186,5 @@ def asked_of(question: Question, random: Random, runs: int = RUNS, warm_up: int 
 
 def percentiles(taken: Sequence[float]) -> dict[str, float]:
     ordered = sorted(taken)
-    at = lambda share: ordered[min(len(ordered) - 1, int(len(ordered) * share))]  # noqa: E731
-    return {"p50": round(at(0.5), 2), "p95": round(at(0.95), 2), "max": round(ordered[-1], 2), "runs": len(ordered)}
+    middle, high = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95))
+    return {"p50": round(middle, 2), "p95": round(high, 2), "max": round(ordered[-1], 2), "runs": len(ordered)}

@@ -1,7 +1,8 @@
 """What people ask for: filters by every field the list has, each time with other values, taken from rows that are there."""
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -37,7 +38,7 @@ class Seen:
     meter: str | None
     amount: Decimal | None
     code: str | None
-    person: object
+    person: uuid.UUID
     created_at: datetime
 
 
@@ -78,10 +79,33 @@ def look(zone: ZoneInfo, today: date, random: Random) -> Samples:
     return Samples(found, busiest, zone, today)
 
 
+def _within(samples: Samples, random: Random, days: int, asked: Asked | None = None) -> Asked:
+    """On so many days, one after the other, of the last year."""
+    first = samples.day(random, 360)
+    return replace(asked or Asked(), first_day=first, last_day=min(first + timedelta(days=days - 1), samples.today))
+
+
+def _between(least: Decimal | None, most: Decimal | None) -> Asked:
+    return Asked(amount_min=least, amount_max=most)
+
+
+def _first_name(samples: Samples, random: Random) -> str:
+    return (samples.having(random, "name").name or "").split()[0]
+
+
+def _dear(random: Random) -> Asked:
+    least = Decimal(random.randrange(1_000, 30_000))
+    return _between(least, least + 500)
+
+
+def _exactly(samples: Samples, random: Random) -> Asked:
+    amount = samples.having(random, "amount").amount
+    return _between(amount, amount)
+
+
 def filters(samples: Samples) -> Mapping[str, Make]:
     """By every field of the list's filter, alone and together."""
     s = samples
-    span = lambda random, days: (lambda first: {"first_day": first, "last_day": first + timedelta(days=days - 1)})(s.day(random, 360 - days))  # noqa: E731
     return {
         "nothing": lambda random: Asked(),
         "a biller": lambda random: Asked(billers=(random.choice(s.rows).biller,)),
@@ -90,14 +114,14 @@ def filters(samples: Samples) -> Mapping[str, Make]:
         "reversed": lambda random: Asked(statuses=("REVERSED",)),
         "a status": lambda random: Asked(statuses=(random.choice(s.rows).status,)),
         "a type": lambda random: Asked(types=(random.choice(s.rows).kind,)),
-        "one day": lambda random: Asked(**span(random, 1)),
-        "30 days": lambda random: Asked(**span(random, 30)),
-        "a biller, failed, 30 days": lambda random: Asked(billers=(random.choice(s.rows).biller,), statuses=("FAILED",), **span(random, 30)),
+        "one day": lambda random: _within(s, random, 1),
+        "30 days": lambda random: _within(s, random, 30),
+        "a biller, failed, 30 days": lambda random: _within(s, random, 30, Asked(billers=(random.choice(s.rows).biller,), statuses=("FAILED",))),
         "a least amount": lambda random: Asked(amount_min=Decimal(random.choice((20_000, 50_000, 90_000, 150_000)))),
-        "amounts between": lambda random: (lambda least: Asked(amount_min=least, amount_max=least + 500))(Decimal(random.randrange(1_000, 30_000))),
-        "one exact amount": lambda random: (lambda amount: Asked(amount_min=amount, amount_max=amount))(s.having(random, "amount").amount),
-        "a biller, amount, 30 days": lambda random: Asked(
-            billers=(random.choice(s.rows).biller,), amount_min=Decimal(random.randrange(5_000, 20_000)), **span(random, 30)
+        "amounts between": _dear,
+        "one exact amount": lambda random: _exactly(s, random),
+        "a biller, amount, 30 days": lambda random: _within(
+            s, random, 30, Asked(billers=(random.choice(s.rows).biller,), amount_min=Decimal(random.randrange(5_000, 20_000)))
         ),
         "an account": lambda random: Asked(account=random.choice(s.rows).account),
         "the busiest account": lambda random: Asked(account=s.busiest),
@@ -105,18 +129,17 @@ def filters(samples: Samples) -> Mapping[str, Make]:
         "a reference": lambda random: Asked(reference=random.choice(s.rows).reference),
         "a reason": lambda random: Asked(reasons=(s.having(random, "code").code or "",)),
         "mine": lambda random: Asked(mine=True),
-        "an operator": lambda random: Asked(operators=(random.choice(s.rows).person,)),  # type: ignore[arg-type]
+        "an operator": lambda random: Asked(operators=(random.choice(s.rows).person,)),
         "in doubt": lambda random: Asked(in_doubt=True),
         "under review": lambda random: Asked(under_review=True),
         "debit open": lambda random: Asked(bank_open=True),
-        "Fridays, 30 days": lambda random: Asked(weekdays=(4,), **span(random, 30)),
+        "Fridays, 30 days": lambda random: _within(s, random, 30, Asked(weekdays=(4,))),
     }
 
 
 def searches(samples: Samples) -> Mapping[str, Make]:
     """By whatever a person may have in hand, whole and in part, common and rare, and nobody's."""
     s = samples
-    first_name = lambda random: (s.having(random, "name").name or "").split()[0]  # noqa: E731
     return {
         "our reference": lambda random: Asked(search=random.choice(s.rows).reference),
         "how a reference begins": lambda random: Asked(search=random.choice(s.rows).reference[:11]),
@@ -128,11 +151,11 @@ def searches(samples: Samples) -> Mapping[str, Make]:
         "three digits": lambda random: Asked(search=random.choice(s.rows).account[3:6]),
         "a meter": lambda random: Asked(search=s.having(random, "meter").meter or ""),
         "a whole name": lambda random: Asked(search=s.having(random, "name").name or ""),
-        "a first name": lambda random: Asked(search=first_name(random)),
-        "part of a name": lambda random: Asked(search=first_name(random)[1:5]),
+        "a first name": lambda random: Asked(search=_first_name(s, random)),
+        "part of a name": lambda random: Asked(search=_first_name(s, random)[1:5]),
         "nobody's number": lambda random: Asked(search=f"9{random.randrange(10**9):09}"),
         "nobody's name": lambda random: Asked(search=random.choice(("Qwertz", "Xylophone", "Zzyzx", "Wolfeschlegel"))),
-        "a name, failed, 30 days": lambda random: Asked(search=first_name(random), statuses=("FAILED",), first_day=s.day(random, 300), last_day=s.today),
+        "a name, failed, 30 days": lambda random: Asked(search=_first_name(s, random), statuses=("FAILED",), first_day=s.day(random, 300), last_day=s.today),
     }
 
 

@@ -108,7 +108,7 @@ class Window:
 
     async def _take(self) -> None:
         async for data in self._socket:
-            message = ForwardMsg.FromString(data)  # type: ignore[arg-type]
+            message = ForwardMsg.FromString(data)
             match message.WhichOneof("type"):
                 case "new_session":
                     self._script = message.new_session.page_script_hash or self._script
