@@ -11,7 +11,6 @@ from core.models.lists import known_accounts
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
-from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vended import VendedToken
@@ -36,11 +35,8 @@ __all__ = [
     "Gate",
     "Installation",
     "KeptReport",
-    "KeptReport",
     "Leg",
     "Proposal",
-    "ReportFile",
-    "ReportSchedule",
     "ReportFile",
     "ReportSchedule",
     "Role",
