@@ -24,7 +24,7 @@ from core.services.asked import Asked
 WARM_UP, RUNS = 3, 20
 
 # What takes so long altogether is not asked again: the run would last a day, and it is known what is the matter.
-HOPELESS_MS = 20_000
+HOPELESS_MS = 10_000
 
 PAGE = 25
 

@@ -42,6 +42,8 @@ def figures(found: Mapping[str, Any]) -> Iterator[Figure]:
     if live := found.get("live"):
         beside = f"p50 {live['p50']:.0f}, longest {live['max']:.0f} of {live['changes']}"
         yield Figure("live", "change to screen, p99, 50 windows open", live["p99"], live["target_ms"], beside=beside)
+    for part, why in found.get("failed", {}).items():
+        yield Figure("could not be measured", part, 1, 0, "", why)
     if memory := found.get("memory"):
         yield Figure("memory", "the console at its peak", memory["console_peak_mb"], None, "MB")
         yield Figure("memory", "the database's server at its peak", memory["server_peak_mb"], None, "MB")
