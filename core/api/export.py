@@ -5,7 +5,6 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -16,8 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from core.access import Actor, require
-from core.api.hardening import is_same_origin
-from core.api.session import actor_of
+from core.api.session import actor_of, asked_by_us
 from core.errors import BadInput, BillersError, NotAllowed, NotFound, NotSignedIn, Unavailable
 from core.repositories.exports import Profile
 from core.services import billers, exports
@@ -95,7 +93,7 @@ def _file(request: Request, profile_of: Callable[[], Profile]) -> Response:
 
 
 def _actor(request: Request) -> Actor:
-    if not _asked_by_us(request):
+    if not asked_by_us(request):
         raise NotAllowed("An export is asked for in the console itself. Open Transactions there, and export from the list.")
     actor = actor_of(request)
     if actor is None:
@@ -121,15 +119,6 @@ def _csv_profile(request: Request) -> Profile:
     if said not in known:
         raise BadInput(f"There is no such profile. Use one of {', '.join(known)}.")
     return Profile(said)
-
-
-def _asked_by_us(request: Request) -> bool:
-    """A page of ours, or a person who typed the address. Other pages could not read what comes, but could have it thrown at somebody."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
-    referer = request.headers.get("referer")
-    return is_same_origin(request.headers) and (referer is None or urlsplit(referer).netloc == request.headers.get("host"))
 
 
 def _headers(file_name: str) -> dict[str, str]:

@@ -3,15 +3,13 @@
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from core.access import Actor, require
-from core.api.hardening import is_same_origin
-from core.api.session import actor_of
+from core.api.session import actor_of, asked_by_us
 from core.errors import BadInput, BillersError, NotAllowed, NotFound, NotLegalNow, NotSignedIn, Unavailable
 from core.ids import incident_id
 from core.models.reports import ReportFormat, ReportKind
@@ -64,7 +62,7 @@ def _answer(request: Request, take: Callable[[Actor, ReportFormat], Made]) -> Re
     """The file, or a sentence on a page of its own."""
     if request.method == "HEAD":
         return Response(status_code=405, headers={**UNKEPT, "Allow": "GET"})
-    if not _asked_by_us(request):
+    if not asked_by_us(request):
         return PlainTextResponse(NOT_FROM_US, 403, headers=UNKEPT)
     try:
         actor = actor_of(request)
@@ -80,18 +78,6 @@ def _answer(request: Request, take: Callable[[Actor, ReportFormat], Made]) -> Re
         log.error("unforeseen error on a route", incident=incident, trace="".join(traceback.format_exception(error)))
         sentence = f"The report could not be made. Try again; if it stays so, tell an administrator: incident {incident}."
         return PlainTextResponse(sentence, 500, headers=UNKEPT)
-
-
-def _asked_by_us(request: Request) -> bool:
-    """A page of ours, or a person who typed the address. Other pages could not read what comes, but could have it thrown at somebody.
-
-    A browser that only guesses that somebody will click has nothing made.
-    """
-    site = request.headers.get("sec-fetch-site")
-    if (site is not None and site not in ("same-origin", "none")) or "prefetch" in request.headers.get("sec-purpose", ""):
-        return False
-    referer = request.headers.get("referer")
-    return is_same_origin(request.headers) and (referer is None or urlsplit(referer).netloc == request.headers.get("host"))
 
 
 def _format(request: Request) -> ReportFormat:

@@ -22,6 +22,18 @@ def actor_of(request: Request) -> Actor | None:
     return people.actor_of(request.cookies.get(cookie_name()))
 
 
+def asked_by_us(request: Request) -> bool:
+    """A page of ours, or a person who typed the address. Other pages could not read what comes, but could have it thrown at somebody.
+
+    A browser that only guesses that somebody will click has nothing made.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if (site is not None and site not in ("same-origin", "none")) or "prefetch" in request.headers.get("sec-purpose", ""):
+        return False
+    referer = request.headers.get("referer")
+    return is_same_origin(request.headers) and (referer is None or urlsplit(referer).netloc == request.headers.get("host"))
+
+
 def enter(request: Request) -> Response:
     """`GET /session/enter?ticket=…&next=…`: a ticket becomes a session. Only from a page of ours, or a link could sign somebody in as somebody else."""
     target = safe_path(request.query_params.get("next", "/"))

@@ -73,7 +73,7 @@ class Book:
         if cell is None:
             sheet.write_blank(row, place, None, form)
         elif isinstance(cell, str):
-            sheet.write_string(row, place, cell[:LONGEST_CELL], form)
+            sheet.write_string(row, place, _no_markup(cell)[:LONGEST_CELL], form)
         elif isinstance(cell, Decimal) and Decimal(f"{float(cell):.15G}") != cell:
             # Spreadsheets calculate with fifteen digits. A sum that needs more is written as it is, and not as another one.
             sheet.write_string(row, place, f"{cell:,.2f}", form)
@@ -317,3 +317,8 @@ def _places(columns: Sequence[Column]) -> Mapping[str, int]:
 def _insert(sheet: Worksheet, chart: Any, end: int, place: int, alt: str, height: float) -> None:
     chart.set_size({"width": 690, "height": height})
     sheet.insert_chart(end + 1, place, chart, {"description": alt})
+
+
+def _no_markup(cell: str) -> str:
+    """The library takes what begins with `<r>` and ends with `</r>` for markup of its own, and would put it into the file as it is."""
+    return f" {cell}" if cell.startswith("<r>") else cell

@@ -184,6 +184,12 @@ def test_words_of_others_are_text_in_the_workbook_letter_by_letter() -> None:
     assert [row[2] for row in rows[: len(HOSTILE)]] == list(HOSTILE)
 
 
+def test_words_that_look_like_the_workbooks_own_markup_are_no_markup() -> None:
+    forged = '<r><t>paid</t></r><r><t xml:space="preserve">twice</t></r>'
+    rows = sheets_of(report(names=(forged,)))["Failures"][1:]
+    assert rows[0][2].strip() == forged
+
+
 def test_a_sum_that_a_workbook_cannot_hold_is_written_as_it_is() -> None:
     huge = Decimal("9007199254740993.11")
     told = report()
