@@ -93,8 +93,12 @@ class Window:
         self._ended.clear()
         began = time.perf_counter()
         await self._socket.send(message.SerializeToString())
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await self._ended.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            # It counts with the time that somebody would have waited.
+            self.errors.append(f"/{self.page} was not drawn within {PATIENCE_SECONDS} s.")
         if self._reader.done():
             raise SystemExit(f"The console closed the window of /{self.page}: {self._reader.exception() or 'without a word'}")
         return (time.perf_counter() - began) * 1000
