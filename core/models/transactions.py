@@ -98,7 +98,7 @@ class Transaction(Base):
             postgresql_where=text("amount IS NOT NULL"),
         ),
         # An account's history: duplicate check, recent accounts, search.
-        Index("ix_transactions_account_created", "account_number", text("created_at DESC"), text("id DESC")),
+        Index("ix_transactions_account_created", "account_number", text("created_at DESC"), text("id DESC"), postgresql_include=["amount"]),
         # "My payments", of this biller or of any, and cancelling one's own.
         Index("ix_transactions_person_created", "initiated_by", "biller_type", text("created_at DESC"), text("id DESC")),
         # What went wrong in the same way.

@@ -15,6 +15,7 @@ from core.repositories.rollups import Question, Rollups, can_tell
 from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
 from core.repositories.walks import Sort as Sort
+from core.repositories.words import Words
 from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
 
 # Statuses that say no money is with the biller: a second payment beside one of these is no duplicate.
@@ -259,7 +260,7 @@ class Transactions:
         if len(word) < SHORTEST_PART:
             return []
         found = []
-        for biller, account, meter, name, last_at in Walk(self._session, TransactionFilter(search=word)).meant(LOOKED_AT):
+        for biller, account, meter, name, last_at in Words(self._session, TransactionFilter(search=word)).meant(LOOKED_AT):
             places = (("account", account, name), ("meter", meter, account), ("name", name, account))
             found += [Suggestion(kind, value, biller, note, last_at) for kind, value, note in places if word.casefold() in value.casefold()][:1]
         # The same name of ten accounts is one suggestion.

@@ -9,43 +9,65 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Subquery, Text, Uuid, bindparam, func, literal_column, or_, select, text, true, tuple_, union
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Select,
+    Subquery,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+    union,
+)
 from sqlalchemy.orm import Session
 
-from core.models import BillerType, Transaction, known_accounts
-from core.models.lists import ODD
+from core.models import BillerType, Transaction
 from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
 from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, references
+from core.repositories.words import Words
 from core.states import Status, TransactionType
 
 # So many rows are read and sorted within some milliseconds, where an index holds what is asked of them; fewer, where the row itself is looked at.
 FEW, FEW_ROWS = 25_000, 8_000
+# Two days of a busy bank.
+FEW_OF_DAYS = 60_000
 # The index of what went wrong is small, and holds everything that is asked beside a reason.
-FEW_REASONS = 60_000
+FEW_REASONS = 150_000
+
+# Stretches of the clock on the wall (the Fridays, from eight to nine) that are looked at together, in turn.
+STRETCHES = (8, 64)
 
 # How deep into each lane the list is looked through for a page, in turn; a page of one in five hundred rows is full after the second.
 DEPTHS = (500, 4_000, 32_000)
 # Texts are compared, and that takes longer: whatever does not fill a page from the first of these is mostly rare, and the index of words has it.
 DEPTHS_FOR_WORDS = (300, 4_000, 32_000)
+# Of amounts only some lanes have the largest or the smallest.
+AMOUNTS_ARE_DEEPER = 3
+# The index of words is of little help where no three letters stand together.
+DEPTHS_FOR_SYLLABLES = (1_500, 4_000, 32_000)
 # The plain list is one lane that holds all.
 PLAIN_IS_DEEPER = 10
 
 # How deep a count goes that cannot be told in another way.
 DEEPEST_COUNT = 16_000
 
-# So many accounts with a word are looked up one by one.
-MOST_ACCOUNTS = 5_000
-
 # After every letter there is: what begins with a word lies before the word and this.
 LAST_LETTER = "\U0010ffff"
-
-# What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
-IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
 
 # What the index of what went wrong holds: what a biller said something about, and what ended unpaid without a word.
 WENT_WRONG: ColumnElement[bool] = literal_column(f"({HAS_GONE_WRONG})")
@@ -164,13 +186,20 @@ class Piece:
     in_order: bool = True
 
 
+class Says(Enum):
+    """What a source has said of the filter already."""
+
+    NOTHING = auto()
+    LANES = auto()
+    EVERYTHING = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Rows that come into question. `keys` are those of them that meet further conditions; given a piece, that piece of each of its parts."""
 
     keys: Callable[[Conditions, Piece | None], Select[Any]]
-    # Biller, status and type are said by it already.
-    by_lane: bool
+    says: Says
     # The order in which it gives pieces.
     by_amount: bool
     # How many of them are read and sorted at once.
@@ -183,6 +212,7 @@ class Walk:
     def __init__(self, session: Session, wanted: TransactionFilter) -> None:
         self._session = session
         self._wanted = wanted
+        self._words = Words(session, wanted)
 
     # ---- Pages
 
@@ -226,9 +256,9 @@ class Walk:
     @contextmanager
     def _by_index(self) -> Iterator[None]:
         """What is in order already is not sorted again: the planner, who takes lanes for short, would rather read one whole than go along it."""
-        self._session.execute(text("SET LOCAL enable_sort = off"))
+        self._session.execute(text("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off"))
         yield
-        self._session.execute(text("SET LOCAL enable_sort = on"))
+        self._session.execute(text("SET LOCAL enable_sort = on; SET LOCAL enable_seqscan = on"))
 
     def _rows(self, way: Way, lanes: Lanes | None, count: int) -> list[Transaction]:
         if lanes is None:
@@ -237,18 +267,51 @@ class Walk:
             return self._first(self._by_lane(way, lanes), way, count)
         if (few := self._few(way, lanes)) is not None:
             return self._first(few, way, count)
-        if self._has_reasons and not way.by_amount and not self._has_words:
+        if self._has_reasons and not way.by_amount and not self._words:
             return self._first(self._by_reason(way), way, count)
-        words = self._by_words(way) if self._has_words else None
-        for depth in DEPTHS_FOR_WORDS if words else DEPTHS:
-            if words and depth != DEPTHS_FOR_WORDS[0] and self._words_are_rare():
-                break
+        if self._words:
+            return self._with_words(way, lanes, count)
+        if self._by_the_clock and not way.by_amount:
+            return self._on_the_wall(way, lanes, count)
+        return self._looked_through(way, lanes, count, DEPTHS) or self._first(self._by_lane(way, lanes), way, count)
+
+    def _looked_through(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction] | None:
+        """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
+        for depth in depths:
             edge = self._edge(way, lanes, depth)
             within = replace(way, edge=edge)
             rows = self._first(self._by_lane(within, lanes), within, count)
             if len(rows) == count or edge is None:
                 return rows
-        return self._first(words or self._by_lane(way, lanes), way, count)
+        return None
+
+    def _with_words(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
+        first, *deeper = DEPTHS_FOR_WORDS if self._words.are_solid else DEPTHS_FOR_SYLLABLES
+        # Newer and older rows are of all billers alike; small amounts are of some only, and those may not have the word at all.
+        if not way.by_amount and (rows := self._looked_through(way, lanes, count, (first,))) is not None:
+            return rows
+        if self._words_are_rare or (way.by_amount and self._words.found.are_all):
+            return self._first(self._by_words(way), way, count)
+        if way.by_amount:
+            billers = self._billers_with_words()
+            if not billers:
+                return []
+            lanes, deeper = replace(lanes, billers=billers), [first * AMOUNTS_ARE_DEEPER, *deeper]
+        rows = self._looked_through(way, lanes, count, deeper)
+        if rows is not None:
+            return rows
+        return self._first(self._by_words(way) if self._words.found.are_all else self._by_lane(way, lanes), way, count)
+
+    def _on_the_wall(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
+        """Stretch by stretch, each of them whole: what lies between the Fridays is not gone through."""
+        stretches, done = self._stretches(way), 0
+        for size in (*STRETCHES, len(stretches)):
+            some = stretches[done:] if size == len(stretches) else stretches[done : done + size]
+            done += len(some)
+            rows = self._first(self._by_lane(way, lanes, stretches=stretches[:done]), way, count)
+            if len(rows) == count or done >= len(stretches):
+                return rows
+        return []
 
     def _first(self, source: Source, way: Way, count: int) -> list[Transaction]:
         keys = self._keys(source, way, count).subquery()
@@ -266,7 +329,9 @@ class Walk:
 
     def _conditions(self, source: Source, way: Way) -> Conditions:
         """What must hold besides for a row to be one of the filter's. Nothing is said twice: the planner would take rows that are many for few."""
-        wanted = replace(self._wanted, billers=(), statuses=(), types=(), in_doubt=False) if source.by_lane else self._wanted
+        if source.says is Says.EVERYTHING:
+            return way.conditions()
+        wanted = replace(self._wanted, billers=(), statuses=(), types=(), in_doubt=False) if source.says is Says.LANES else self._wanted
         return [*_without_days_behind(wanted, way).conditions(), *way.conditions()]
 
     def _is_within(self, source: Source, most: int) -> bool:
@@ -289,9 +354,9 @@ class Walk:
             return self._reckoned(self._by_lane(way, lanes), way, most)
         if (few := self._few(way, lanes)) is not None:
             return self._reckoned(few, way, most)
-        if self._has_words:
-            found = self._reckoned(self._by_words(way, MOST_ACCOUNTS), way, most)
-            return Reckoned(found.rows, found.is_exact and self._words_are_rare())
+        if self._words:
+            found = self._reckoned(self._by_words(way), way, most)
+            return Reckoned(found.rows, found.is_exact and self._words_are_rare)
         edge = self._edge(way, lanes, DEEPEST_COUNT)
         within = replace(way, edge=edge)
         found = self._reckoned(self._by_lane(within, lanes), within, most)
@@ -303,10 +368,6 @@ class Walk:
         return Reckoned(min(rows, most), rows <= most)
 
     # ---- Which rows come into question
-
-    @property
-    def _has_words(self) -> bool:
-        return bool(self._wanted.search.strip() or self._wanted.account.strip())
 
     @property
     def _has_reasons(self) -> bool:
@@ -330,7 +391,7 @@ class Walk:
     def _needs_more_than_lanes(self, way: Way) -> bool:
         """Is there anything that the lanes of this way are not in the order of?"""
         wanted = self._wanted
-        elsewhere = self._has_words or self._people or wanted.reference.strip() or wanted.reasons or wanted.weekdays or wanted.time_of_day
+        elsewhere = self._words or self._people or wanted.reference.strip() or wanted.reasons or self._by_the_clock
         unordered = self._has_days if way.by_amount else self._has_amounts
         return bool(elsewhere or wanted.bank_open or wanted.under_review or unordered)
 
@@ -370,32 +431,32 @@ class Walk:
     def _amounts(self) -> Conditions:
         return TransactionFilter(amount_min=self._wanted.amount_min, amount_max=self._wanted.amount_max).conditions()
 
-    # ---- What a search may mean
-
-    def meant(self, most: int) -> Sequence[Any]:
-        """Accounts with the word, the one used last first, of the first so many that are found: biller, account, meter, name, when."""
-        some = self._known().add_columns(*(known_accounts.c[name] for name in ("biller_type", "meter_number", "customer_name"))).limit(most).subquery()
-        theirs = (Transaction.account_number == some.c.account_number, Transaction.biller_type == some.c.biller_type)
-        last = select(Transaction.created_at).where(*theirs).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(1).lateral()
-        columns = (some.c.biller_type, some.c.account_number, some.c.meter_number, some.c.customer_name, last.c.created_at)
-        return self._session.execute(select(*columns).select_from(some.join(last, true())).order_by(last.c.created_at.desc())).all()
-
     # ---- By what they are found
 
-    def _by_lane(self, way: Way, lanes: Lanes, always: Conditions = ()) -> Source:
-        if lanes.is_everything and not way.by_amount:
-            return Source(lambda conditions, piece: _head(way, select(*KEYS).where(*always, *conditions), piece), by_lane=True, by_amount=way.by_amount)
-        billers = _each(lanes.billers, Text, "biller") if lanes.billers else select(BillerType.code.label("biller")).subquery()
-        statuses, types = _each(lanes.statuses, Text, "status"), _each(lanes.types, Text, "type")
+    def _by_lane(self, way: Way, lanes: Lanes, always: Conditions = (), stretches: Sequence[tuple[datetime, datetime]] | None = None) -> Source:
+        parts: list[FromClause] = []
+        if not lanes.is_everything or way.by_amount:
+            billers = _each(lanes.billers, Text, "biller") if lanes.billers else select(BillerType.code.label("biller")).subquery()
+            statuses, types = _each(lanes.statuses, Text, "status"), _each(lanes.types, Text, "type")
+            lane = (Transaction.biller_type == billers.c.biller, Transaction.status == statuses.c.status, Transaction.transaction_type == types.c.type)
+            parts, always = [billers, statuses, types], (*lane, *always)
+        if way.by_amount:
+            # Said aloud: the index of amounts holds no others.
+            always = (*always, Transaction.amount.is_not(None))
+        if stretches is not None:
+            moments = DateTime(timezone=True)
+            both = func.unnest(*(bindparam(None, list(ends), type_=ARRAY(moments)) for ends in (zip(*stretches, strict=True) if stretches else ((), ()))))
+            stretch = both.table_valued(column("start", moments), column("end", moments)).render_derived()
+            parts.append(stretch)
+            always = (*always, Transaction.created_at >= stretch.c.start, Transaction.created_at < stretch.c.end)
 
         def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            lane = (Transaction.biller_type == billers.c.biller, Transaction.status == statuses.c.status, Transaction.transaction_type == types.c.type)
-            held = (Transaction.amount.is_not(None),) if way.by_amount else ()
-            one = _head(way, select(*KEYS).where(*lane, *held, *always, *conditions), piece).lateral()
-            return select(*one.c).select_from(billers.join(statuses, true()).join(types, true()).join(one, true()))
+            one = _head(way, select(*KEYS).where(*always, *conditions), piece)
+            return _for_each(parts, one) if parts else one
 
-        words = self._has_words or self._wanted.reasons or self._wanted.under_review or self._wanted.bank_open
-        return Source(keys, by_lane=True, by_amount=way.by_amount, few=FEW_ROWS if words else FEW)
+        is_read = self._words or self._wanted.reasons or self._wanted.under_review or self._wanted.bank_open
+        few = FEW_ROWS if is_read else FEW_OF_DAYS if self._has_days else FEW
+        return Source(keys, says=Says.LANES, by_amount=way.by_amount, few=few)
 
     def _by_person(self, way: Way) -> Source:
         way = replace(way, by_amount=False)
@@ -407,7 +468,7 @@ class Walk:
             one = _head(way, select(*KEYS).where(*theirs, *conditions), piece).lateral()
             return select(*one.c).select_from(people.join(billers, true()).join(one, true()))
 
-        return Source(keys, by_lane=False, by_amount=False, few=FEW_ROWS)
+        return Source(keys, says=Says.NOTHING, by_amount=False, few=FEW_ROWS)
 
     def _by_reason(self, way: Way) -> Source:
         way = replace(way, by_amount=False)
@@ -417,73 +478,92 @@ class Walk:
             one = _head(way, select(*KEYS).where(reasons.c.reason == REASON, WENT_WRONG, *conditions), piece).lateral()
             return select(*one.c).select_from(reasons.join(one, true()))
 
-        return Source(keys, by_lane=False, by_amount=False, few=FEW_REASONS)
+        return Source(keys, says=Says.NOTHING, by_amount=False, few=FEW_REASONS)
 
     def _where(self, *which: ColumnElement[bool]) -> Source:
-        return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions).offset(0), by_lane=False, by_amount=False, few=FEW_ROWS)
+        return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions).offset(0), says=Says.NOTHING, by_amount=False, few=FEW_ROWS)
 
     def _by_reference(self, way: Way, term: str, *, whole: bool) -> Source:
         """A reference, or how one begins."""
-        way = replace(way, by_amount=False)
 
         def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
             arms = []
-            for column, start in references(term):
-                begins = (column.op("~>=~")(start), column.op("~<~")(start + LAST_LETTER))
-                is_meant = (column == start,) if whole or len(term) < SHORTEST_PART else begins
+            for place, start in references(term):
+                begins = (place.op("~>=~")(start), place.op("~<~")(start + LAST_LETTER))
+                is_meant = (place == start,) if whole or len(term) < SHORTEST_PART else begins
                 # Behind a fence: in the order of references there is nothing to go along, and all the list would be gone along instead.
                 one = select(*KEYS).where(*is_meant, *conditions).offset(0).subquery()
                 arms.append(select(*(_head(way, select(*one.c), piece, one.c) if piece else select(*one.c)).subquery().c))
             every = union(*arms).subquery()
             return select(*every.c)
 
-        return Source(keys, by_lane=False, by_amount=False, few=FEW_ROWS)
+        return Source(keys, says=Says.NOTHING, by_amount=way.by_amount, few=FEW_ROWS)
 
-    def _by_words(self, way: Way, most_accounts: int | None = None) -> Source:
+    def _by_words(self, way: Way) -> Source:
         """The accounts that hold a word, and what has it as a reference."""
-        way = replace(way, by_amount=False)
-        account = self._accounts(most_accounts).subquery()
+        words = self._words
+        by_number, by_name = (_each(some, Text, "account") for some in (words.found.by_number, words.found.by_name))
+
+        def of(accounts: Subquery, conditions: Conditions, piece: Piece | None) -> Select[Any]:
+            # An account's rows lie in the order of time, and in no other.
+            theirs = select(*KEYS).where(Transaction.account_number == accounts.c.account, *conditions)
+            one = _head(way, theirs, None if way.by_amount else piece).lateral()
+            every = select(*one.c).select_from(accounts.join(one, true()))
+            found = (_head(way, every, piece, one.c) if piece else every).subquery()
+            return select(*found.c)
 
         def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            one = _head(way, select(*KEYS).where(Transaction.account_number == account.c.account_number, *conditions), piece).lateral()
-            every = select(*one.c).select_from(account.join(one, true()))
-            by_account = (_head(way, every, piece, one.c) if piece else every).subquery()
-            if self._wanted.account.strip():
-                return select(*by_account.c)
-            by_reference = self._by_reference(way, self._word, whole=False).keys(conditions, piece)
-            both = union(select(*by_account.c), by_reference).subquery()
-            return select(*both.c)
+            unread = [*conditions, *self._wanted_without_words().conditions(), *words.said_by_number.conditions()]
+            conditions = [*conditions, *self._wanted.conditions()]
+            if words.is_account:
+                return of(by_number, unread, piece)
+            by_reference = self._by_reference(way, words.term, whole=False).keys(unread, piece)
+            every = union(of(by_number, unread, piece), of(by_name, conditions, piece), by_reference).subquery()
+            return select(*every.c)
 
-        return Source(keys, by_lane=False, by_amount=False)
+        return Source(keys, says=Says.EVERYTHING, by_amount=way.by_amount)
+
+    def _wanted_without_words(self) -> TransactionFilter:
+        return replace(self._wanted, account="", search="")
 
     @property
-    def _word(self) -> str:
-        return self._wanted.account.strip() or self._wanted.search.strip()
-
     def _words_are_rare(self) -> bool:
         """Are there so few accounts and references with the word that all of them can be looked up?"""
-        some = self._known().limit(MOST_ACCOUNTS + 1).subquery()
-        if (self._session.scalar(select(func.count()).select_from(some)) or 0) > MOST_ACCOUNTS:
-            return False
-        here = Way(by_amount=False, descending=True)
-        return bool(self._wanted.account.strip()) or self._is_within(self._by_reference(here, self._word, whole=False), FEW)
+        return self._words.found.are_all and (self._words.is_account or self._is_within(self._beginning(), FEW))
 
-    def _accounts(self, most: int | None) -> Select[Any]:
-        """Each account with the word once, of the first so many that are found."""
-        known = self._known().limit(most).subquery()
-        return select(known.c.account_number).distinct()
+    def _beginning(self) -> Source:
+        return self._by_reference(Way(by_amount=False, descending=True), self._words.term, whole=False)
 
-    def _known(self) -> Select[Any]:
-        term, known = self._word, known_accounts.c
-        if len(term) < SHORTEST_PART:
-            is_there = or_(known.account_number == term, IS_ODD & or_(known.meter_number == term, known.customer_name == term))
-        elif term.isascii() and not any(letter.isalnum() for letter in term):
-            # Nothing in it that the index of words knows.
-            is_there = IS_ODD & known.words.icontains(term, autoescape=True)
-        else:
-            is_there = known.words.icontains(term, autoescape=True)
-        found = select(known.account_number).where(is_there)
-        return found.where(known.biller_type.in_(list(self._wanted.billers))) if self._wanted.billers else found
+    def _billers_with_words(self) -> Sequence[str]:
+        """Whose payments may have the word; no biller is left out whose references begin with it."""
+        known = set(self._words.billers())
+        if self._words.is_account:
+            return sorted(known)
+        if not self._is_within(self._beginning(), FEW_ROWS):
+            return self._wanted.billers or self._session.scalars(select(BillerType.code)).all()
+        keys = self._beginning().keys((), None).subquery()
+        begun = self._session.scalars(select(Transaction.biller_type).join(keys, keys.c.id == Transaction.id).distinct())
+        return sorted(known | {biller for biller in begun if not self._wanted.billers or biller in self._wanted.billers})
+
+    # ---- The clock on the wall
+
+    @property
+    def _by_the_clock(self) -> bool:
+        return bool(self._wanted.weekdays or self._wanted.time_of_day)
+
+    def _stretches(self, way: Way) -> list[tuple[datetime, datetime]]:
+        """From when to when the days and times last that the filter means, in the order of the way. None is left out; some are too long."""
+        wanted, zone = self._wanted, ZoneInfo(self._wanted.zone)
+        oldest, newest = self._session.execute(select(func.min(Transaction.created_at), func.max(Transaction.created_at))).one()
+        if oldest is None:
+            return []
+        since, until = max(oldest, wanted.since or oldest), min(newest, wanted.until or newest)
+        if way.after is not None:
+            since, until = (since, min(until, way.after.created_at)) if way.descending else (max(since, way.after.created_at), until)
+        first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        found = [_on_day(day, wanted.time_of_day, zone) for day in days if not wanted.weekdays or day.weekday() in wanted.weekdays]
+        return found[::-1] if way.descending else found
 
     def _edge(self, way: Way, lanes: Lanes, depth: int) -> Cursor | None:
         """The place down to which no lane has more than so many rows, and one has. None: no lane has so many."""
@@ -530,6 +610,22 @@ def _head(way: Way, keys: Select[Any], piece: Piece | None, columns: Any = Trans
         return keys.offset(0)
     ordered = keys.order_by(*way.order(columns)) if piece.in_order else keys
     return ordered.offset(piece.behind).limit(piece.count)
+
+
+def _for_each(parts: Sequence[FromClause], keys: Select[Any]) -> Select[Any]:
+    """The keys of each combination of the parts."""
+    one, every = keys.lateral(), parts[0]
+    for part in parts[1:]:
+        every = every.join(part, true())
+    return select(*one.c).select_from(every.join(one, true()))
+
+
+def _on_day(day: date, times: tuple[time, time] | None, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The day, or the times of it. Whole where they go beyond midnight; where a clock was set back, from its first hour to its second."""
+    first, second = times if times and times[0] < times[1] else (time.min, None)
+    start = datetime.combine(day, first, zone)
+    end = datetime.combine(day, second, zone).replace(fold=1) if second else datetime.combine(day + timedelta(days=1), time.min, zone).replace(fold=1)
+    return start.astimezone(UTC), end.astimezone(UTC)
 
 
 def _each(values: Sequence[Any], kind: Any, name: str) -> Subquery:

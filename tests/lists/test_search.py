@@ -33,6 +33,7 @@ MEANT = """
 def by_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a list of ten million: what is searched for is not among the first rows, and is looked up."""
     monkeypatch.setattr(walks, "DEPTHS_FOR_WORDS", (1, 2))
+    monkeypatch.setattr(walks, "DEPTHS_FOR_SYLLABLES", (1, 2))
 
 
 @pytest.mark.usefixtures("by_index")

@@ -1,14 +1,14 @@
 """Every order of the list, whole and filtered, is the order that SQL has: forwards, backwards, and while rows arrive."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 import core.db
-from core.repositories import walks
+from core.repositories import walks, words
 from core.repositories.filters import NO_REASON, TransactionFilter
 from core.repositories.transactions import Sort, Transactions
 from core.states import MONEY_TYPES, Status, TransactionType
@@ -22,6 +22,8 @@ ORDERS = {
 }
 
 PAYMENTS = tuple(kind.value for kind in MONEY_TYPES)
+
+THERE = "created_at AT TIME ZONE 'America/St_Johns'"
 
 # What is asked for, and the same in SQL.
 FILTERS: dict[str, tuple[TransactionFilter, str]] = {
@@ -47,6 +49,15 @@ FILTERS: dict[str, tuple[TransactionFilter, str]] = {
         TransactionFilter(search="4000", billers=("MASM",), since=FIRST + timedelta(days=30)),
         "account_number LIKE '%4000%' AND biller_type = 'MASM' AND created_at >= '2025-03-31 06:00Z'",
     ),
+    "the Fridays": (TransactionFilter(weekdays=(4,)), "extract(isodow FROM created_at) = 5"),
+    "from eight to nine at a biller": (
+        TransactionFilter(time_of_day=(time(8), time(9)), zone="Africa/Blantyre", billers=("MASM",)),
+        "biller_type = 'MASM' AND extract(hour FROM created_at AT TIME ZONE 'Africa/Blantyre') = 8",
+    ),
+    "the nights between": (
+        TransactionFilter(time_of_day=(time(22), time(5)), weekdays=(0, 6), zone="America/St_Johns"),
+        f"(extract(hour FROM {THERE}) >= 22 OR extract(hour FROM {THERE}) < 5) AND extract(isodow FROM {THERE}) IN (1, 7)",
+    ),
     "in doubt": (TransactionFilter(in_doubt=True), "false"),
     "under review": (TransactionFilter(under_review=True), "false"),
     "not under review": (TransactionFilter(under_review=False), "true"),
@@ -57,8 +68,9 @@ FILTERS: dict[str, tuple[TransactionFilter, str]] = {
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten million rows are read in other ways than a few hundred; here few are many already, and a look into the lanes goes one row deep."""
     if request.param != "as it is":
-        few = {"FEW": 3, "FEW_ROWS": 3, "FEW_REASONS": 3, "MOST_ACCOUNTS": 2}
-        shallow = {"DEPTHS": (1, 4), "DEPTHS_FOR_WORDS": (1, 4), "PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2}
+        few = {"FEW": 3, "FEW_ROWS": 3, "FEW_OF_DAYS": 3, "FEW_REASONS": 3, "STRETCHES": (1, 2)}
+        monkeypatch.setattr(words, "MOST_ACCOUNTS", 2)
+        shallow = {"DEPTHS": (1, 4), "DEPTHS_FOR_WORDS": (1, 4), "DEPTHS_FOR_SYLLABLES": (1, 4), "PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2}
         for name, value in (few | shallow).items():
             monkeypatch.setattr(walks, name, value)
 

@@ -1,0 +1,103 @@
+"""Which accounts a word may be of. It knows one thing: an account that is paid every day stands once among the known ones, with each name it had."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select, true
+from sqlalchemy.orm import Session
+
+from core.models import BillerType, Transaction, known_accounts
+from core.models.lists import ODD, TAG_DIGITS, TAG_LENGTH, TAG_LETTERS
+from core.repositories.filters import SHORTEST_PART, TransactionFilter
+
+# So many accounts with a word are looked up one by one.
+MOST_ACCOUNTS = 5_000
+
+# What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
+IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The accounts with a word, or the first so many of them. Those whose number holds it need no second look at each of their rows."""
+
+    by_number: Sequence[str]
+    by_name: Sequence[str]
+    billers: frozenset[str]
+    are_all: bool
+
+
+class Words:
+    """What a filter searches for, inside the caller's unit of work. Of two searches, for an account and for anything, the account is looked up."""
+
+    def __init__(self, session: Session, wanted: TransactionFilter) -> None:
+        self._session = session
+        self._wanted = wanted
+        self.is_account = bool(wanted.account.strip())
+        self.term = wanted.account.strip() or wanted.search.strip()
+
+    def __bool__(self) -> bool:
+        return bool(self.term)
+
+    @property
+    def are_solid(self) -> bool:
+        """Do three letters or digits stand together somewhere?"""
+        return any(self.term[start : start + SHORTEST_PART].isalnum() for start in range(len(self.term) - SHORTEST_PART + 1))
+
+    @property
+    def said_by_number(self) -> TransactionFilter:
+        """What is left to ask of the rows of an account whose number holds the word."""
+        return TransactionFilter(search=self._wanted.search) if self.is_account else TransactionFilter()
+
+    @cached_property
+    def found(self) -> Found:
+        known = known_accounts.c
+        is_number = (known.account_number == self.term) if len(self.term) < SHORTEST_PART else known.account_number.icontains(self.term, autoescape=True)
+        some = self.known().add_columns(is_number.label("is_number"), known.biller_type).limit(MOST_ACCOUNTS + 1).subquery().c
+        accounts = func.array_agg(some.account_number.distinct())
+        row = self._session.execute(
+            select(func.count(), accounts.filter(some.is_number), accounts.filter(~some.is_number), func.array_agg(some.biller_type.distinct()))
+        ).one()
+        count, by_number, by_name, billers = row
+        return Found(by_number or (), by_name or (), frozenset(billers or ()), are_all=count <= MOST_ACCOUNTS)
+
+    def known(self) -> Select[Any]:
+        """The numbers of all of them; as often as they have names."""
+        known, billers = known_accounts.c, self._wanted.billers
+        found = select(known.account_number).where(self._is_there())
+        if len(billers) == 1:
+            found = found.where(_is_of(billers[0]))
+        return found.where(known.biller_type.in_(list(billers))) if billers else found
+
+    def _is_there(self) -> ColumnElement[bool]:
+        term, known = self.term, known_accounts.c
+        if len(term) < SHORTEST_PART:
+            return or_(known.account_number == term, IS_ODD & or_(known.meter_number == term, known.customer_name == term))
+        is_there = known.words.icontains(term, autoescape=True)
+        # Nothing in it that the index of words knows?
+        return IS_ODD & is_there if term.isascii() and not any(letter.isalnum() for letter in term) else is_there
+
+    def billers(self) -> Collection[str]:
+        """The filter's billers that have such an account at all: of the others nobody need look for one."""
+        meant = self._wanted.billers or self._session.scalars(select(BillerType.code)).all()
+        return [biller for biller in meant if biller in self.found.billers or (not self.found.are_all and self._is_known_of(biller))]
+
+    def _is_known_of(self, biller: str) -> bool:
+        there = select(known_accounts.c.account_number).where(self._is_there(), _is_of(biller), known_accounts.c.biller_type == biller)
+        return self._session.execute(there.limit(1)).first() is not None
+
+    def meant(self, most: int) -> Sequence[Any]:
+        """Of the first so many of them, the one used last first: biller, account, meter, name, when."""
+        some = self.known().add_columns(*(known_accounts.c[name] for name in ("biller_type", "meter_number", "customer_name"))).limit(most).subquery()
+        theirs = (Transaction.account_number == some.c.account_number, Transaction.biller_type == some.c.biller_type)
+        last = select(Transaction.created_at).where(*theirs).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(1).lateral()
+        columns = (some.c.biller_type, some.c.account_number, some.c.meter_number, some.c.customer_name, last.c.created_at)
+        return self._session.execute(select(*columns).select_from(some.join(last, true())).order_by(last.c.created_at.desc())).all()
+
+
+def _is_of(biller: str) -> ColumnElement[bool]:
+    """By the index of words, where each account's words begin with a mark of its biller."""
+    mark = func.translate(func.left(func.md5(biller), TAG_LENGTH), TAG_DIGITS, TAG_LETTERS)
+    return known_accounts.c.words.ilike(mark.concat("\n%"))
