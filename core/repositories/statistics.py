@@ -19,6 +19,7 @@ from core.repositories.filters import TransactionFilter
 from core.repositories.rollups import PAYING_VERBS, Question, Rollups
 from core.repositories.steps import Grain as Grain
 from core.repositories.steps import step_of
+from core.repositories.walks import Walk
 from core.states import MONEY_TYPES, WHEN_LEASE_EXPIRES, Stage, Status
 from core.wire.contract import Outcome
 
@@ -249,12 +250,11 @@ class Statistics:
         return Figures([Cell(biller, moment, Status(status), *rest) for biller, moment, status, *rest in self._session.execute(query)])
 
     def count(self, wanted: TransactionFilter, at_most: int = COUNTED_AT_MOST) -> Counted:
-        """How many rows there are: exactly where sums can tell, else as far as `at_most`."""
+        """How many rows there are: exactly where sums can tell, else as far as `at_most`, and as is counted quickly: then there are at least so many."""
         if rollups.can_tell(wanted):
             return Counted(self.figures(wanted).rows, is_exact=True)
-        some = select(Transaction.id).where(*wanted.conditions()).limit(at_most + 1).subquery()
-        rows = self._session.execute(select(func.count()).select_from(some)).scalar_one()
-        return Counted(min(rows, at_most), is_exact=rows <= at_most)
+        found = Walk(self._session, wanted).reckoned(at_most)
+        return Counted(found.rows, found.is_exact)
 
     def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Mapping[tuple[int, int], Figures]:
         """By day of the week (Monday is 0) and hour of the day in `zone`; an hour in which nothing happened is not there. Billers are added up."""

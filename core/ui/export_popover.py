@@ -88,7 +88,7 @@ def _announce(actor: Actor, asked: Asked) -> Announced:
         st.markdown(f"**{rows_text(told.rows)}**, {value_text(told.value)} paid :gray[· {as_of(told.as_of)}]")
         return told
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**More than {rows_text(told.rows)}**", width="content")
+        st.markdown(f"**At least {rows_text(told.rows)}**", width="content")
         st.button(
             "Count exactly",
             icon=":material/calculate:",
