@@ -21,10 +21,11 @@ WANTED_ROWS = 1_000_000
 TARGET_TIMES, TARGET_MORE_MB = 1.5, 50
 TRIES = 3
 
-# What the file has, as it stands in the table.
+# What the file has where nobody chose, as it stands in the table.
 RAW = (
-    "our_transaction_id, biller_type, account_number, customer_account_name, transaction_type, amount, currency, status, stage, external_transaction_id,"
-    " invoice_number, error_code, error_message, initiated_by, created_at, completed_at"
+    "our_transaction_id, created_at, biller_type, biller_name, transaction_type, account_number, account_type, customer_account_name, amount, currency, status,"
+    " stage, external_transaction_id, invoice_number, bundle_id, meter_number, debit_account, error_code, error_message, initiated_by, completed_at, retry_of,"
+    " demo"
 )
 
 

@@ -1,7 +1,7 @@
 """What a run found, as figures beside their targets, as a table, and beside the run before it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 # At ten times the rows nothing may take more than so many times as long, or so many milliseconds more.
@@ -51,13 +51,17 @@ def figures(found: Mapping[str, Any]) -> Iterator[Figure]:
 
 
 def condensed(found: Sequence[Figure]) -> list[Figure]:
-    """Of the four orders of one filter the slowest: all of them are in the file."""
+    """Of the four orders of one filter the slowest, which is named beside it: all of them are in the file."""
     slowest: dict[tuple[str, str], Figure] = {}
     for one in found:
-        key = (one.group, one.name.rpartition(", ")[0] if one.name.endswith(" first") else one.name)
+        name, _, order = one.name.rpartition(", ")
+        if order.endswith(" first"):
+            one = replace(one, name=name, beside=f"{order}: {one.beside}")
+        key = (one.group, one.name)
         if key not in slowest or one.value > slowest[key].value:
             slowest[key] = one
-    return list(slowest.values())
+    groups = list(dict.fromkeys(group for group, _ in slowest))
+    return sorted(slowest.values(), key=lambda one: groups.index(one.group))
 
 
 def judged(small: Sequence[Figure], large: Sequence[Figure]) -> list[dict[str, Any]]:

@@ -114,8 +114,13 @@ class Window:
         async for data in self._socket:
             message = ForwardMsg.FromString(data)
             match message.WhichOneof("type"):
-                case "new_session":
-                    self._script = message.new_session.page_script_hash or self._script
+                case "navigation":
+                    shown = message.navigation.page_script_hash
+                    if self._script and shown != self._script:
+                        self.errors.append(f"Another page came than /{self.page}.")
+                    self._script = shown
+                case "page_not_found":
+                    self.errors.append(f"There is no page /{self.page}.")
                 case "delta" if message.delta.new_element.WhichOneof("type") == "exception":
                     self.errors.append(message.delta.new_element.exception.message)
                 case "delta" if message.delta.new_element.WhichOneof("type") == "bidi_component" and LIVE in str(message.delta.new_element.bidi_component):
