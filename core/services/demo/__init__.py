@@ -43,7 +43,7 @@ TALES_AT_ONCE = 5_000
 SHARES = (6.0, 2.0, 1.5)
 
 # On disk, indexes included: a transaction, a whole story beside it, and the log that the server writes ahead until the next checkpoint. Measured.
-BYTES_OF_A_ROW = 1_400
+BYTES_OF_A_ROW = 1_150
 BYTES_OF_A_STORY = 4_000
 BYTES_OF_THE_LOG = 5 * 10**9
 LOG_BYTES_OF_A_ROW = 3_000
