@@ -57,10 +57,11 @@ def console() -> None:
     shell.farewell()
     pages = [page_for(actor, *page) for page in PAGES if (PAGES_DIRECTORY / f"{page[0]}.py").exists()]
     page = st.navigation(pages, position="hidden" if actor is None else "sidebar")
-    if actor is not None:
-        shell.frame(actor)
-    with session.plain_errors():
-        page.run()
+    with session.whole_run(actor):
+        if actor is not None:
+            shell.frame(actor)
+        with session.plain_errors():
+            page.run()
 
 
 @asynccontextmanager

@@ -11,10 +11,11 @@ import alembic.script
 import orjson
 from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.errors import Busy, Unavailable
 from core.settings import CHECKOUT, settings
 
@@ -24,6 +25,10 @@ OLDEST_SERVER = 15
 # A statement of the console that runs longer than this is a defect, and would hold locks that payments wait for.
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
+
+# A connection that rested longer than this is asked first whether it still lives: a page makes a dozen units of work, one right after the other.
+UNSEEN_SECONDS = 1.0
+RESTS_SINCE = "rests since"
 
 # The server's word that somebody else held what was wanted, or that it took too long. It is there, and nothing of the unit of work was kept.
 IN_THE_WAY = (LockNotAvailable, DeadlockDetected, SerializationFailure, QueryCanceled)
@@ -36,7 +41,6 @@ def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Eng
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=5,
-        pool_pre_ping=True,
         # A statement that fails is logged without what was in it.
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
@@ -45,9 +49,24 @@ def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Eng
             "connect_timeout": 5,
             "application_name": "billers",
             "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
-            " -c idle_in_transaction_session_timeout=30000",
+            # Compiling a statement takes longer than most of ours run; where a server can, it would.
+            " -c jit=off -c idle_in_transaction_session_timeout=30000",
         },
     )
+
+    @event.listens_for(made, "checkin")
+    def _note_rest(_connection, record) -> None:  # type: ignore[no-untyped-def]
+        record.info[RESTS_SINCE] = clock.monotonic_seconds()
+
+    @event.listens_for(made, "checkout")
+    def _see_that_it_lives(connection, record, _fairy) -> None:  # type: ignore[no-untyped-def]
+        since = record.info.get(RESTS_SINCE)
+        if since is not None and clock.monotonic_seconds() - since > UNSEEN_SECONDS:
+            try:
+                made.dialect.do_ping(connection)
+            except Exception as error:
+                # The pool takes another one, and looks at that, too.
+                raise DisconnectionError from error
 
     @event.listens_for(made, "handle_error")
     def _name_the_outage(context) -> None:  # type: ignore[no-untyped-def]
@@ -79,6 +98,21 @@ def unit_of_work() -> Iterator[Session]:
     """
     with _transaction(Session(engine(), expire_on_commit=False)) as session:
         yield session
+
+
+@contextmanager
+def glance() -> Iterator[Session]:
+    """Reads of which each sees its own moment, in no transaction: one round trip for one statement. What every page asks at each run is asked so.
+
+    Nothing can be written: there is nothing that would keep it or take it back. Raises what `unit_of_work` does.
+    """
+    with _transaction(Session(_glancing(engine()), expire_on_commit=False, autoflush=False)) as session:
+        yield session
+
+
+@lru_cache(maxsize=4)
+def _glancing(whole: Engine) -> Engine:
+    return whole.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
 
 
 @contextmanager

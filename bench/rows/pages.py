@@ -1,6 +1,11 @@
-"""Each page as somebody waits for it: one window alone, then fifty with five seconds to think, each at addresses of its own."""
+"""Each page as somebody waits for it: one window alone, then fifty with some five seconds to think, each at an address of its own.
+
+Two things are told of fifty. A rerun of what stands there (a button, a field, a tick), which is what people do all day; and, without a target, what it takes
+when each of them asks for something else each time, so that nothing that was counted before is of any use.
+"""
 
 import asyncio
+import os
 import select
 import subprocess
 import sys
@@ -82,6 +87,11 @@ class Console:
         found = [orjson.loads(line) for line in lines if line.startswith("{")]
         return [str(one.get("trace") or one["event"]).strip().splitlines()[-1] for one in found if one.get("level") in ("error", "critical")]
 
+    def cpu_ms(self) -> float:
+        """Used by the process since it began."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_mb(self) -> float:
         return self._status("VmRSS")
 
@@ -133,35 +143,42 @@ def _answers(port: int) -> bool:
 
 
 def alone(console: Console, token: str, page: PageSeen, random: Random) -> dict[str, Any]:
-    """Reruns of one window, each at another address."""
+    """Reruns of one window, each at another address; beside them what one costs the console's process."""
 
     async def seen() -> dict[str, Any]:
         async with Window(console.port, token, page.path, page.address(random)) as window:
             first = await window.run()
+            before = console.cpu_ms()
             taken = [await window.run(page.address(random)) for _ in range(ALONE_RUNS)]
-            return {**percentiles(taken), "first": round(first, 1), "errors": [*window.errors, *console.complaints()]}
+            cpu = (console.cpu_ms() - before) / ALONE_RUNS
+            return {**percentiles(taken), "first": round(first, 1), "cpu_ms": round(cpu, 1), "errors": [*window.errors, *console.complaints()]}
 
     return asyncio.run(seen())
 
 
-def together(console: Console, tokens: Sequence[str], page: PageSeen, seed: int, seconds: float) -> dict[str, Any]:
-    """Fifty windows, each with dice of its own; what they open first is not counted, and nobody begins at the same moment."""
+def together(console: Console, tokens: Sequence[str], page: PageSeen, seed: int, seconds: float, *, elsewhere: bool = False) -> dict[str, Any]:
+    """Fifty windows, each with dice and an address of its own; `elsewhere`: with another address each time. What they open first is not counted."""
 
-    async def one(number: int, until: float) -> tuple[list[float], list[str]]:
+    async def one(number: int, are_open: asyncio.Barrier) -> tuple[list[float], list[str]]:
         random, taken = Random(f"{seed} {number}"), []  # noqa: S311 - filters, not secrets
         await asyncio.sleep(THINK_SECONDS * number / SESSIONS)
         async with Window(console.port, tokens[number % len(tokens)], page.path, page.address(random)) as window:
             await window.run()
+            await are_open.wait()
+            until = time.monotonic() + THINK_SECONDS + seconds
+            # As people do, not all as long: those that came at the same moment once would come together for ever.
             await asyncio.sleep(random.random() * THINK_SECONDS)
             while time.monotonic() < until:
-                taken.append(await window.run(page.address(random)))
-                await asyncio.sleep(THINK_SECONDS)
+                taken.append(await window.run(page.address(random) if elsewhere else None))
+                await asyncio.sleep(random.uniform(0.5, 1.5) * THINK_SECONDS)
             return taken, window.errors
 
     async def seen() -> dict[str, Any]:
-        until = time.monotonic() + 2 * THINK_SECONDS + seconds
-        found = await asyncio.gather(*(one(number, until) for number in range(SESSIONS)))
+        are_open = asyncio.Barrier(SESSIONS)
+        before = console.cpu_ms()
+        found = await asyncio.gather(*(one(number, are_open) for number in range(SESSIONS)))
         taken = [one for runs, _ in found for one in runs]
-        return {**percentiles(taken), "errors": [*(error for _, errors in found for error in errors), *console.complaints()]}
+        cpu = (console.cpu_ms() - before) / (len(taken) + SESSIONS)
+        return {**percentiles(taken), "cpu_ms": round(cpu, 1), "errors": [*(error for _, errors in found for error in errors), *console.complaints()]}
 
     return asyncio.run(seen())

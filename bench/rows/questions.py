@@ -1,5 +1,6 @@
 """What the pages ask the database, by the very services they call: how long all statements of one question take, on the socket, there and back."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -186,5 +187,5 @@ def asked_of(question: Question, random: Random, runs: int = RUNS, warm_up: int 
 
 def percentiles(taken: Sequence[float]) -> dict[str, float]:
     ordered = sorted(taken)
-    middle, high = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95))
+    middle, high = (ordered[math.ceil(len(ordered) * share) - 1] for share in (0.5, 0.95))
     return {"p50": round(middle, 2), "p95": round(high, 2), "max": round(ordered[-1], 2), "runs": len(ordered)}

@@ -119,6 +119,17 @@ _FAILURES = f"""
 """  # noqa: S608 - constants of this module
 
 
+# What is in the sums, and what was written beside them.
+_CHANGES = text(
+    """
+    SELECT rebuilt_at, watermark, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+        events + (SELECT count(*) FROM events e WHERE e.xid >= watermark AND e.seq > settled_seq),
+        answers + (SELECT count(*) FROM answers a WHERE a.xid >= watermark AND a.at > coalesce(settled_at, '-infinity'))
+    FROM rollup_state
+    """
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a table of sums is made from: the rows themselves, or what was written to them by the database transactions `floor` to `ceiling`."""
@@ -475,15 +486,9 @@ class Rollups:
     # ---- Reading them
 
     def changes(self) -> tuple[object, ...]:
-        """Something else after every change that a figure may tell of."""
-
-        def ask(state: State) -> tuple[object, ...]:
-            if not state.may_be_read:
-                return state.rebuilt_at, state.next_xid
-            events, answers = self._count(state, NEVER)
-            return state.rebuilt_at, state.events + events, state.answers + answers
-
-        return self._steadily(ask)
+        """Something else after every change that a figure may tell of. One statement, as every look at a page asks it."""
+        rebuilt_at, watermark, next_xid, events, answers = self._session.execute(_CHANGES).one()
+        return (rebuilt_at, events, answers) if rebuilt_at is not None and watermark <= next_xid else (rebuilt_at, next_xid)
 
     def cells(self, questions: Sequence[Question]) -> Sequence[tuple[Any, ...]]:
         """Number of the question, biller, first moment of the step, status, is it a payment, currency, count, value paid: of all questions in one statement."""

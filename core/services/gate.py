@@ -105,10 +105,11 @@ def watch() -> None:
 
 def notice() -> str | None:
     """Why nothing is sent, for whoever looks at a page; None while all is well."""
-    with db.unit_of_work() as session:
-        if Gates(session).closed() is not None:
-            return NOTICE
-        complaint = weakness(Gates(session).look(()).promises)
+    with db.glance() as session:
+        look = Gates(session).look(())
+    if look.closed is not None:
+        return NOTICE
+    complaint = weakness(look.promises)
     return f"Nothing is sent. {complaint}" if complaint else None
 
 

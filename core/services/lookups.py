@@ -94,19 +94,19 @@ def _asked_amount(question: TransactionType, snapshot: Snapshot, typed: str | No
 @needs("accounts:lookup")
 def recent_lookups(actor: Actor, /) -> list[Transaction]:
     """What this person looked up last, newest first."""
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         return Transactions(session).recent_lookups(actor.id) if actor.id else []
 
 
 @needs("accounts:lookup")
 def last_biller(actor: Actor, /) -> str | None:
     """Whom this person asked or paid last: the one a counter most likely wants next."""
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         return Transactions(session).last_biller(actor.id) if actor.id else None
 
 
 @needs("accounts:lookup")
 def recent_accounts(actor: Actor, /, biller_type: str) -> list[RecentAccount]:
     """The accounts this person served last at one biller."""
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         return Transactions(session).recent_accounts(actor.id, biller_type) if actor.id else []

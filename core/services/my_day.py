@@ -14,6 +14,7 @@ from core.errors import BadInput, NotAllowed
 from core.models import Transaction
 from core.money import Money
 from core.repositories.my_day import MyDay, Tally
+from core.repositories.statistics import Statistics
 from core.settings import settings
 from core.states import Stage, Status
 
@@ -103,6 +104,13 @@ def of_day(actor: Actor, /, day: date | None = None) -> Day:
     with db.unit_of_work() as session:
         mine = MyDay(session, actor.id, *clock.day_bounds(day, zone))
         return Day(day, today, mine.tallies(), mine.unsettled(), mine.rows(MOST_ROWS), mine.now())
+
+
+@needs("transactions:pay")
+def mark(actor: Actor, /) -> tuple[object, ...]:
+    """Changes whenever a day may have changed, anybody's."""
+    with db.glance() as session:
+        return Statistics(session).mark()
 
 
 @needs("transactions:pay")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core import clock
 from core.access import SYSTEM, Actor
-from core.db import unit_of_work
+from core.db import glance, unit_of_work
 from core.errors import BadInput, BillersError, NotFound
 from core.ids import new_id, new_secret
 from core.models import User
@@ -131,14 +131,14 @@ def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
     """
     if not token:
         return None
-    with unit_of_work() as session:
-        people = People(session)
-        found = people.live_session(hash_of(token), IDLE, TOUCH_EVERY)
-        if found is None or (found.sandbox and not settings().billers_sandbox):
-            return None
-        if touch and found.should_touch:
-            people.touch_session(found.token_hash, TOUCH_EVERY)
-        return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address)
+    with glance() as session:
+        found = People(session).live_session(hash_of(token), IDLE, TOUCH_EVERY)
+    if found is None or (found.sandbox and not settings().billers_sandbox):
+        return None
+    if touch and found.should_touch:
+        with unit_of_work() as session:
+            People(session).touch_session(found.token_hash, TOUCH_EVERY)
+    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address)
 
 
 def sign_out(token: str, because: str = "signed out") -> None:

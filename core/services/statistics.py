@@ -272,7 +272,7 @@ def overview(actor: Actor, /, days: int) -> Overview:
 @needs("statistics:read")
 def mark(actor: Actor, /) -> tuple[object, ...]:
     """Changes whenever a figure may have changed."""
-    with db.snapshot() as session:
+    with db.glance() as session:
         return Statistics(session).mark()
 
 

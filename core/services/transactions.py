@@ -161,5 +161,5 @@ def pulse(actor: Actor, /) -> Pulse:
 
 def worker_seen() -> bool:
     """Has any worker said in the last 15 s that it is alive?"""
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         return Transactions(session).worker_seen_within(WORKER_SILENCE)

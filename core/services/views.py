@@ -62,7 +62,7 @@ class Shelf:
 @needs("transactions:read")
 def shelf(actor: Actor, /) -> Shelf:
     """One's own views and the team's."""
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         views = Views(session)
         seen = [_saved(view, owner, actor) for view, owner in views.seen_by(_id(actor))]
         return Shelf(seen, views.of_role(actor.role))

@@ -34,8 +34,8 @@ def show_performance(told: Told) -> None:
     first, last = told.period.first_day, told.period.last_day
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Performance", anchor=False, width="content", help="Each biller of the range in one row. A click on a name opens its payments.")
-        _download("Download CSV", figure_tables.as_csv(found, first, last), f"performance-{first}-{last}.csv")
-    _open_row(told, found, figure_tables.show(found, f"performance-{told.wish.address()}", PERFORMANCE_OPENED))
+        _download("Download CSV", found.csv, f"performance-{first}-{last}.csv")
+    _open_row(told, found.rows, figure_tables.show(found, f"performance-{told.wish.address()}", PERFORMANCE_OPENED))
 
 
 def _download(label: str, data: bytes, name: str) -> None:
@@ -135,9 +135,8 @@ def show_report(actor: Actor, told: Told, wish: Wish) -> None:
         billers=wish.billers, types=wish.types, since=clock.day_bounds(period.first_day, zone())[0], until=clock.day_bounds(period.last_day, zone())[1]
     )
     earlier = TransactionFilter(wish.billers, (), wish.types, *period.before)
-    both = told.report(wish.report, period.first_day, count_it=lambda: analytics.compared(actor, wanted, earlier))
+    both, found = told.report(wish.report, period, count_it=lambda: analytics.compared(actor, wanted, earlier))
     now, before = both.now, both.before
-    found = figure_tables.rows(now, both.times, before, told.titles)
     address = wish.list_address(period.first_day, period.last_day)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -151,12 +150,12 @@ def show_report(actor: Actor, told: Told, wish: Wish) -> None:
         if now.rows:
             clicked = figure_tables.show(found, f"report-{wish.address()}", REPORT_OPENED)
             if clicked is not None:
-                billers = (found[clicked].code,) if found[clicked].code else ()
+                billers = (code,) if (code := found.rows[clicked].code) else ()
                 st.switch_page(TRANSACTIONS, query_params=dict(wish.list_address(period.first_day, period.last_day, billers=billers)))
         with st.container(horizontal=True, vertical_alignment="center"):
             report_links.offer(actor, wish.report, period.first_day)
             name = f"table-{period.first_day}-{period.last_day}.csv"
-            _download("This table (CSV)", figure_tables.as_csv(found, period.first_day, period.last_day), name)
+            _download("This table (CSV)", found.csv, name)
 
 
 def _sentence(now: Figures, before: Figures) -> str:

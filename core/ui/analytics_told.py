@@ -15,6 +15,7 @@ from core.services.analytics import Analysis, Compared
 from core.services.periods import Period
 from core.ui import figure_tables, figures
 from core.ui.analytics_asked import Wish
+from core.ui.figure_tables import Table
 from core.ui.figures import Figure
 from core.ui.words import zone
 
@@ -22,6 +23,15 @@ Address = Mapping[str, Any]
 
 # The list behind a point: of which set of points, and at which place in it. Asked only when somebody clicks: a year has thousands of points.
 LeadsTo = Callable[[int, int], Address | None]
+
+
+class _Drawn(go.Figure):  # type: ignore[misc]
+    """A figure that nobody changes any more: it is told as a dictionary once, where Plotly would copy all its points at each look."""
+
+    def to_dict(self) -> Figure:
+        if not hasattr(self, "_told"):
+            self._told: Figure = super().to_dict()
+        return self._told
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Told:
     # What was drawn of it, by name and manner.
     drawn: dict[tuple[str, ...], Picture] = field(default_factory=dict)
     # What a day, a week or a month came to, by its kind and first day.
-    reports: dict[tuple[Grain, date], Compared] = field(default_factory=dict)
+    reports: dict[tuple[Grain, date], tuple[Compared, Table]] = field(default_factory=dict)
 
     @property
     def now(self) -> Figures:
@@ -96,8 +106,9 @@ class Told:
         return sorted(found, key=lambda code: (-found[code], self.title(code)))
 
     @cached_property
-    def table(self) -> Sequence[figure_tables.Row]:
-        return figure_tables.rows(self.now, self.times, self.before, self.titles)
+    def table(self) -> Table:
+        rows = figure_tables.rows(self.now, self.times, self.before, self.titles)
+        return Table(rows, self.period.first_day, self.period.last_day)
 
     def course_of(self, apart: Figures) -> Sequence[Figures]:
         by_step = apart.by_step()
@@ -110,14 +121,16 @@ class Told:
         """
         if name not in self.drawn:
             made = draw()
-            self.drawn[name] = replace(made, figure=go.Figure(made.figure))
+            self.drawn[name] = replace(made, figure=_Drawn(made.figure))
         return self.drawn[name]
 
-    def report(self, kind: Grain, first_day: date, count_it: Callable[[], Compared]) -> Compared:
+    def report(self, kind: Grain, days: Period, count_it: Callable[[], Compared]) -> tuple[Compared, Table]:
         """Counted once as long as these figures hold."""
-        if (kind, first_day) not in self.reports:
-            self.reports[kind, first_day] = count_it()
-        return self.reports[kind, first_day]
+        key = (kind, days.first_day)
+        if key not in self.reports:
+            both = count_it()
+            self.reports[key] = both, Table(figure_tables.rows(both.now, both.times, both.before, self.titles), days.first_day, days.last_day)
+        return self.reports[key]
 
     def title(self, code: str) -> str:
         return self.titles.get(code, code)

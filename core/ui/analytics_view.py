@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
+from zlib import crc32
 
 import streamlit as st
 
@@ -29,7 +31,8 @@ STATUS_TILES = (
     ("Reversed", Status.REVERSED, ":material/undo:", "off", "Payments taken back. They count as ended, not as paid."),
 )
 
-# What was counted stays until a transaction is made or moves, and never longer than this.
+# What was counted stays until a transaction is made or moves, and never longer than the shortest step of time; what billers are called, a minute.
+STEP_SECONDS = 900
 KEPT_SECONDS = 60
 
 FIRST_SIGHT_PIXELS = 900
@@ -37,8 +40,8 @@ FIRST_SIGHT_PIXELS = 900
 
 def show(actor: Actor) -> None:
     now = clock.now()
-    slot = int(now.timestamp()) // KEPT_SECONDS
-    titles = _titles(actor, settings().dsn, slot)
+    seconds_now = int(now.timestamp())
+    titles = _titles(actor, settings().dsn, seconds_now // KEPT_SECONDS)
     asked = with_days(read_wish({name: st.query_params.get_all(name) for name in st.query_params}, titles), now, zone())
     complaint = asked.contradiction()
     days = RANGES[USUAL][1] if complaint else asked.period(now, zone()).days
@@ -49,8 +52,9 @@ def show(actor: Actor) -> None:
         return
     with st.skeleton(height=FIRST_SIGHT_PIXELS):
         mark = statistics.mark(actor)
-        told = _count(actor, settings().dsn, mark, slot, repr(wish.counted), tuple(titles.items()), wish.counted)
-        _head(told)
+        key = repr((wish.counted, clock.business_day(now, zone())))
+        told = _count(actor, settings().dsn, mark, _slot(seconds_now, key), key, tuple(titles.items()), wish.counted)
+        _head(told, now)
         if not told.now.rows:
             _nothing(actor, told)
         else:
@@ -58,8 +62,13 @@ def show(actor: Actor) -> None:
             analytics_charts.show(told, wish)
             analytics_tables.show_performance(told)
             analytics_tables.show_comparison(told, wish)
-        kpi_panel.show(actor, mark, slot)
+        kpi_panel.show(actor, mark, seconds_now // kpi_panel.KEPT_SECONDS)
         analytics_tables.show_report(actor, told, wish)
+
+
+def _slot(seconds_now: int, asked: str) -> int:
+    """Of each question at another moment: nobody waits for all of them."""
+    return (seconds_now + crc32(asked.encode()) % STEP_SECONDS) // STEP_SECONDS
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, ttl=2 * KEPT_SECONDS)
@@ -68,7 +77,7 @@ def _titles(_actor: Actor, database: str, slot: int) -> Mapping[str, str]:
     return statistics.biller_titles(_actor)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, ttl=2 * KEPT_SECONDS)
+@st.cache_resource(show_spinner=False, max_entries=64, ttl=STEP_SECONDS)
 def _count(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish) -> Told:
     """Counted and drawn once for everybody who asks for the same: figures are the same for all who may see them, and who asks is no part of the key.
 
@@ -85,11 +94,12 @@ def _count(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, as
 # ---- What it is about
 
 
-def _head(told: Told) -> None:
+def _head(told: Told, now: datetime) -> None:
+    """What was counted before still holds now: the mark says so."""
     first, last = told.period.first_day, told.period.last_day
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         against = _against(told)
-        st.caption(f"{day_text(first)} – {day_text(last)}{against} · {as_of(told.as_of)}", width="content")
+        st.caption(f"{day_text(first)} – {day_text(last)}{against} · {as_of(now)}", width="content")
         st.page_link(
             TRANSACTIONS,
             label="These as a list, to look at or export",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
 from core import clock
@@ -13,7 +13,7 @@ from core.access import Actor
 from core.models import Transaction
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import ENDED, AnswerTimes, BillerState, Figures, Grain
-from core.services import billers, health, periods, statistics, transactions
+from core.services import billers, health, live, periods, statistics, transactions
 from core.services.periods import Period
 from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview
 from core.settings import settings
@@ -28,7 +28,7 @@ from core.ui.tiles import Tile, flag, payments_of
 from core.ui.words import ago, amount, as_of, zone
 
 # What was counted stays until a transaction is made or moves, and never longer than that.
-KEPT_SECONDS = 5
+KEPT_SECONDS = 15
 
 LATEST = 10
 
@@ -96,7 +96,8 @@ class Board:
     concerns: Sequence[Concern]
     tiles: Sequence[Tile]
     billers: Sequence[BillerState]
-    grid: pd.DataFrame
+    # As Streamlit sends it: anything else would be turned into this at each look.
+    grid: pa.Table
     columns: Mapping[str, Any]
 
 
@@ -105,8 +106,8 @@ def _live(actor: Actor, chosen: str) -> None:
     # Only before the first figures: what looks again leaves what is there until it knows better.
     waiting = st.skeleton(height=FIRST_SIGHT_PIXELS) if st.session_state.pop(WAITING, False) else st.empty()
     try:
-        mark, seconds_now = statistics.mark(actor), int(clock.now().timestamp())
-        board = _board(actor, settings().dsn, mark, seconds_now // KEPT_SECONDS, chosen)
+        mark, heard, seconds_now = statistics.mark(actor), live.CHANGES.cursor, int(clock.now().timestamp())
+        board = _board(actor, settings().dsn, mark, heard, _slot(seconds_now, chosen), chosen)
     finally:
         waiting.empty()
     _attention(board)
@@ -122,9 +123,12 @@ def _live(actor: Actor, chosen: str) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, ttl=60)
-def _board(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, chosen: str) -> Board:
-    """Figures are the same for all who may see them, and who asks is no part of the key. A resource and no data, so that it is not copied at each look."""
-    del database, mark, slot
+def _board(_actor: Actor, database: str, mark: tuple[object, ...], heard: object, slot: int, chosen: str) -> Board:
+    """Figures are the same for all who may see them, and who asks is no part of the key. A resource and no data, so that it is not copied at each look.
+
+    The mark knows transactions; what was heard, billers that were paused or found out of order as well; the slot, what only ages.
+    """
+    del database, mark, heard, slot
     told = statistics.overview(_actor, RANGES[chosen][1])
     failing = health.failing(told.by_hour, told.as_of, zone())
     rows = sorted(told.seen.billers, key=lambda biller: (not biller.is_active, biller.title))
@@ -134,6 +138,11 @@ def _board(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, ch
     return Board(
         chosen, told, failing, concerns(told.seen, failing), [*_so_far(told), *_rates(told, chosen)], rows, _biller_frame(told, rows, failing), columns
     )
+
+
+def _slot(seconds_now: int, chosen: str) -> int:
+    """Of each choice at another moment: nobody waits for all of them."""
+    return (seconds_now + KEPT_SECONDS * list(RANGES).index(chosen) // len(RANGES)) // KEPT_SECONDS
 
 
 def _attention(board: Board) -> None:
@@ -357,10 +366,10 @@ def state_chip(biller: BillerState, *, is_failing: bool = False) -> str:
     return "△ Degraded" if is_failing else "✓ Active"
 
 
-def _biller_frame(told: Overview, rows: Sequence[BillerState], failing: Mapping[str, Figures]) -> pd.DataFrame:
+def _biller_frame(told: Overview, rows: Sequence[BillerState], failing: Mapping[str, Figures]) -> pa.Table:
     figures, by_hour, hours = told.chosen.by_biller(), told.by_hour.by_biller(), _last_hours(told.as_of)
     nothing = Figures([])
-    return pd.DataFrame(
+    return pa.Table.from_pylist(
         [
             {
                 "Biller": biller.title,

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
 from core.repositories.statistics import AnswerTimes, AnswerTimesBy, Figures
@@ -50,11 +51,30 @@ def rows(now: Figures, times: AnswerTimesBy, before: Figures | None, titles: Map
     ]
 
 
-def show(found: Sequence[Row], key: str, opened: str) -> int | None:
+@dataclass(frozen=True)
+class Table:
+    """The rows of some days, and what is made of them once: for the screen, and as a file."""
+
+    rows: Sequence[Row]
+    first_day: date
+    last_day: date
+
+    @cached_property
+    def shown(self) -> pa.Table:
+        """As the grid takes it: anything else would be turned into this at each look."""
+        whole = self.rows[0].now.payments
+        return pa.Table.from_pylist([_shown(row, whole) for row in self.rows])
+
+    @cached_property
+    def csv(self) -> bytes:
+        return as_csv(self.rows, self.first_day, self.last_day)
+
+
+def show(table: Table, key: str, opened: str) -> int | None:
     """Draws the table; answers which row's name was clicked."""
-    whole = found[0].now.payments
+    found = table.rows
     st.dataframe(
-        pd.DataFrame([_shown(row, whole) for row in found]),
+        table.shown,
         column_config=_columns(opened),
         hide_index=True,
         height=tables.ROW_PIXELS * (len(found) + 1) + 3,

@@ -1,15 +1,19 @@
 """One person's day at the till: what should be in it, what is still open, and the payments. Each figure leads to the list behind it."""
 
+import uuid
 from collections.abc import Mapping
 from datetime import date
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
+from core import clock
 from core.access import Actor
 from core.models import Transaction
 from core.services import billers, my_day
 from core.services.asked import Asked
 from core.services.my_day import FIRST_YEAR, LAST_YEAR, Day, Sum
+from core.settings import settings
 from core.states import MONEY_TYPES, Status
 from core.ui import tables
 from core.ui.pieces import PAYMENT, TRANSACTIONS, complain, link_to
@@ -18,6 +22,12 @@ from core.ui.words import amount, as_of, clock_time, look, plain, stage_label, z
 CHOSEN = "my-day"
 
 PAYMENT_TYPES = tuple(kind.value for kind in MONEY_TYPES)
+
+# What was read stays until a transaction is made or moves, and never longer than this.
+KEPT_SECONDS = 60
+
+# Room for a sum on its line.
+VALUE_PIXELS = 150
 
 # Taller would push the rest of a laptop's screen away; the grid scrolls.
 MOST_ROWS_HIGH = 20
@@ -34,7 +44,7 @@ def day_in_address() -> date | None:
 
 
 def show(actor: Actor, day: date | None) -> None:
-    mine, names = my_day.of_day(actor, day), billers.short_names(actor)
+    mine, names, rows = _read(actor, settings().dsn, actor.id, my_day.mark(actor), day, clock.business_day(clock.now(), zone()))
     _choice(mine)
     _figures(mine)
     if not mine.rows:
@@ -46,7 +56,17 @@ def show(actor: Actor, day: date | None) -> None:
         _by_status(mine)
     with right:
         _by_biller(mine, names)
-    _payments(mine, names)
+    _payments(mine, rows)
+
+
+@st.cache_resource(show_spinner=False, max_entries=50, ttl=KEPT_SECONDS)
+def _read(
+    _actor: Actor, database: str, person: uuid.UUID | None, mark: tuple[object, ...], day: date | None, today: date
+) -> tuple[Day, Mapping[str, str], pa.Table]:
+    """Read once for its person, until a transaction is made or moves."""
+    del database, person, mark, today
+    mine, names = my_day.of_day(_actor, day), billers.short_names(_actor)
+    return mine, names, tables.frame(mine.rows, names)
 
 
 def behind(mine: Day, *, billers: tuple[str, ...] = (), statuses: tuple[Status, ...] = (), in_doubt: bool = False) -> dict[str, str | list[str]]:
@@ -154,22 +174,20 @@ def _line(
     name: str, figure: Sum, address: dict[str, str | list[str]], everything: Sum | None = None, all_of_it: dict[str, str | list[str]] | None = None
 ) -> None:
     """`everything` is what there is beside the figure, and `all_of_it` leads there."""
-    with st.container(border=True):
-        words, count, value = st.columns([3, 2, 3], vertical_alignment="center")
-        words.markdown(name)
-        with count:
-            st.page_link(TRANSACTIONS, label=f"{figure.count:,} payment{'' if figure.count == 1 else 's'}", query_params=address)
-            if everything:
-                st.page_link(TRANSACTIONS, label=f"{everything.count:,} in all", query_params=all_of_it)
-        value.markdown(f"**{figure}**", text_alignment="right")
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(name)
+        st.page_link(TRANSACTIONS, label=f"{figure.count:,} payment{'' if figure.count == 1 else 's'}", query_params=address, width="content")
+        if everything:
+            st.page_link(TRANSACTIONS, label=f"{everything.count:,} in all", query_params=all_of_it, width="content")
+        st.markdown(f"**{figure}**", text_alignment="right", width=VALUE_PIXELS)
 
 
-def _payments(mine: Day, names: Mapping[str, str]) -> None:
+def _payments(mine: Day, rows: pa.Table) -> None:
     st.subheader("Payments", anchor=False, help="Newest first. A click on a reference opens its story.")
     if not mine.is_whole:
         st.warning(f"The newest {len(mine.rows):,} of {mine.everything.count:,} are shown; the sums above are of all of them.", icon=":material/info:")
     st.dataframe(
-        tables.frame(mine.rows, names),
+        rows,
         column_config=tables.columns(marked=any(row.demo for row in mine.rows)),
         hide_index=True,
         height=tables.ROW_PIXELS * (min(len(mine.rows), MOST_ROWS_HIGH) + 1) + 3,

@@ -4,6 +4,7 @@ import functools
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import streamlit as st
@@ -22,6 +23,9 @@ R = TypeVar("R")
 
 log = structlog.get_logger()
 
+# Who was found at the start of the run that goes on: of the whole script, what it draws inside it included. A fragment or a callback by itself is outside.
+_AT_THE_START: ContextVar[Actor | None] = ContextVar("billers.at_the_start", default=None)
+
 # Set once somebody was seen in this window: whoever is not there any more was signed out, not merely a stranger.
 SEEN = "billers.was_signed_in"
 
@@ -33,10 +37,25 @@ def token() -> str | None:
 
 def current(*, touch: bool = True) -> Actor | None:
     """Who is signed in here, or None. `touch=False` where nobody did anything."""
-    actor = people.actor_of(token(), touch=touch)
+    actor = _AT_THE_START.get() or people.actor_of(token(), touch=touch)
     if actor is not None:
         st.session_state[SEEN] = True
     return actor
+
+
+@contextmanager
+def whole_run(actor: Actor | None) -> Iterator[None]:
+    """One run of the whole script, for whom it found at its start: page and fragments within it need not look again some milliseconds later."""
+    before = _AT_THE_START.set(actor)
+    try:
+        yield
+    finally:
+        _AT_THE_START.reset(before)
+
+
+def is_whole_run() -> bool:
+    """False where a fragment is drawn anew by itself."""
+    return _AT_THE_START.get() is not None
 
 
 def was_signed_in() -> bool:

@@ -1,6 +1,7 @@
 """A tile: a figure, what it is compared with, its course, and the way to the list it was counted from."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
@@ -30,7 +31,8 @@ class Tile:
             if self.against and self.delta is None:
                 st.caption("Nothing to compare with.")
             st.space("stretch")
-            with st.container(horizontal=True, gap=None):
+            # A row only where there are several: each look at a page of tiles sends all of it.
+            with st.container(horizontal=True, gap=None) if len(self.links) > 1 else nullcontext():
                 for place, (name, address) in enumerate(self.links.items()):
                     arrow = {"icon": ":material/arrow_forward:", "icon_position": "right"} if place == 0 else {}
                     st.page_link(TRANSACTIONS, label=name, query_params=dict(address), **arrow)

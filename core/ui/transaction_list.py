@@ -26,7 +26,7 @@ from core.ui.filters import PACE, PACES, SIZE, SORT, Asked, chips, clear, fields
 from core.ui.list_address import Opened, go, note, open_list, opened_now
 from core.ui.live import GAP_SECONDS, followed
 from core.ui.pieces import LOOKUP, PAYMENT, link_to
-from core.ui.session import guarded, guarded_fragment
+from core.ui.session import guarded, guarded_fragment, is_whole_run
 from core.ui.words import amount, as_of, moment_text, plain, zone
 
 # Below every UUID there is: from a moment on.
@@ -50,6 +50,9 @@ BY_AMOUNT = (Sort.LARGEST, Sort.SMALLEST)
 ADDED_UP = "list-added-up"
 
 COLUMNS_OPEN, PLACE_OPEN, TO_PAGE, TO_DAY = "list-columns-open", "list-place-open", "list-to-page", "list-to-day"
+
+# What was read stays until a transaction is made or moves, and never longer than this.
+KEPT_SECONDS = 60
 
 # Who has submitted anything changes seldom, and so does what a word may mean.
 PEOPLE_SECONDS, SUGGESTIONS_SECONDS = 60, 30
@@ -77,9 +80,9 @@ def show(actor: Actor) -> None:
     chips(opened, names)
     _suggest(actor, opened.asked, known)
     wanted = opened.asked.wanted(zone(), actor.id)
-    asked = _placed(actor, opened.asked, wanted)
-    page = transactions.list_page(actor, wanted, asked.size, asked.older, asked.newer, asked.sort)
-    held = _held(actor, wanted)
+    mark = statistics.mark(actor)
+    asked, page, held = _read(actor, settings().dsn, mark, _slot(wanted), repr((wanted, opened.asked)), wanted, opened.asked)
+    held = _added_up(wanted) or held
     _totals(actor, held, wanted, page)
     with st.container(horizontal=True, vertical_alignment="center"):
         _order()
@@ -95,12 +98,31 @@ def show(actor: Actor) -> None:
         _nothing(actor, opened, names)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         news = followed("transactions:read", gap_seconds=GAPS[asked.pace]) if asked.pace else guarded_fragment("transactions:read")
-        news(_news)(asked, page)
+        news(_news)(asked, page, mark)
         _pace(asked)
     if page.rows:
         _turn_pages(asked, page, held)
     if not bulk_acts.ask() and (reference := st.query_params.get(transaction_view.PEEK)):
         transaction_view.drawer(actor, reference)
+
+
+@st.cache_resource(show_spinner=False, max_entries=100, ttl=KEPT_SECONDS)
+def _read(
+    _actor: Actor, database: str, mark: tuple[object, ...], slot: int, key: str, _wanted: TransactionFilter, _asked: Asked
+) -> tuple[Asked, Page, Held]:
+    """Where the page begins, its rows, and how many there are of them: read once for everybody who looks at the same, until a transaction is made or moves.
+
+    Who asks is no part of the key: the page has asked for the right to it, and the rows of one filter are the same for all.
+    """
+    del database, mark, slot, key
+    asked = _placed(_actor, _asked, _wanted)
+    page = transactions.list_page(_actor, _wanted, asked.size, asked.older, asked.newer, asked.sort)
+    return asked, page, _held(_actor, _wanted)
+
+
+def _slot(wanted: TransactionFilter) -> int:
+    """What waits for core banking is let go without a move now and then: that is not kept."""
+    return int(clock.now().timestamp()) // (1 if wanted.bank_open else KEPT_SECONDS)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, ttl=PEOPLE_SECONDS)
@@ -156,14 +178,17 @@ def _placed(actor: Actor, asked: Asked, wanted: TransactionFilter) -> Asked:
 
 
 def _held(actor: Actor, wanted: TransactionFilter) -> Held:
-    """From sums where they can tell; else counted as far as it is worth, and added up only for whoever asked for it."""
+    """From sums where they can tell; else counted as far as it is worth."""
     if rollups.can_tell(wanted):
         figures = statistics.totals(actor, wanted)
         return Held(Counted(figures.rows, is_exact=True), figures)
-    of, added_up = st.session_state.get(ADDED_UP) or (None, None)
-    if of == wanted and added_up is not None:
-        return Held(Counted(added_up.rows, is_exact=True), added_up)
     return Held(statistics.counted(actor, wanted), None)
+
+
+def _added_up(wanted: TransactionFilter) -> Held | None:
+    """What somebody asked for who wanted all of it counted."""
+    of, found = st.session_state.get(ADDED_UP) or (None, None)
+    return Held(Counted(found.rows, is_exact=True), found) if of == wanted and found is not None else None
 
 
 def _grid(actor: Actor, asked: Asked, page: Page, known: Known) -> Transaction | None:
@@ -268,9 +293,10 @@ def _pace(asked: Asked) -> None:
     )
 
 
-def _news(actor: Actor, asked: Asked, page: Page) -> None:
+def _news(actor: Actor, asked: Asked, page: Page, mark: tuple[object, ...]) -> None:
     """How many rows are new and how many changed since the list was drawn; the list itself waits for the button."""
-    news = _since(actor, asked, page)
+    # With the list itself there is none, nor before the next change of anything.
+    news = News(0, 0, clock.now()) if is_whole_run() or statistics.mark(actor) == mark else _since(actor, asked, page)
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
         if news.new or news.changed:
             new = f"{news.new}{'+' if news.new == MOST_NEWS else ''} new" if news.new else ""

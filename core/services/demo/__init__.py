@@ -19,6 +19,7 @@ from core.repositories.billers import Billers
 from core.repositories.demo import TABLES, Batch, Demo, Row, TransactionRow, line_of, settle
 from core.repositories.rollups import Rollups
 from core.security import audit, vault
+from core.services import rollups
 from core.services.audit import seal_all
 from core.services.billers import verbs_of
 from core.services.demo import world
@@ -91,6 +92,8 @@ def load(count: int, *, more: bool = False, tell: Callable[[str], None] | None =
     loaded = clock.monotonic_seconds()
     told.tell(f"{written:,} rows are in. The audit chain and the database's own books follow.")
     sealed = seal_all()
+    # Or every reader would look through the load's own events, until a worker has.
+    rollups.fold()
     settle()
     took, after = loaded - began, clock.monotonic_seconds() - loaded
     rows = f"{written:,} rows in {took:.1f} s; {sealed:,} sealed and vacuumed in {after:.1f} s"
