@@ -98,7 +98,7 @@ def questions(actor: Actor, samples: Samples) -> Sequence[Question]:
     for name, make in filters(samples).items():
         group = "first page" if name == "nothing" else "filtered page"
         found += [Question(group, f"{name}, {sort} first", 20, listed(make, sort)) for sort in Sort]
-        found.append(Question("count", name, 20, counted(make)))
+        found.append(Question("count", name, 50, counted(make)))
     for name, make in searches(samples).items():
         found += [Question("search", f"{name}, {sort} first", 50, listed(make, sort)) for sort in Sort]
         found.append(Question("count of a search", name, 50, counted(make)))

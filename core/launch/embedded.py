@@ -43,8 +43,6 @@ CONFIGURATION = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "max_connections": "200",
@@ -59,6 +57,12 @@ CONFIGURATION = {
     "log_min_duration_statement": "2s",
 }
 
+# In megabytes: what the server holds in memory of its own, at least and at most, whatever the machine has.
+LEAST_BUFFERS, MOST_BUFFERS = 128, 2_048
+
+# How much a container may use, where one says so.
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
 # By name, too: somebody's shell may stand in the directory.
 PROCESSES_WORKING_IN = """
 for process in /proc/[0-9]*; do
@@ -71,6 +75,13 @@ PERMISSIONS = f"""\
 # Written by Billers at each start: one role, over the socket, and only for the system users in pg_ident.conf.
 local all {DATABASE_ROLE} peer map={IDENTITY_MAP}
 """
+
+
+def _memory() -> dict[str, str]:
+    """An eighth of the machine's memory for the server's own buffers, for it shares the machine with the console; half of it is likely to hold files."""
+    limits = [int(text) for path in LIMITS if path.exists() and (text := path.read_text().strip()).isdigit()]
+    megabytes = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits]) // 2**20
+    return {"shared_buffers": f"{min(max(megabytes // 8, LEAST_BUFFERS), MOST_BUFFERS)}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
 
 
 class DatabaseNotStarted(BillersError):
@@ -233,7 +244,7 @@ class EmbeddedPostgres:
 
     def _configure(self, server: Account) -> None:
         directory = str(self.socket_dir).replace("'", "''").replace('"', '""')
-        values = CONFIGURATION | {"unix_socket_directories": f"'\"{directory}\"'"}
+        values = CONFIGURATION | _memory() | {"unix_socket_directories": f"'\"{directory}\"'"}
         self._write("billers.conf", "".join(f"{name} = {value}\n" for name, value in values.items()), server)
         self._write("pg_hba.conf", PERMISSIONS, server)
         # root may become anybody anyway; named, it can look after another user's server.

@@ -502,6 +502,15 @@ class Rollups:
 
         return self._steadily(ask)
 
+    def count(self, wanted: TransactionFilter) -> int:
+        """How many rows there are of a filter that sums can tell."""
+
+        def ask(state: State) -> int:
+            one = self._cells([Question(wanted)], state)
+            return int(self._session.scalar(select(func.coalesce(func.sum(one.c.count), 0))) or 0)
+
+        return self._steadily(ask)
+
     def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Sequence[tuple[Any, ...]]:
         """Day of the week (from Monday, 0), hour, status, is it a payment, currency, count, value paid."""
 

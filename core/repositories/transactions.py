@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
 from core.repositories.filters import SHORTEST_PART, TransactionFilter
-from core.repositories.rollups import Question, Rollups, can_tell
+from core.repositories.rollups import Rollups, can_tell
 from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
 from core.repositories.walks import Sort as Sort
@@ -85,7 +85,7 @@ LEFT_OUT = (
 MOST_NEWS = 100
 
 # How far a wider filter is counted.
-WIDE_ENOUGH = 10_000
+WIDE_ENOUGH = 2_500
 
 # Accounts looked at for a suggestion: enough for the one used last to be among the first letters typed.
 LOOKED_AT = 200
@@ -229,7 +229,7 @@ class Transactions:
             # The oldest of all is the last of the newest: they are counted from the other end.
             if not can_tell(wanted):
                 return None
-            before = sum(cell[6] for cell in rollups.cells([Question(wanted)])) - 1 - before
+            before = rollups.count(wanted) - 1 - before
             if before < 0:
                 return None
         placed = rollups.place(wanted, before)

@@ -39,11 +39,12 @@ from sqlalchemy.orm import Session
 from core.models import BillerType, Transaction
 from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
 from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, references
+from core.repositories.rollups import Rollups
 from core.repositories.words import Words
 from core.states import Status, TransactionType
 
 # So many rows are read and sorted within some milliseconds, where an index holds what is asked of them; fewer, where the row itself is looked at.
-FEW, FEW_ROWS = 25_000, 8_000
+FEW, FEW_ROWS = 8_000, 8_000
 # Two days of a busy bank.
 FEW_OF_DAYS = 60_000
 # The index of what went wrong is small, and holds everything that is asked beside a reason.
@@ -56,15 +57,19 @@ STRETCHES = (8, 64)
 DEPTHS = (500, 4_000, 32_000)
 # Texts are compared, and that takes longer: whatever does not fill a page from the first of these is mostly rare, and the index of words has it.
 DEPTHS_FOR_WORDS = (300, 4_000, 32_000)
+# Those that come in question are one in some hundreds, or fewer than are read one by one.
+DEPTHS_FOR_AMOUNTS = (1_500, 6_000, 32_000)
 # Of amounts only some lanes have the largest or the smallest.
 AMOUNTS_ARE_DEEPER = 3
 # The index of words is of little help where no three letters stand together.
 DEPTHS_FOR_SYLLABLES = (1_500, 4_000, 32_000)
+# Of accounts with a name so many rows are looked at for each that is wanted.
+LIKELY = 4
 # The plain list is one lane that holds all.
 PLAIN_IS_DEEPER = 10
 
 # How deep a count goes that cannot be told in another way.
-DEEPEST_COUNT = 16_000
+DEEPEST_COUNT = 4_000
 
 # After every letter there is: what begins with a word lies before the word and this.
 LAST_LETTER = "\U0010ffff"
@@ -204,6 +209,8 @@ class Source:
     by_amount: bool
     # How many of them are read and sorted at once.
     few: int = FEW
+    # Where it is everything that a filter holds which sums can tell of: that filter.
+    holds: TransactionFilter | None = None
 
 
 class Walk:
@@ -273,7 +280,11 @@ class Walk:
             return self._with_words(way, lanes, count)
         if self._by_the_clock and not way.by_amount:
             return self._on_the_wall(way, lanes, count)
-        return self._looked_through(way, lanes, count, DEPTHS) or self._first(self._by_lane(way, lanes), way, count)
+        if way.by_amount and not self._asks_beside_the_index:
+            # The index of amounts has days and times, too: each lane stops when it has a page of them.
+            return self._first(self._by_lane(way, lanes), way, count)
+        depths = DEPTHS_FOR_AMOUNTS if self._has_amounts else DEPTHS
+        return self._looked_through(way, lanes, count, depths) or self._first(self._by_lane(way, lanes), way, count)
 
     def _looked_through(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction] | None:
         """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
@@ -291,16 +302,27 @@ class Walk:
         if not way.by_amount and (rows := self._looked_through(way, lanes, count, (first,))) is not None:
             return rows
         if self._words_are_rare or (way.by_amount and self._words.found.are_all):
-            return self._first(self._by_words(way), way, count)
+            return self._of_accounts(way, count)
         if way.by_amount:
+            # Most words are of all billers: which ones have it is asked where the first rows do not tell.
+            if (rows := self._looked_through(way, lanes, count, (first * AMOUNTS_ARE_DEEPER,))) is not None:
+                return rows
             billers = self._billers_with_words()
             if not billers:
                 return []
-            lanes, deeper = replace(lanes, billers=billers), [first * AMOUNTS_ARE_DEEPER, *deeper]
+            lanes = replace(lanes, billers=billers)
         rows = self._looked_through(way, lanes, count, deeper)
         if rows is not None:
             return rows
-        return self._first(self._by_words(way) if self._words.found.are_all else self._by_lane(way, lanes), way, count)
+        return self._of_accounts(way, count) if self._words.found.are_all else self._first(self._by_lane(way, lanes), way, count)
+
+    def _of_accounts(self, way: Way, count: int) -> list[Transaction]:
+        """Nearly every row of an account has the name that the account is known by: the first ones are looked at, and the rest only where those do not do."""
+        likely = self._keys(self._by_words(way, likely=True), way, count * LIKELY).subquery()
+        first = select(likely).order_by(*way.order(likely.c)).limit(count * LIKELY).subquery()
+        found = select(Transaction).join(first, first.c.id == Transaction.id).where(*self._wanted.conditions()).order_by(*way.order(first.c)).limit(count)
+        rows = list(self._session.scalars(found))
+        return rows if len(rows) == count else self._first(self._by_words(way), way, count)
 
     def _on_the_wall(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
         """Stretch by stretch, each of them whole: what lies between the Fridays is not gone through."""
@@ -390,10 +412,14 @@ class Walk:
 
     def _needs_more_than_lanes(self, way: Way) -> bool:
         """Is there anything that the lanes of this way are not in the order of?"""
-        wanted = self._wanted
-        elsewhere = self._words or self._people or wanted.reference.strip() or wanted.reasons or self._by_the_clock
         unordered = self._has_days if way.by_amount else self._has_amounts
-        return bool(elsewhere or wanted.bank_open or wanted.under_review or unordered)
+        return bool(self._asks_beside_the_index or self._by_the_clock or unordered)
+
+    @property
+    def _asks_beside_the_index(self) -> bool:
+        """Is anything asked for but lanes, amounts, days, and the clock?"""
+        wanted = self._wanted
+        return bool(self._words or self._people or wanted.reference.strip() or wanted.reasons or wanted.bank_open or wanted.under_review)
 
     def _lanes(self, types: Sequence[str]) -> Lanes | None:
         """The filter's lanes of these types (none: of all); None where no row can be in any."""
@@ -407,7 +433,12 @@ class Walk:
 
     def _few(self, way: Way, lanes: Lanes) -> Source | None:
         """Some rows, few enough to be read and sorted, that all of the filter's are among."""
-        return next((source for source in self._narrow(way, lanes) if self._is_within(source, source.few)), None)
+        return next((source for source in self._narrow(way, lanes) if self._is_few(source)), None)
+
+    def _is_few(self, source: Source) -> bool:
+        if source.holds is None:
+            return self._is_within(source, source.few)
+        return Rollups(self._session).count(source.holds) <= source.few
 
     def _narrow(self, way: Way, lanes: Lanes) -> Iterator[Source]:
         """What may come down to few rows, the likeliest first."""
@@ -421,9 +452,11 @@ class Walk:
         if self._people:
             yield self._by_person(way)
         if self._has_amounts and not way.by_amount:
-            yield self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts())
+            yield replace(self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts()), few=FEW)
         if not lanes.is_everything or self._has_days:
-            yield self._by_lane(replace(way, by_amount=False, after=None), lanes)
+            # How many there are of some days is known without looking at one of them.
+            holds = TransactionFilter(lanes.billers, tuple(lanes.statuses), tuple(lanes.types), wanted.since, wanted.until) if self._has_days else None
+            yield replace(self._by_lane(replace(way, by_amount=False, after=None), lanes), holds=holds)
 
     def _days(self) -> Conditions:
         return TransactionFilter(since=self._wanted.since, until=self._wanted.until).conditions()
@@ -499,8 +532,8 @@ class Walk:
 
         return Source(keys, says=Says.NOTHING, by_amount=way.by_amount, few=FEW_ROWS)
 
-    def _by_words(self, way: Way) -> Source:
-        """The accounts that hold a word, and what has it as a reference."""
+    def _by_words(self, way: Way, *, likely: bool = False) -> Source:
+        """The accounts that hold a word, and what has it as a reference. `likely`: rows of accounts that a name is known of, whether they have it or not."""
         words = self._words
         by_number, by_name = (_each(some, Text, "account") for some in (words.found.by_number, words.found.by_name))
 
@@ -518,7 +551,7 @@ class Walk:
             if words.is_account:
                 return of(by_number, unread, piece)
             by_reference = self._by_reference(way, words.term, whole=False).keys(unread, piece)
-            every = union(of(by_number, unread, piece), of(by_name, conditions, piece), by_reference).subquery()
+            every = union(of(by_number, unread, piece), of(by_name, unread if likely else conditions, piece), by_reference).subquery()
             return select(*every.c)
 
         return Source(keys, says=Says.EVERYTHING, by_amount=way.by_amount)

@@ -62,14 +62,14 @@ def list_page(
     """One page of the filtered list: the rows behind a place in its order, or those before one."""
     if size not in PAGE_SIZES:
         raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
-    with db.unit_of_work() as session:
+    with db.snapshot() as session:
         return Transactions(session).page(wanted, size, older_than, newer_than, sort)
 
 
 @needs("transactions:read")
 def jump(actor: Actor, /, wanted: TransactionFilter, page_number: int, size: int = 25, sort: Sort = Sort.NEWEST) -> Cursor | None:
     """The place that the page of this number begins behind (`older_than`), from page 2 on; None where nobody can tell it: a day can be jumped to always."""
-    with db.unit_of_work() as session:
+    with db.snapshot() as session:
         return Transactions(session).jump(wanted, page_number, size, sort)
 
 

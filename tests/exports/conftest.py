@@ -98,7 +98,8 @@ def crowd(database: Database, add_person: AddPerson) -> Crowd:
         session.add_all(Transaction(**row) for row in rows)
         session.flush()
         session.execute(text("ALTER TABLE transactions ENABLE TRIGGER USER"))
-        # Nothing tells of rows that were never moved: figures come from sums, which are made of what is there.
+        # Nothing tells of rows that were never moved, nor of their accounts: both are gathered from what is there.
+        session.execute(text("SELECT gather_accounts()"))
         Rollups(session).rebuild()
     return Crowd(people[2], people, rows, database)
 
