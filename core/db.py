@@ -104,7 +104,7 @@ def unit_of_work() -> Iterator[Session]:
 def glance() -> Iterator[Session]:
     """Reads of which each sees its own moment, in no transaction: one round trip for one statement. What every page asks at each run is asked so.
 
-    Nothing can be written: there is nothing that would keep it or take it back. Raises what `unit_of_work` does.
+    For reads alone: nothing would take back what is written here. Raises what `unit_of_work` does.
     """
     with _transaction(Session(_glancing(engine()), expire_on_commit=False, autoflush=False)) as session:
         yield session
@@ -112,7 +112,7 @@ def glance() -> Iterator[Session]:
 
 @lru_cache(maxsize=4)
 def _glancing(whole: Engine) -> Engine:
-    return whole.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+    return whole.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

@@ -455,7 +455,7 @@ class Walk:
             yield replace(self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts()), few=FEW)
         if not lanes.is_everything or self._has_days:
             # How many there are of some days is known without looking at one of them.
-            holds = TransactionFilter(lanes.billers, tuple(lanes.statuses), tuple(lanes.types), wanted.since, wanted.until) if self._has_days else None
+            holds = TransactionFilter(tuple(lanes.billers), tuple(lanes.statuses), tuple(lanes.types), wanted.since, wanted.until) if self._has_days else None
             yield replace(self._by_lane(replace(way, by_amount=False, after=None), lanes), holds=holds)
 
     def _days(self) -> Conditions:

@@ -107,9 +107,7 @@ def show(actor: Actor) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=100, ttl=KEPT_SECONDS)
-def _read(
-    _actor: Actor, database: str, mark: tuple[object, ...], slot: int, key: str, _wanted: TransactionFilter, _asked: Asked
-) -> tuple[Asked, Page, Held]:
+def _read(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, key: str, _wanted: TransactionFilter, _asked: Asked) -> tuple[Asked, Page, Held]:
     """Where the page begins, its rows, and how many there are of them: read once for everybody who looks at the same, until a transaction is made or moves.
 
     Who asks is no part of the key: the page has asked for the right to it, and the rows of one filter are the same for all.

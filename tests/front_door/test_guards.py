@@ -57,6 +57,20 @@ def test_somebody_with_the_right_sees_the_page(be: Callable[[str], str]) -> None
     assert "the secret of operator" in said(AppTest.from_function(guarded_page).run())
 
 
+def test_within_one_run_nobody_is_asked_for_twice_and_after_it_anew(be: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    token = be("operator")
+    found = session.current()
+    with session.whole_run(found):
+        assert session.is_whole_run()
+        monkeypatch.setattr(people, "actor_of", lambda *_, **__: pytest.fail("asked again within the run"))
+        assert session.current() is found
+        monkeypatch.undo()
+    assert not session.is_whole_run()
+    monkeypatch.setattr(session, "token", lambda: token)
+    people.sign_out(token)
+    assert session.current() is None
+
+
 def page_with_a_callback() -> None:
     import streamlit as st
 

@@ -201,6 +201,18 @@ def test_what_sums_cannot_tell_is_added_up_when_it_is_asked_for(till: Till) -> N
     assert "Add up" in labels(window)
 
 
+def test_the_same_list_is_read_once_until_something_moves(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    failed(till)
+    window = till.open("transactions", status=["FAILED"])
+    whole = len(accounts(window))
+    monkeypatch.setattr(transaction_list.transactions, "list_page", lambda *_, **__: pytest.fail("read again, though nothing moved"))
+    window.run()
+    assert len(accounts(window)) == whole
+    monkeypatch.undo()
+    failed(till)
+    assert len(accounts(till.open("transactions", status=["FAILED"]))) == whole + 1
+
+
 def test_an_empty_list_says_what_would_hold_something_and_how_much(till: Till) -> None:  # noqa: F811
     failed(till)
     window = till.open("transactions", status="REVERSED", type="POST_TRANSACTION", to="2020-01-31")
