@@ -11,6 +11,14 @@ TIMES, MORE_MS = 3.0, 5.0
 NOISE = 1.25
 
 
+# How pages are used, and whether that is judged.
+SESSIONS = {
+    "alone": ("rerun, 1 session, each time at another address", True),
+    "together": ("rerun, 50 sessions, each at an address of its own", True),
+    "elsewhere": ("rerun, 50 sessions, each time at another address", False),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure of one size, and what it may be at most; None: told beside the others."""
@@ -30,10 +38,11 @@ def figures(found: Mapping[str, Any]) -> Iterator[Figure]:
         beside += f", {one['broken_off']} broken off" if one.get("broken_off") else ""
         yield Figure(one["group"], one["name"], one["p95"], one["target_ms"], beside=beside)
     for one in found.get("pages", ()):
-        for how, what in (("alone", "rerun, 1 session"), ("together", "rerun, 50 sessions")):
+        for how, (what, is_judged) in SESSIONS.items():
             seen = one[how]
             wrong = f"; {len(seen['errors'])} errors: {seen['errors'][0][:60]}" if seen["errors"] else ""
-            yield Figure(what, one["name"], seen["p95"], one["target_ms"], beside=f"p50 {seen['p50']:.1f}, {seen['runs']} runs{wrong}")
+            beside = f"p50 {seen['p50']:.1f}, {seen['cpu_ms']} ms of the console's CPU each, {seen['runs']} runs{wrong}"
+            yield Figure(what, one["name"], seen["p95"], one["target_ms"] if is_judged else None, beside=beside)
     if export := found.get("export"):
         seconds = export["seconds"]
         beside = f"{export['rows']:,} rows; " + ", ".join(f"{name} {taken} s" for name, taken in seconds.items())

@@ -130,6 +130,12 @@ _CHANGES = text(
 )
 
 
+_IS_LATE = (
+    literal_column("EXISTS (SELECT FROM events e WHERE e.xid >= watermark AND e.seq > settled_seq)", Boolean),
+    literal_column("EXISTS (SELECT FROM answers a WHERE a.xid >= watermark AND a.at > coalesce(settled_at, '-infinity'))", Boolean),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a table of sums is made from: the rows themselves, or what was written to them by the database transactions `floor` to `ceiling`."""
@@ -240,6 +246,9 @@ class State:
     events: int
     answers: int
     rebuilt_at: datetime | None
+    # Is there any event, any answer that is not in the sums? Where there is none, nobody looks for them in each month's part.
+    has_late_events: bool
+    has_late_answers: bool
     verified_at: datetime | None = field(compare=False)
     differences: int = field(compare=False)
     differed_at: datetime | None = field(compare=False)
@@ -356,7 +365,7 @@ class Rollups:
         one = RollupState
         snapshot = func.pg_current_snapshot()
         ends = (cast(cast(end(snapshot), Text), BigInteger) for end in (func.pg_snapshot_xmin, func.pg_snapshot_xmax))
-        query = select(one.watermark, one.settled_seq, one.settled_at, one.zone, one.events, one.answers, one.rebuilt_at)
+        query = select(one.watermark, one.settled_seq, one.settled_at, one.zone, one.events, one.answers, one.rebuilt_at, *_IS_LATE)
         row = self._session.execute(query.add_columns(one.verified_at, one.differences, one.differed_at, *ends)).one()
         watermark, settled_seq, settled_at, zone, *rest = row
         return State(watermark, settled_seq, settled_at, ZoneInfo(zone), *rest)
@@ -519,9 +528,9 @@ class Rollups:
             inner = _whole_months(span, zone) if state.may_be_read and zone.key == state.zone.key else None
             left = [span] if inner is None else _around(span, inner)
             parts = [part for rest in left for part in _parts(0, Question(_within(wanted, rest), Grain.HOUR, zone), state, written)]
-            if inner is not None:
+            if inner is not None and written is not None:
                 parts.append(_late(0, Question(wanted, Grain.HOUR, zone), [inner], written))
-            found = [_week_of_hours(union_all(*parts).subquery(), zone)]
+            found = [_week_of_hours(union_all(*parts).subquery(), zone)] if parts else []
             if inner is not None:
                 found.append(_week_of_months(wanted, inner, zone))
             one = union_all(*found).subquery().c
@@ -571,12 +580,9 @@ class Rollups:
         """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            written = _written(
-                _ANSWERED,
-                state,
-                *(column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text)),
-                *(column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger)),
-            )
+            when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
+            sums_of = (column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger))
+            written = _written(_ANSWERED, state, *when, *sums_of) if state.has_late_answers else None
             one = union_all(*_call_parts(question, state, written)).subquery()
             groups = [tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket)]
             step: Any = one.c.step
@@ -606,7 +612,8 @@ class Rollups:
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             types = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
-            late = _written(_FAILED, state, *types, column("code", Text), column("count", BigInteger), column("message", Text))
+            columns = (*types, column("code", Text), column("count", BigInteger), column("message", Text))
+            late = _written(_FAILED, state, *columns) if state.has_late_events else None
             one = union_all(*_reason_parts(wanted, state, late)).subquery()
             code = case((one.c.code != NO_REASON, one.c.code)).label("reason")
             count = cast(func.sum(one.c.count), BigInteger)
@@ -629,7 +636,9 @@ def _written(sql: str, state: State, *columns: Any) -> Any:
 
 
 def _moved(state: State) -> Any:
-    """Every move that is not in the sums."""
+    """Every move that is not in the sums; None where there is none."""
+    if not state.has_late_events:
+        return None
     when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text), column("status", Text))
     return _written(_MOVED, state, *when, column("under_review", Boolean), column("currency", Text), column("count", BigInteger), column("amount", Numeric))
 
@@ -739,7 +748,7 @@ def _parts(number: int, question: Question, state: State, written: Any) -> list[
         # Where hours are read at all, they are this zone's too.
         step = of.hour if question.grain is Grain.HOUR else step_of(question.grain, of.hour, question.zone)
         parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of)))
-    if pieces.summed:
+    if pieces.summed and written is not None:
         parts.append(_late(number, question, pieces.summed, written))
     for span in pieces.rows:
         row, count = Transaction, literal_column("1::bigint", BigInteger)
@@ -765,7 +774,7 @@ def _call_parts(question: Question, state: State, written: Any) -> list[Select[A
         of = RollupCallHour
         sums = (of.bucket, of.count, of.total_ms)
         part(of, step_of(question.grain, of.hour, question.zone), sums, of, span.holds(of.hour), *_fits(wanted, of, status=False))
-    if pieces.summed:
+    if pieces.summed and written is not None:
         of = written.c
         late = or_(*(span.holds(of.created_at) for span in pieces.summed))
         sums = (of.bucket, of.count, of.total_ms)
@@ -792,9 +801,10 @@ def _reason_parts(wanted: TransactionFilter, state: State, written: Any) -> list
         of: Any = RollupReason
         where = [*_day_span(of, pieces.days), *_fits(wanted, of, status=False)]
         parts.append(select(of.biller_type, of.code, of.count, of.message).where(*where))
-        of = written.c
-        late = or_(*(inner.holds(of.created_at) for inner in pieces.summed))
-        parts.append(select(of.biller_type, of.code, of.count, of.message).where(late, *_fits(wanted, of, status=False)))
+        if written is not None:
+            of = written.c
+            late = or_(*(inner.holds(of.created_at) for inner in pieces.summed))
+            parts.append(select(of.biller_type, of.code, of.count, of.message).where(late, *_fits(wanted, of, status=False)))
     for rest in pieces.rows:
         one = Transaction
         where = _within(wanted, rest).conditions()

@@ -503,7 +503,7 @@ def _read(house: House, query: str) -> list[Any]:
 
 
 def test_a_state_knows_whether_it_may_be_read() -> None:
-    made = State(10, 0, None, ZONE, 0, 0, NOON, None, 0, None, 9, 10)
+    made = State(10, 0, None, ZONE, 0, 0, NOON, False, False, None, 0, None, 9, 10)
     assert made.may_be_read
     assert not replace(made, watermark=11).may_be_read
     assert not replace(made, rebuilt_at=None).may_be_read
