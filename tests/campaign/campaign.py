@@ -85,7 +85,8 @@ ENDED_UNPAID = """
 # Not the next look at what has ended already, which is only to find out whether the biller thought better of it.
 # Billers that have a verb to give a payment back with, and never a token, which is cash.
 COMPLETED = """
-    SELECT id FROM transactions WHERE stage = 'COMPLETED' AND biller_type = ANY (%s) AND completed_at BETWEEN now() - interval '60 s' AND now() - interval '2 s'
+    SELECT id FROM transactions WHERE stage = 'COMPLETED' AND amount IS NOT NULL AND biller_type = ANY (%s)
+    AND completed_at BETWEEN now() - interval '60 s' AND now() - interval '2 s'
     AND NOT EXISTS (SELECT FROM events e WHERE e.transaction_id = transactions.id AND e.from_stage = 'REVERSAL_REQUESTED') LIMIT %s
     """
 UNSETTLED = """
