@@ -355,7 +355,10 @@ def _place(asked: Asked, here: int, held: Held) -> None:
         if held.counted.is_exact and held.figures is not None:
             st.number_input("Page", 1, max(pages, 1), value=None, key=TO_PAGE, placeholder=f"1 to {pages:,}", on_change=_to_page, help="Counted from the top.")
         if asked.sort not in BY_AMOUNT:
-            st.date_input("Day", value=None, key=TO_DAY, format="DD/MM/YYYY", on_change=_to_day, help=f"The list from this business day in {zone().key} on.")
+            # With a button: what is typed counts when the calendar closes, and the same click outside would close all of this first.
+            with st.form("list-day", border=False):
+                st.date_input("Day", value=None, key=TO_DAY, format="DD/MM/YYYY", help=f"The list from this business day in {zone().key} on.")
+                st.form_submit_button("Go to this day", icon=":material/event:", on_click=_to_day, width="stretch")
 
 
 @guarded("transactions:read")

@@ -69,6 +69,20 @@ def test_a_link_to_a_row_shows_a_colleague_the_same(console: Console, sign_in: S
     expect(other.get_by_role("dialog").get_by_text(reference).first).to_be_visible()
 
 
+def test_a_day_that_is_typed_is_gone_to_with_one_click(console: Console, sign_in: SignIn) -> None:
+    page = sign_in("operator")
+    look_up(page, console, "70000104")
+    page.goto(f"{console.url}/transactions")
+    page.get_by_role("button", name="Page 1").click()
+    day = page.get_by_test_id("stPopoverBody").get_by_test_id("stDateInput").get_by_role("spinbutton").first
+    day.click()
+    for part in ("31", "01", "2024"):
+        page.keyboard.type(part)
+    page.get_by_role("button", name="Go to this day").click()
+    page.wait_for_url(lambda url: "older=20240131T220000" in url)
+    expect(page.get_by_text("Nothing more on this side")).to_be_visible()
+
+
 def test_an_analyst_takes_exactly_the_list_away(console: Console, sign_in: SignIn, context: BrowserContext, tmp_path: Path) -> None:
     look_up(sign_in("operator"), console, "70000103")
     context.clear_cookies()
