@@ -1,37 +1,20 @@
 """Paper: a receipt and the till's day as PDF. A print is counted and logged, so it must be asked by a page of ours."""
 
-import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 
-import structlog
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from core.access import Actor
-from core.api.session import actor_of, came_from_us
-from core.errors import BadInput, BillersError, Misconfigured, NotAllowed, NotFound, NotLegalNow, NotSignedIn, Unavailable
-from core.ids import incident_id
+from core.api.answers import UNKEPT, answer
+from core.api.session import came_from_us
+from core.errors import BadInput, NotFound
 from core.services import my_day, receipts
-
-log = structlog.get_logger(__name__)
-
-# What stands in a browser's window must not be kept by it, nor by anything on the way.
-UNKEPT: Mapping[str, str] = {"Cache-Control": "no-store"}
 
 # The browser shows the PDF in a viewer of its own, which is an object of this answer; nothing else may come of it.
 POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-
-STATUSES: Mapping[type[BillersError], int] = {
-    BadInput: 400,
-    NotSignedIn: 401,
-    NotAllowed: 403,
-    NotFound: 404,
-    NotLegalNow: 409,
-    Misconfigured: 503,
-    Unavailable: 503,
-}
 
 NOT_FROM_US = "This is printed from the console itself: open it there, and press the button."
 
@@ -58,25 +41,8 @@ def day_sheet(request: Request) -> Response:
 
 
 def _answer(request: Request, make: Callable[[Actor], Response]) -> Response:
-    """The paper, or a sentence on a page of its own."""
-    if request.method == "HEAD":
-        return Response(status_code=405, headers={**UNKEPT, "Allow": "GET"})
-    if not came_from_us(request) or _is_a_guess(request):
-        return PlainTextResponse(NOT_FROM_US, 403, headers=UNKEPT)
-    try:
-        actor = actor_of(request)
-        if actor is None:
-            raise NotSignedIn("You are signed out. Sign in to the console, and print it again.")
-        return make(actor)
-    except BillersError as error:
-        status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
-        return PlainTextResponse(error.sentence, status, headers=UNKEPT)
-    except Exception as error:  # noqa: BLE001 - the last line before the window
-        incident = incident_id()
-        # Written out here: structlog's own way shows each frame's variables, a token among them.
-        log.error("unforeseen error on a route", incident=incident, trace="".join(traceback.format_exception(error)))
-        sentence = f"It could not be printed. Try again; if it stays so, tell an administrator: incident {incident}."
-        return PlainTextResponse(sentence, 500, headers=UNKEPT)
+    refused = NOT_FROM_US if not came_from_us(request) or _is_a_guess(request) else None
+    return answer(request, make, refused=refused, again="print it again", failed="It could not be printed.", otherwise=400)
 
 
 def _is_a_guess(request: Request) -> bool:

@@ -1,33 +1,24 @@
 """Reports as files. It knows how a browser asks for one, and what it is told when it may not have it."""
 
-import traceback
 import uuid
 from collections.abc import Callable, Mapping
 
-import structlog
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from core.access import Actor, require
-from core.api.session import actor_of, asked_by_us
-from core.errors import BadInput, BillersError, NotAllowed, NotFound, NotLegalNow, NotSignedIn, Unavailable
-from core.ids import incident_id
+from core.api.answers import UNKEPT, answer
+from core.api.session import asked_by_us
+from core.errors import NotFound
 from core.models.reports import ReportFormat, ReportKind
 from core.services import reports
 from core.services.reports import Made
-
-log = structlog.get_logger(__name__)
-
-# What a bank's figures are must not be kept by a browser, nor by anything on the way.
-UNKEPT: Mapping[str, str] = {"Cache-Control": "no-store"}
 
 MEDIA_TYPES: Mapping[ReportFormat, str] = {
     ReportFormat.PDF: "application/pdf",
     ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ReportFormat.CSV: "text/csv; charset=utf-8",
 }
-
-STATUSES: Mapping[type[BillersError], int] = {NotSignedIn: 401, NotAllowed: 403, NotFound: 404, BadInput: 400, NotLegalNow: 409, Unavailable: 503}
 
 NOT_FROM_US = "A report is asked for in the console itself. Open Reports there, and take it from the list."
 
@@ -59,25 +50,12 @@ def kept(request: Request) -> Response:
 
 
 def _answer(request: Request, take: Callable[[Actor, ReportFormat], Made]) -> Response:
-    """The file, or a sentence on a page of its own."""
-    if request.method == "HEAD":
-        return Response(status_code=405, headers={**UNKEPT, "Allow": "GET"})
-    if not asked_by_us(request):
-        return PlainTextResponse(NOT_FROM_US, 403, headers=UNKEPT)
-    try:
-        actor = actor_of(request)
-        if actor is None:
-            raise NotSignedIn("You are signed out. Sign in to the console, and ask for the report again.")
+    def make(actor: Actor) -> Response:
         require(actor, "reports:read")
         return _file(take(actor, _format(request)))
-    except BillersError as error:
-        status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 503)
-        return PlainTextResponse(error.sentence, status, headers=UNKEPT)
-    except Exception as error:  # noqa: BLE001 - the last line before the window
-        incident = incident_id()
-        log.error("unforeseen error on a route", incident=incident, trace="".join(traceback.format_exception(error)))
-        sentence = f"The report could not be made. Try again; if it stays so, tell an administrator: incident {incident}."
-        return PlainTextResponse(sentence, 500, headers=UNKEPT)
+
+    refused = None if asked_by_us(request) else NOT_FROM_US
+    return answer(request, make, refused=refused, again="ask for the report again", failed="The report could not be made.", otherwise=503)
 
 
 def _format(request: Request) -> ReportFormat:
