@@ -11,7 +11,7 @@ from core.models.lists import known_accounts
 from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
-from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
+from core.models.rollups import RollupCallDay, RollupCallHour, RollupCallWeek, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vended import VendedToken
 from core.models.views import RoleView, SavedView
@@ -44,6 +44,7 @@ __all__ = [
     "RoleView",
     "RollupCallDay",
     "RollupCallHour",
+    "RollupCallWeek",
     "RollupDay",
     "RollupHour",
     "RollupReason",
