@@ -37,6 +37,10 @@ PERMISSIONS: Mapping[str, str] = {
     "billers:read": "see billers",
     "billers:configure": "configure billers",
     "people:sign_in": "use the console",
+    "people:read": "see who may use the console, and where they are signed in",
+    "people:manage": "add people, change what they see, end their sessions and give them new passwords",
+    "people:roles": "say what each role may do",
+    "api:tokens": "let a program act in your name, by an API token",
     "audit:verify": "verify the audit chain",
     "gate:sign_off": "sign the restore gate off",
 }
@@ -52,9 +56,15 @@ class Actor:
     role: str
     permissions: frozenset[str]
     address: str | None = None
+    # The billers (codes of their types) that this person sees and serves; None: all there are.
+    billers: frozenset[str] | None = None
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
+
+    def serves(self, biller_type: str) -> bool:
+        """Whether this biller exists for this person."""
+        return self.billers is None or biller_type in self.billers
 
 
 # What the command line and the worker act as: an operator of the machine, not of the console.

@@ -8,7 +8,7 @@ from core.models.bulk import BulkAct, BulkItem
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.lists import known_accounts
-from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
+from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
@@ -18,6 +18,7 @@ from core.models.views import RoleView, SavedView
 
 __all__ = [
     "Answer",
+    "ApiToken",
     "Attempt",
     "AuditEntry",
     "Base",
@@ -55,6 +56,7 @@ __all__ = [
     "SignInTicket",
     "Transaction",
     "User",
+    "UserBiller",
     "UserSession",
     "VendedToken",
     "Worker",

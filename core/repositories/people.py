@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, or_, selec
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from core.models import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
+from core.models import Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class LiveSession:
     permissions: frozenset[str]
     address: str | None
     should_touch: bool
+    # None: not limited to any.
+    billers: frozenset[str] | None = None
 
 
 class People:
@@ -125,6 +127,7 @@ class People:
         permissions = (
             select(func.coalesce(func.array_agg(RolePermission.permission), cast([], ARRAY(Text)))).where(RolePermission.role == User.role).scalar_subquery()
         )
+        billers = select(func.array_agg(UserBiller.biller_type)).where(UserBiller.user_id == User.id).scalar_subquery()
         row = self._session.execute(
             select(
                 UserSession.token_hash,
@@ -134,6 +137,7 @@ class People:
                 User.role,
                 User.sandbox,
                 permissions,
+                billers,
                 UserSession.address,
                 UserSession.last_seen_at <= func.now() - touch_every,
             )
@@ -148,8 +152,9 @@ class People:
         ).one_or_none()
         if row is None:
             return None
-        token_hash, user_id, username, display_name, role, sandbox, held, address, should_touch = row
-        return LiveSession(token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch)
+        token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch = row
+        billers_of = frozenset(scope) if scope else None
+        return LiveSession(token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of)
 
     def touch_session(self, token_hash: bytes, touch_every: timedelta) -> None:
         """Seen just now. Of many at once, one writes."""

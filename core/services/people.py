@@ -138,7 +138,7 @@ def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
     if touch and found.should_touch:
         with unit_of_work() as session:
             People(session).touch_session(found.token_hash, TOUCH_EVERY)
-    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address)
+    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address, found.billers)
 
 
 def sign_out(token: str, because: str = "signed out") -> None:

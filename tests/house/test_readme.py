@@ -30,6 +30,9 @@ MEANINGS = {
     "receipts, and prepaid tokens with a reason": {"receipts:print", "tokens:reveal"},
     "configure billers": {"billers:configure"},
     "verify the audit chain": {"audit:verify"},
+    "look after people: who they are, what they see, where they are signed in": {"people:read", "people:manage"},
+    "say what each role may do": {"people:roles"},
+    "let a program act in one's name, by an API token": {"api:tokens"},
     "sign the restore gate off": {"gate:sign_off"},
 }
 
