@@ -27,6 +27,7 @@ PAGES = (
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
     ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
+    ("audit", "Audit", ":material/policy:", "audit:read"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )
 

@@ -44,6 +44,7 @@ PERMISSIONS: Mapping[str, str] = {
     "audit:verify": "verify the audit chain",
     "gate:sign_off": "sign the restore gate off",
 }
+    "audit:read": "see who did what",
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,25 @@ def require(actor: Actor, permission: str) -> None:
     if permission not in PERMISSIONS:
         raise KeyError(permission)
     if not actor.may(permission):
-        raise NotAllowed(
-            f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work."
-        )
+        raise refusal(actor, permission)
+
+
+# Who is told that an act waits for a proof: whoever can ask the person for one (core.ui.session). Many an act's caller turns the refusal into a sentence.
+_askers: list[Callable[[], None]] = []
+
+
+def when_proof_is_wanted(ask: Callable[[], None]) -> None:
+    _askers.append(ask)
+
+
+def require_proof(actor: Actor) -> None:
+    """Goes on for somebody who proved lately who they are, and for the machine's operator, who has no session. Raises `ProveAgain`."""
+    if actor is SYSTEM or actor.proved_lately():
+        return
+    for ask in _askers:
+        ask()
+    raise ProveAgain
+
 
 
 def needs(permission: str) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[Concatenate[Actor, P], R]]:
@@ -95,3 +112,20 @@ def needs(permission: str) -> Callable[[Callable[Concatenate[Actor, P], R]], Cal
         return guarded
 
     return guard
+Witness = Callable[[Actor, str], None]
+
+# Who is told of each refusal. The record of who did what is (core.services.denials); this module is below whatever could write one.
+_witnesses: list[Witness] = []
+
+
+def tell_of_refusals(witness: Witness) -> None:
+    _witnesses.append(witness)
+
+
+def refusal(actor: Actor, permission: str) -> NotAllowed:
+    """What somebody is told who lacks a right. Every refusal comes by here, and so does whoever writes it down."""
+    for witness in _witnesses:
+        witness(actor, permission)
+    return NotAllowed(f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.")
+
+

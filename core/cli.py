@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -175,12 +176,16 @@ def user_passwd(username: str) -> None:
 
 
 @audit_app.command("verify")
-def audit_verify() -> None:
+def audit_verify(
+    published: Annotated[Path | None, typer.Option(metavar="FILE", help="Published heads to compare with; by default those that the worker wrote.")] = None,
+) -> None:
     """Check that no audit entry was changed, removed or slipped in."""
     from core.services.audit import verify
 
     with _database():
-        verdict = verify()
+    from core.services.audit_heads import published as heads_in
+        heads = heads_in(published)
+        verdict = verify(heads)
     typer.echo(verdict.sentence)
     raise typer.Exit(0 if verdict.ok else 1)
 

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     billers_keep_months: int | None = Field(
         None, ge=1, le=1_200, description="Whole months whose attempts, answers and events stay at hand; older ones are put away. Unset: all of them."
     )
+    billers_audit_heads: Path | None = Field(
+        None, description="File that the audit chain's heads are added to, best where no DBA writes. Unset: audit-heads.jsonl in the data directory."
+    )
+    billers_audit_heads_minutes: int = Field(15, ge=1, le=1_440, description="Minutes between two published heads; at a day's end there is one anyway.")
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
 
     @field_validator("database_url")

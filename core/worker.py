@@ -19,7 +19,25 @@ from core import clock, db, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import approvals, bulk, claims, core_banking, gate, live, people, reopening, reports, retention, rollups, settlement, sweeps, wake, workers
+from core.services import (
+    approvals,
+    audit_heads,
+    bulk,
+    claims,
+    configuration_approvals,
+    core_banking,
+    gate,
+    live,
+    people,
+    reopening,
+    reports,
+    retention,
+    rollups,
+    settlement,
+    sweeps,
+    wake,
+    workers,
+)
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
@@ -156,6 +174,7 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
             asyncio.create_task(self._every(REPORTS_SECONDS, reports.make_due)),
+            asyncio.create_task(self._every(REPORTS_SECONDS, audit_heads.publish_due)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._every(TIDY_SECONDS, retention.put_old_away)),

@@ -15,6 +15,7 @@ ROUTES = [
     Route("/readyz", health.readyz),
     Route("/export/transactions.csv", export.transactions),
     Route("/export/transactions.xlsx", export.workbook),
+    Route("/export/audit.csv", export.audit_record),
     Route("/export/{export_id}.json", export.manifest),
     Route("/receipt/{transaction_id}.pdf", receipts.receipt),
     Route("/my-day.pdf", receipts.day_sheet),

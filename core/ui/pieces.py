@@ -12,7 +12,9 @@ from core.settings import CHECKOUT
 from core.ui.tellings import Telling, Tone
 from core.ui.words import plain
 
-LOOKUP, PAYMENT, TRANSACTIONS = (CHECKOUT / "pages" / f"{name}.py" for name in ("lookup", "payment", "transactions"))
+LOOKUP, PAYMENT, TRANSACTIONS, CONFIGURATIONS, PEOPLE, AUDIT = (
+    CHECKOUT / "pages" / f"{name}.py" for name in ("lookup", "payment", "transactions", "configurations", "people", "audit")
+)
 
 # A form as wide as a hand's breadth of text: wider ones are harder to follow, and a telephone has less anyway.
 FORM_WIDTH = 720

@@ -83,10 +83,7 @@ def guard(permission: str) -> Actor:
 def refuse(actor: Actor, permission: str) -> None:
     """What somebody without the right sees instead of a page."""
     st.title("Not for your role")
-    st.warning(
-        f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.",
-        icon=":material/lock:",
-    )
+    st.warning(refusal(actor, permission).sentence, icon=":material/lock:")
 
 
 @contextmanager

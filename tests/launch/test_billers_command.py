@@ -74,7 +74,7 @@ def test_a_password_may_come_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("_no_database")
 def test_a_bad_audit_verdict_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     verdict = SimpleNamespace(ok=False, sentence="Entry 7 was changed after it was sealed.")
-    monkeypatch.setitem(sys.modules, "core.services.audit", SimpleNamespace(verify=lambda: verdict))
+    monkeypatch.setitem(sys.modules, "core.services.audit", SimpleNamespace(verify=lambda _heads: verdict))
     result = run("audit", "verify")
     assert result.exit_code == 1
     assert result.stdout == "Entry 7 was changed after it was sealed.\n"
