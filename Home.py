@@ -51,7 +51,7 @@ def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: 
 
 def console() -> None:
     """One run: for one person, one page."""
-    from core.ui import shell
+    from core.ui import proof, shell
 
     actor = session.current()
     shell.configure(signed_in=actor is not None)
@@ -63,6 +63,9 @@ def console() -> None:
             shell.frame(actor)
         with session.plain_errors():
             page.run()
+        if actor is not None:
+            with session.plain_errors():
+                proof.ask_if_wanted()
 
 
 @asynccontextmanager

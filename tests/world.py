@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 import core.db
+from core import clock
 from core.access import Actor
 from core.settings import settings
 
@@ -45,6 +46,11 @@ class Database:
     def connect(self) -> psycopg.Connection:
         """A connection of the test's own, in autocommit, as the tables' owner: what somebody with the SQL console could do."""
         return connect(self.url)
+
+
+def proven(actor: Actor) -> Actor:
+    """As they are after proving anew who they are: a test that goes on for an hour outlives the first proof."""
+    return replace(actor, proved_at=clock.now())
 
 
 def connect(url: URL) -> psycopg.Connection:

@@ -80,6 +80,8 @@ class UserSession(Base):
     user_agent: Mapped[str | None]
     # What lists call it: it opens nothing.
     id: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())
+    # When its person last proved who they are: by signing in, or since then because an act asked for it.
+    proved_at: Mapped[datetime | None]
 
 
 class SignInTicket(Base):

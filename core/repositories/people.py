@@ -27,6 +27,8 @@ class LiveSession:
     should_touch: bool
     # None: not limited to any.
     billers: frozenset[str] | None = None
+    # How long ago it proved who it is, by the database's clock; None: it never did.
+    proved_ago: timedelta | None = None
 
 
 class People:
@@ -119,7 +121,9 @@ class People:
 
     def open_session(self, token_hash: bytes, user_id: uuid.UUID, life: timedelta, address: str | None, user_agent: str | None) -> None:
         self._session.execute(
-            insert(UserSession).values(token_hash=token_hash, user_id=user_id, expires_at=func.now() + life, address=address, user_agent=user_agent)
+            insert(UserSession).values(
+                token_hash=token_hash, user_id=user_id, expires_at=func.now() + life, proved_at=func.now(), address=address, user_agent=user_agent
+            )
         )
 
     def live_session(self, token_hash: bytes, idle: timedelta, touch_every: timedelta) -> LiveSession | None:
@@ -140,6 +144,7 @@ class People:
                 billers,
                 UserSession.address,
                 UserSession.last_seen_at <= func.now() - touch_every,
+                func.now() - UserSession.proved_at,
             )
             .join(User, User.id == UserSession.user_id)
             .where(
@@ -152,9 +157,9 @@ class People:
         ).one_or_none()
         if row is None:
             return None
-        token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch = row
+        token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch, proved_ago = row
         billers_of = frozenset(scope) if scope else None
-        return LiveSession(token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of)
+        return LiveSession(token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of, proved_ago)
 
     def touch_session(self, token_hash: bytes, touch_every: timedelta) -> None:
         """Seen just now. Of many at once, one writes."""
@@ -163,6 +168,10 @@ class People:
             .where(UserSession.token_hash == token_hash, UserSession.last_seen_at <= func.now() - touch_every, UserSession.ended_at.is_(None))
             .values(last_seen_at=func.now())
         )
+
+    def prove_session(self, token_hash: bytes) -> None:
+        """Its person proved just now who they are."""
+        self._session.execute(update(UserSession).where(UserSession.token_hash == token_hash, UserSession.ended_at.is_(None)).values(proved_at=func.now()))
 
     def end_session(self, token_hash: bytes, because: str) -> uuid.UUID | None:
         """Whose session ended, or None when there was none to end."""

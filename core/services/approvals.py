@@ -129,7 +129,7 @@ def _why_not(actor: Actor, proposal: Proposal, transaction: Transaction) -> str 
 # ---- Proposing
 
 
-@needs("transactions:resolve")
+@needs("transactions:resolve", fresh=True)
 def propose_resolution(
     actor: Actor, /, transaction_id: uuid.UUID, choice: str, evidence: str | None, reference: str | None = None, reason: str | None = None
 ) -> uuid.UUID:
@@ -143,7 +143,7 @@ def propose_resolution(
         return propose(session, actor, ProposalKind.RESOLVE, transaction, said, evidence=shown, choice=way.choice.value, reference=number).id
 
 
-@needs("transactions:reverse")
+@needs("transactions:reverse", fresh=True)
 def propose_reversal(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None, evidence: str | None = None) -> uuid.UUID:
     """Asks that a completed payment is given back. It stays completed until another person approves it."""
     with db.unit_of_work() as session:
@@ -152,7 +152,7 @@ def propose_reversal(actor: Actor, /, transaction_id: uuid.UUID, reason: str | N
         return propose(session, actor, ProposalKind.REVERSE, transaction, words_of(reason, "A reason"), evidence=shown).id
 
 
-@needs("transactions:waive")
+@needs("transactions:waive", fresh=True)
 def propose_waiver(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None) -> uuid.UUID:
     """Asks that other payments to this account are let go although this one is under review."""
     with db.unit_of_work() as session:
@@ -170,7 +170,7 @@ def _held(session: Session, transaction_id: uuid.UUID, why_not: Callable[[Sessio
 # ---- Deciding
 
 
-@needs("transactions:approve")
+@needs("transactions:approve", fresh=True)
 def approve(actor: Actor, /, proposal_id: uuid.UUID) -> None:
     """Does what was proposed, if everything is still as it was shown. Of two who approve at once the second is told that it was decided.
 
@@ -186,7 +186,7 @@ def approve(actor: Actor, /, proposal_id: uuid.UUID) -> None:
         DONE_BY[ProposalKind(proposal.kind)](session, actor, proposal, transaction)
 
 
-@needs("transactions:approve")
+@needs("transactions:approve", fresh=True)
 def reject(actor: Actor, /, proposal_id: uuid.UUID, reason: str | None) -> None:
     """Turns a proposal down. A payment that waited for it is cancelled; anything else stays as it is."""
     because = words_of(reason, "A reason")

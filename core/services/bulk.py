@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock, db
-from core.access import Actor, needs, require
+from core.access import Actor, needs, require, require_proof
 from core.adapters import adapter_for
 from core.errors import BadInput, BillersError, Busy, Conflict, NotFound, NotLegalNow, Unavailable
 from core.ids import incident_id, new_id
@@ -205,6 +205,8 @@ def dry_run(actor: Actor, /, act: BulkKind, selection: Selection) -> DryRun:
 def start(actor: Actor, /, act: BulkKind, selection: Selection, reason: str | None, expected: Promise) -> uuid.UUID:
     """Writes the act and its rows, for the worker to carry out. Raises `NoLongerSo` where that is not what was shown any more."""
     require(actor, RIGHTS[act])
+    if act is BulkKind.REVERSE:
+        require_proof(actor)
     said = words_of(reason, "A reason") if act is BulkKind.REVERSE or (reason or "").strip() else None
     try:
         with db.unit_of_work() as session:
@@ -503,7 +505,8 @@ def _reverse(session: Session, asker: Actor, act: BulkAct, transaction_id: uuid.
     # Asked before: a proposal of ours that was rejected meanwhile must not be made a second time.
     if not Bulk(session).was_proposed(transaction_id, asker.id or NOBODY, act.created_at):
         try:
-            approvals.propose_reversal(asker, transaction_id, act.reason)
+            # The proof was asked for when the whole was started, once for all of them.
+            approvals.propose_reversal(replace(asker, proved_at=clock.now()), transaction_id, act.reason)
         except NotLegalNow as error:
             if error.sentence == WAITS_ALREADY:
                 return _Came(ItemState.DONE, WAITS_ALREADY)

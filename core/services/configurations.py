@@ -153,7 +153,7 @@ def acts(actor: Actor, /, config_id: uuid.UUID) -> list[Act]:
 # ---- Changing
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def create(actor: Actor, /, content: Content, credentials: Mapping[str, str] | None = None) -> Saved:
     """A new configuration, switched off until somebody activates it. Raises `Invalid` with what to correct."""
     snapshot = _valid(content, credentials or {})
@@ -173,7 +173,7 @@ def create(actor: Actor, /, content: Content, credentials: Mapping[str, str] | N
         return Saved(_view(session, config))
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def edit(actor: Actor, /, config_id: uuid.UUID, shown: int, content: Content, credentials: Mapping[str, str] | None = None) -> Saved:
     """Saves what was typed over version `shown`. Credentials that were not entered stay, unless the host changed: then the stored ones are dropped.
 
@@ -203,7 +203,7 @@ def edit(actor: Actor, /, config_id: uuid.UUID, shown: int, content: Content, cr
         return Saved(_view(session, config), credentials_voided=voided and not entered)
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def forget_credentials(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configuration:
     """Drops the stored credentials."""
     with db.unit_of_work() as session:
@@ -215,7 +215,7 @@ def forget_credentials(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Con
         return _view(session, config)
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def activate(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configuration:
     """Offers this biller to operators. Raises `AnotherIsActive`, and `Invalid` where it could not be saved as it is."""
     try:
@@ -237,7 +237,7 @@ def activate(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configuration
         raise AnotherIsActive from error
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def deactivate(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configuration:
     """Takes this biller off the offer. What waits in its queue fails, with nothing sent; what is with the biller is still asked about."""
     with db.unit_of_work() as session:
@@ -250,7 +250,7 @@ def deactivate(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configurati
         return _view(session, config)
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def pause(actor: Actor, /, config_id: uuid.UUID, shown: int, reason: str) -> Configuration:
     """Holds payments back for a while. Operators read the reason where they choose the biller."""
     told = _reason(reason)
@@ -266,7 +266,7 @@ def pause(actor: Actor, /, config_id: uuid.UUID, shown: int, reason: str) -> Con
         return _view(session, config)
 
 
-@needs("billers:configure")
+@needs("billers:configure", fresh=True)
 def resume(actor: Actor, /, config_id: uuid.UUID, shown: int) -> Configuration:
     """Ends a pause: what waited is sent, as far as its time is not up."""
     with db.unit_of_work() as session:

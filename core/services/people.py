@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.access import SYSTEM, Actor
@@ -91,13 +92,18 @@ def begin_try(username: str, address: str | None) -> Try:
 def conclude_try(attempt: Try, *, matched: bool) -> str:
     """Turn a try whose password matched into a ticket. Raises SignInRefused when it did not, or when it was used before."""
     with unit_of_work() as session:
-        people = People(session)
-        user = people.with_id(attempt.user_id) if attempt.user_id else None
-        # Looked at again: the person may have been disabled, or the password changed, while it was being checked.
-        if matched and user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash and people.pass_try(attempt.id):
-            return _issue_ticket(people, user.id)
+        if matched and attempt.user_id is not None and passes(session, attempt):
+            return _issue_ticket(People(session), attempt.user_id)
         audit.record(session, _stranger(attempt.username, attempt.address), "sign_in.refused", "username", attempt.username)
     raise SignInRefused
+
+
+def passes(session: Session, attempt: Try) -> bool:
+    """Whether a try whose password matched still counts, and did not before: one try is one way in."""
+    people = People(session)
+    user = people.with_id(attempt.user_id) if attempt.user_id else None
+    # Looked at again: the person may have been disabled, or the password changed, while it was being checked.
+    return user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash and people.pass_try(attempt.id)
 
 
 def sign_in(username: str, password: str, address: str | None) -> str:
@@ -138,7 +144,9 @@ def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
     if touch and found.should_touch:
         with unit_of_work() as session:
             People(session).touch_session(found.token_hash, TOUCH_EVERY)
-    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address, found.billers)
+    # On this machine's clock: whether a proof is fresh does not hang on two clocks agreeing.
+    proved_at = None if found.proved_ago is None else clock.now() - found.proved_ago
+    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address, found.billers, proved_at)
 
 
 def sign_out(token: str, because: str = "signed out") -> None:

@@ -12,7 +12,7 @@ from core import db
 from core.access import Actor, needs
 from core.documents.amount_words import in_words
 from core.documents.receipt import PAPERS, Slip, draw_receipt
-from core.errors import BadInput, BillersError, NotLegalNow
+from core.errors import BadInput, BillersError, NotLegalNow, ProveAgain
 from core.models import Transaction
 from core.money import Money
 from core.repositories.receipts import PRINTED, Receipts
@@ -111,6 +111,9 @@ def _token(actor: Actor, session: Session, transaction: Transaction, standing: S
         return None, "The token is not on this copy. Ask for it at the counter where it was paid."
     try:
         return tokens.opened(actor, session, transaction, reason, on="receipt"), ""
+    except ProveAgain:
+        # Nothing is printed, or a copy would be used up without what it was asked for.
+        raise
     except BillersError as error:
         return None, error.sentence
 

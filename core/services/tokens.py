@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock, db
-from core.access import Actor, needs
+from core.access import Actor, needs, require_proof
 from core.errors import BadInput, Misconfigured, NotFound, NotLegalNow
 from core.models import Transaction, VendedToken
 from core.repositories.tokens import Tokens
@@ -70,8 +70,11 @@ def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: 
     given = reason_of(reason)
     if transaction.status not in (Status.COMPLETED.value, Status.REVERSED.value):
         raise NotLegalNow("The token of this payment can be shown once the payment is completed. Open it again to see where it stands.")
-    if given is None and not is_own_of_today(actor.id, transaction, Transactions(session).now()):
-        raise ReasonWanted
+    if not is_own_of_today(actor.id, transaction, Transactions(session).now()):
+        if given is None:
+            raise ReasonWanted
+        # Whoever sold it today hands it to the customer anyway; for everybody else it is money that is not theirs.
+        require_proof(actor)
     token = _open(Tokens(session).envelope_of(transaction.id), transaction)
     audit.record(session, actor, "token.revealed", "transaction", transaction.id, reference=transaction.our_transaction_id, on=on, reason=given)
     return grouped(token)

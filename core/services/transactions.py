@@ -109,7 +109,7 @@ def find(actor: Actor, /, transaction_id: uuid.UUID) -> Transaction:
         return existing(Transactions(session).by_id(transaction_id))
 
 
-@needs("transactions:resolve")
+@needs("transactions:resolve", fresh=True)
 def see_to(actor: Actor, /, break_id: uuid.UUID, because: str | None) -> None:
     """Closes a contradiction with what was done about the money; the payment stays as it is.
 

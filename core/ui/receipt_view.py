@@ -11,6 +11,7 @@ from core.services import receipts, tokens
 from core.services.receipts import Standing
 from core.services.tokens import LONGEST_REASON
 from core.ui.pieces import complain
+from core.ui.session import want_proof
 from core.ui.words import plain
 
 
@@ -65,14 +66,23 @@ def _token_buttons(actor: Actor, transaction: Transaction) -> bool:
         ).strip()
         if st.button("Show the token", key=f"token-shown-{transaction.id}", icon=":material/visibility:"):
             _show_token(actor, transaction, reason)
-        st.link_button(
-            "Copy with the token (PDF)",
-            _address(transaction, reason=reason),
-            icon=":material/print:",
-            disabled=not reason,
-            help="Enter the reason first." if not reason else "In a window of its own, on A5.",
-        )
+        _copy_with_token(actor, transaction, reason)
     return asked
+
+
+def _copy_with_token(actor: Actor, transaction: Transaction, reason: str) -> None:
+    """A window of its own could not ask who somebody is: that is asked here, before there is a link."""
+    label, icon = "Copy with the token (PDF)", ":material/print:"
+    if reason and tokens.wants_reason(actor, transaction) and not actor.proved_lately():
+        st.button(label, key=f"token-copy-{transaction.id}", icon=icon, on_click=want_proof, help="Asks first that you prove who you are.")
+        return
+    st.link_button(
+        label,
+        _address(transaction, reason=reason),
+        icon=icon,
+        disabled=not reason,
+        help="Enter the reason first." if not reason else "In a window of its own, on A5.",
+    )
 
 
 def _show_token(actor: Actor, transaction: Transaction, reason: str | None) -> None:

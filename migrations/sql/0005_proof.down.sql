@@ -1,1 +1,1 @@
-SELECT 1;
+ALTER TABLE user_sessions DROP COLUMN proved_at;
