@@ -159,7 +159,7 @@ def freeze(actor: Actor, /, draft_id: uuid.UUID) -> Review:
 
 
 def _payload_of(session: Session, actor: Actor, form: Mapping[str, Any]) -> dict[str, Any]:
-    config = chosen(session, str(form.get("biller") or ""))
+    config = chosen(actor, session, str(form.get("biller") or ""))
     snapshot = Snapshot.of(config)
     account = snapshot.check_account(str(form.get("account") or ""))
     kind = snapshot.check_account_type(form.get("account_type"))

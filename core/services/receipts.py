@@ -19,7 +19,7 @@ from core.repositories.receipts import PRINTED, Receipts
 from core.repositories.transactions import Transactions
 from core.security import audit
 from core.services import tokens
-from core.services.transactions import existing
+from core.services.scope import existing
 from core.settings import settings
 from core.states import Stage, Status
 
@@ -58,7 +58,7 @@ def print_receipt(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None
     given = tokens.reason_of(reason)
     with db.unit_of_work() as session:
         # Held until the print is counted: two at once are not both the original.
-        transaction = _proven(existing(Transactions(session).locked(transaction_id)))
+        transaction = _proven(existing(actor, Transactions(session).locked(transaction_id)))
         standing = _standing(actor, session, transaction)
         token, note = _token(actor, session, transaction, standing, given)
         slip = _slip(actor, session, transaction, standing, token, note)
@@ -81,6 +81,7 @@ def print_receipt(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None
 @needs("receipts:print")
 def standing(actor: Actor, /, transaction: Transaction) -> Standing | None:
     """What the next print would be, or None where there is no receipt of it."""
+    existing(actor, transaction)
     if transaction.amount is None or transaction.status not in {status.value for status in PROVEN}:
         return None
     with db.unit_of_work() as session:

@@ -16,7 +16,7 @@ from core.repositories.tokens import Tokens
 from core.repositories.transactions import Transactions
 from core.security import audit
 from core.security.vault import open_secret, seal_secret
-from core.services.transactions import existing
+from core.services.scope import existing
 from core.settings import settings
 from core.states import Status
 
@@ -60,13 +60,14 @@ def keep(session: Session, transaction_id: uuid.UUID, token: str) -> None:
 def reveal(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None = None) -> str:
     """The token as it is typed into the meter, `1234 5678 9012 3456 7890`. Raises `ReasonWanted` where one must be given, `TokenLocked`, `NotFound`."""
     with db.unit_of_work() as session:
-        transaction = existing(Transactions(session).by_id(transaction_id))
+        transaction = existing(actor, Transactions(session).by_id(transaction_id))
         return opened(actor, session, transaction, reason, on="screen")
 
 
 @needs("tokens:reveal")
 def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: str | None, on: str) -> str:
     """The same within the caller's unit of work, which keeps the audit entry with the act: what another service prints it with."""
+    existing(actor, transaction)
     given = reason_of(reason)
     if transaction.status not in (Status.COMPLETED.value, Status.REVERSED.value):
         raise NotLegalNow("The token of this payment can be shown once the payment is completed. Open it again to see where it stands.")
@@ -83,6 +84,7 @@ def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: 
 @needs("tokens:reveal")
 def wants_reason(actor: Actor, /, transaction: Transaction) -> bool:
     """Whether this person must say why: everybody but whoever sold the token, on the day it was sold."""
+    existing(actor, transaction)
     with db.unit_of_work() as session:
         return not is_own_of_today(actor.id, transaction, Transactions(session).now())
 
