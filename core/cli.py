@@ -39,10 +39,12 @@ class PlainSpeaking(TyperGroup):
 app = typer.Typer(cls=PlainSpeaking, help="Billers, a bill-payments console.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
+keys_app = typer.Typer(help="The keys that stored credentials and prepaid tokens are sealed with.", no_args_is_help=True)
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
 rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
+app.add_typer(keys_app, name="keys")
 app.add_typer(gate_app, name="gate")
 app.add_typer(rollups_app, name="rollups")
 
@@ -181,13 +183,65 @@ def audit_verify(
 ) -> None:
     """Check that no audit entry was changed, removed or slipped in."""
     from core.services.audit import verify
+    from core.services.audit_heads import published as heads_in
 
     with _database():
-    from core.services.audit_heads import published as heads_in
         heads = heads_in(published)
         verdict = verify(heads)
     typer.echo(verdict.sentence)
+    if verdict.ok and heads:
+        typer.echo(f"All {len(heads):,} heads that were published hold, the last of {heads[-1].at:%d %b %Y %H:%M} UTC.")
     raise typer.Exit(0 if verdict.ok else 1)
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """Show each key by its name, and what is sealed with it."""
+    from core.launch.words import table
+    from core.services.vault_keys import list_keys
+
+    with _database():
+        keys = list_keys()
+    rows = [{"key": key.name, "state": key.state, "sealed": ", ".join(f"{count:,} in {place}" for place, count in key.sealed.items()) or "-"} for key in keys]
+    for line in table(rows, ["key", "state", "sealed"]):
+        typer.echo(line)
+    raise typer.Exit(1 if any(key.is_missing for key in keys) else 0)
+
+
+@keys_app.command("add")
+def keys_add() -> None:
+    """Put a new key into the ring: it seals from now on, the older ones go on opening."""
+    from core.services.vault_keys import add
+
+    with _database():
+        added = add(typer.echo)
+    raise typer.Exit(0 if added else 1)
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Seal everything anew with a new key, while payments go on. Called again after a kill, it goes on where it was."""
+    from core.services.vault_keys import rotate
+
+    with _database():
+        done = rotate(typer.echo)
+    for row in done.shut:
+        typer.echo(f"No key opens {row}: it was changed, moved from another row, or its key is gone. Enter it again.", err=True)
+    raise typer.Exit(1 if done.shut or done.waits_for else 0)
+
+
+@keys_app.command("retire")
+def keys_retire(
+    key: str,
+    no_backup_needs_it: Annotated[
+        bool, typer.Option("--no-backup-needs-it", help="No backup made before the last rotation will be restored, or a copy of the ring is kept with them.")
+    ] = False,
+) -> None:
+    """Take a key out of use for good, once nothing is sealed with it."""
+    from core.services.vault_keys import retire
+
+    with _database():
+        typer.echo(retire(key, no_backup_needs_it=no_backup_needs_it))
 
 
 @gate_app.callback()

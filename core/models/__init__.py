@@ -5,6 +5,7 @@ from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
 from core.models.breaks import Break
 from core.models.bulk import BulkAct, BulkItem
+from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.lists import known_accounts
@@ -13,6 +14,7 @@ from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
+from core.models.vault import RetiredKey
 from core.models.vended import VendedToken
 from core.models.views import RoleView, SavedView
 
@@ -29,6 +31,7 @@ __all__ = [
     "Breaker",
     "BulkAct",
     "BulkItem",
+    "ConfigurationProposal",
     "ConnectionTest",
     "Draft",
     "Event",
@@ -40,6 +43,7 @@ __all__ = [
     "Proposal",
     "ReportFile",
     "ReportSchedule",
+    "RetiredKey",
     "Role",
     "RolePermission",
     "RoleView",
