@@ -100,15 +100,15 @@ class AuditEntries:
         count, seq = self._session.execute(select(func.count(), last).select_from(near)).one()
         return seq if count == step else None
 
-    def count(self, wanted: EntryFilter, most: int) -> int:
-        """How many there are, or `most` where there are more, or where it would take more than a step to tell."""
+    def count(self, wanted: EntryFilter, most: int) -> int | None:
+        """How many there are, or `most` where there are more; None where telling would mean to look at more than so many."""
         span = self._span(wanted, None)
         if span is None:
             return 0
         near = _near(self._way(wanted, span), span, False, most).subquery()
         entry = aliased(AuditEntry, near)
         looked_at, found = self._session.execute(select(select(func.count()).select_from(near).scalar_subquery(), _counted(entry, wanted))).one()
-        return most if looked_at == most else int(found)
+        return None if looked_at == most and found < most else int(found)
 
     def one(self, seq: int) -> AuditEntry | None:
         return self._session.get(AuditEntry, seq)

@@ -73,7 +73,8 @@ class Page:
     older: Place | None = None
     # Up to there it was looked, and time was up; what is older was not looked at yet.
     looked_back_to: datetime | None = None
-    count: int = 0
+    # Up to MOST_COUNTED; None where nobody counted.
+    count: int | None = None
     complaints: tuple[str, ...] = ()
 
 
@@ -91,13 +92,14 @@ def look(actor: Actor, /, asked: Asked) -> Page:
             # Back at the beginning: a whole page of it, rather than what was left before the place.
             found, stopped = _looked(entries, wanted, None)
             to_newer = False
+        is_all = asked.place is None and stopped is None
         return Page(
             found,
             entries.names([(entry.subject_type, entry.subject_id) for entry in found]),
             newer=Place(found[0].seq, to_newer=True) if found and (to_newer or asked.place is not None) else None,
             older=_older(found, stopped, to_newer),
             looked_back_to=_moment(entries, stopped) if stopped is not None and not to_newer and len(found) < PAGE_SIZE else None,
-            count=entries.count(wanted, MOST_COUNTED),
+            count=len(found) if is_all else entries.count(wanted, MOST_COUNTED),
         )
 
 

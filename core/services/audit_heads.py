@@ -66,12 +66,12 @@ def published(file: Path | None = None) -> list[Head]:
         raise BadInput(f"There is no file {where}. Name the file that heads were published in.") from None
     except OSError as error:
         raise BadInput(f"{where} cannot be read ({error.strerror}). Name the file that heads were published in.") from None
-    whole, _, torn = text.rpartition(b"\n")
-    heads = [_head(line, f"Line {number} of {where.name}") for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
-    # A machine that lost its power while it wrote the last line leaves half of it: it was not published.
-    if torn.strip() and (last := _or_none(torn)) is not None:
-        heads.append(last)
-    return heads
+    return [_head(line, f"Line {number} of {where.name}") for number, line in enumerate(text.splitlines(), 1) if line.strip() and not _is_torn(line)]
+
+
+def _is_torn(line: bytes) -> bool:
+    """A machine that loses its power while it writes a line leaves the beginning of it: that head was not published."""
+    return line.startswith(b"{") and not line.rstrip().endswith(b"}")
 
 
 def _is_due(before: Head, now: datetime) -> bool:

@@ -130,8 +130,7 @@ def _pills(line: str) -> None:
 
 def _toolbar(page: Page, asked: Asked) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        count = "more than 10,000 entries" if page.count >= MOST_COUNTED else f"{page.count:,} entr{'y' if page.count == 1 else 'ies'}"
-        st.markdown(f"**{count[0].upper()}{count[1:]}**, newest first, {as_of()}" if page.entries else f"Nothing, {as_of()}")
+        st.markdown(f"**{_how_many(page)}**, newest first, {as_of()}" if page.entries else f"Nothing, {as_of()}")
         address = {name: value for name, value in ((LINE, asked.line), (SUBJECT, asked.subject)) if value}
         st.link_button(
             "Export CSV",
@@ -139,6 +138,14 @@ def _toolbar(page: Page, asked: Asked) -> None:
             icon=":material/download:",
             help="Everything that is found here, not only this page. That it was taken is on the record itself.",
         )
+
+
+def _how_many(page: Page) -> str:
+    if page.count is None:
+        return "Entries"
+    if page.count >= MOST_COUNTED:
+        return f"More than {MOST_COUNTED:,} entries"
+    return f"{page.count:,} entr{'y' if page.count == 1 else 'ies'}"
 
 
 def _grid(page: Page) -> None:
