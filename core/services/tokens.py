@@ -31,6 +31,12 @@ GROUP_DIGITS = 4
 # A reason is read by whoever checks the audit: a word at least, a sentence at most.
 SHORTEST_REASON, LONGEST_REASON = 3, 200
 
+# What most who ask have to say, to choose from; everything else is said in one's own words.
+REASONS = ("The customer lost the slip", "The slip cannot be read", "The meter did not take it: read out again", "The customer is on the phone")
+
+# What the record says of whoever sold it today, and is not asked: a customer waits at the counter for what was just bought.
+HANDED_OVER = "handed to the customer on the day of the sale"
+
 
 class ReasonWanted(BadInput):
     """A token is worth money to whoever reads it. Say why you need it: the reason is kept with your name."""
@@ -77,7 +83,7 @@ def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: 
         # Whoever sold it today hands it to the customer anyway; for everybody else it is money that is not theirs.
         require_proof(actor)
     token = _open(Tokens(session).envelope_of(transaction.id), transaction)
-    audit.record(session, actor, "token.revealed", "transaction", transaction.id, reference=transaction.our_transaction_id, on=on, reason=given)
+    audit.record(session, actor, "token.revealed", "transaction", transaction.id, reference=transaction.our_transaction_id, on=on, reason=given or HANDED_OVER)
     return grouped(token)
 
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from core import db
 from core.errors import BadInput, NotAllowed, NotFound, NotLegalNow
 from core.services import receipts, tokens
-from core.services.tokens import ReasonWanted, TokenLocked, TokenNotKept
+from core.services.tokens import HANDED_OVER, ReasonWanted, TokenLocked, TokenNotKept
 from core.states import Stage
 from tests.receipts.conftest import GROUPED, TOKEN, Counter
 
@@ -60,7 +60,7 @@ def test_whoever_sold_it_today_sees_it_without_saying_why(counter: Counter) -> N
     assert not tokens.wants_reason(counter.grace, counter.find(one))
     assert tokens.reveal(counter.grace, one) == GROUPED
     assert counter.audited(one, "token.revealed") == [
-        (counter.grace.username, {"reference": counter.find(one).our_transaction_id, "on": "screen", "reason": None})
+        (counter.grace.username, {"reference": counter.find(one).our_transaction_id, "on": "screen", "reason": HANDED_OVER})
     ]
 
 
