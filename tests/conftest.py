@@ -19,6 +19,9 @@ from core.models import User
 from core.settings import DATABASE_PORT, DATABASE_ROLE, settings
 from tests.world import GIVEN_DATABASE_URL, PASSWORD_HASH, AddPerson, Database, SetEnvironment, console_uses, create_database, drop_database, forget_settings
 
+# Each attack that the tests try, and what became of it: a table at the end of the run.
+pytest_plugins = ("tests.attacks.report",)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever asks for the database is marked so, without anybody having to remember."""
