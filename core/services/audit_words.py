@@ -28,6 +28,80 @@ QUALIFIERS: Mapping[str, tuple[str, Sequence[str]]] = {
     UNTIL: ("Up to this day, which is one of them.", ("yesterday", "2026-11-24")),
 }
 
+# What was done, as people say it. What is not here reads as it is named, and is found once it is on the record.
+ACTIONS: Mapping[str, str] = {
+    "access.denied": "Was refused",
+    "api_key.made": "Made an API token",
+    "api_key.revoked": "Ended an API token",
+    "audit.export_begun": "Began to export the audit",
+    "audit.exported": "Exported the audit",
+    "audit.verified": "Verified the audit chain",
+    "balance.asked": "Asked for a balance",
+    "biller.activated": "Activated a biller",
+    "biller.added": "Added a biller",
+    "biller.changed": "Changed a biller",
+    "biller.created": "Created a configuration",
+    "biller.deactivated": "Deactivated a biller",
+    "biller.paused": "Paused a biller",
+    "biller.resumed": "Resumed a biller",
+    "biller.tested": "Tested a biller's connection",
+    "break.closed": "Closed a break",
+    "breaker.closed": "Calls to a biller go on",
+    "breaker.opened": "Calls to a biller were stopped",
+    "bulk.started": "Began an act on many",
+    "bulk.stopped": "Stopped an act on many",
+    "demo.loaded": "Loaded demonstration data",
+    "gate.closed": "The restore gate closed",
+    "gate.signed_off": "Signed the restore gate off",
+    "month.put_away": "Put a month away",
+    "proof.enrolled": "Enrolled a second factor",
+    "proof.given": "Proved who they are",
+    "proof.recovery_code_used": "Used a recovery code",
+    "proof.recovery_codes_renewed": "Renewed recovery codes",
+    "proof.refused": "Did not prove who they are",
+    "proof.removed": "Removed a second factor",
+    "proof.reset": "Reset a second factor",
+    "proposal.approved": "Approved a proposal",
+    "proposal.expired": "Let a proposal expire",
+    "proposal.made": "Made a proposal",
+    "proposal.rejected": "Rejected a proposal",
+    "proposal.withdrawn": "Withdrew a proposal",
+    "report.made": "Made a report",
+    "report.taken": "Took a report away",
+    "report_schedule.changed": "Changed when reports are made",
+    "role.as_delivered": "Made a role as delivered",
+    "role.changed": "Changed a role",
+    "role.created": "Created a role",
+    "role.deleted": "Deleted a role",
+    "session.all_ended": "Ended all sessions",
+    "session.ended": "Signed out",
+    "session.opened": "Signed in",
+    "sign_in.refused": "Was not signed in",
+    "sign_in.throttled": "Was throttled at the door",
+    "token.revealed": "Saw a prepaid token",
+    "transaction.cancelled": "Cancelled a payment",
+    "transaction.contradicted": "A payment was contradicted",
+    "transaction.retried": "Retried a payment",
+    "transaction.submitted": "Submitted a payment",
+    "transactions.export_begun": "Began to export transactions",
+    "transactions.export_cancelled": "Cancelled an export",
+    "transactions.exported": "Exported transactions",
+    "user.added": "Added a person",
+    "user.changed": "Changed a person",
+    "user.disabled": "Disabled a person",
+    "user.enabled": "Enabled a person",
+    "user.password_changed": "Changed their password",
+    "user.password_refused": "A new password was refused",
+    "user.password_set": "Gave a new password",
+    "vault.key_added": "Added a key",
+    "vault.key_retired": "Retired a key",
+    "vault.rotated": "Sealed everything anew",
+    "vault.rotation_began": "Began to seal everything anew",
+    "view.deleted": "Deleted a view",
+    "view.opens_role": "Said what a role's list opens with",
+    "view.saved": "Saved a view",
+}
+
 _WORD = re.compile(r'(?:(?P<name>-?[A-Za-z][A-Za-z_-]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?P<closed>"?)|(?P<bare>\S*))')
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -159,9 +233,9 @@ def days_of(said: Line, zone: ZoneInfo) -> EntryFilter:
     return found
 
 
-def begins(known: Sequence[str], typed: str) -> list[str]:
+def begins(on_the_record: Sequence[str], typed: str) -> list[str]:
     """The actions that are called so, or begin so up to a full stop. Raises `BadInput` with those that are near."""
-    said = typed.lower().rstrip(".*")
+    said, known = typed.lower().rstrip(".*"), dict.fromkeys((*on_the_record, *ACTIONS))
     found = [action for action in known if action == said or action.startswith(f"{said}.")]
     if not found:
         near = difflib.get_close_matches(said, {*known, *(action.partition(".")[0] for action in known)}, 3, cutoff=0.4)

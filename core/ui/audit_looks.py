@@ -5,60 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.models import AuditEntry
-
-# What was done, as people say it. What is not here reads as it is named.
-ACTIONS: Mapping[str, str] = {
-    "access.denied": "Was refused",
-    "audit.export_begun": "Began to export the audit",
-    "audit.exported": "Exported the audit",
-    "audit.verified": "Verified the audit chain",
-    "balance.asked": "Asked for a balance",
-    "biller.activated": "Activated a biller",
-    "biller.added": "Added a biller",
-    "biller.changed": "Changed a biller",
-    "biller.created": "Created a configuration",
-    "biller.deactivated": "Deactivated a biller",
-    "biller.paused": "Paused a biller",
-    "biller.resumed": "Resumed a biller",
-    "biller.tested": "Tested a biller's connection",
-    "break.closed": "Closed a break",
-    "breaker.closed": "Calls to a biller go on",
-    "breaker.opened": "Calls to a biller were stopped",
-    "bulk.started": "Began an act on many",
-    "bulk.stopped": "Stopped an act on many",
-    "gate.closed": "The restore gate closed",
-    "gate.signed_off": "Signed the restore gate off",
-    "month.put_away": "Put a month away",
-    "proposal.approved": "Approved a proposal",
-    "proposal.expired": "Let a proposal expire",
-    "proposal.made": "Made a proposal",
-    "proposal.rejected": "Rejected a proposal",
-    "proposal.withdrawn": "Withdrew a proposal",
-    "report.made": "Made a report",
-    "report.taken": "Took a report away",
-    "session.ended": "Signed out",
-    "session.opened": "Signed in",
-    "sign_in.refused": "Was not signed in",
-    "sign_in.throttled": "Was throttled at the door",
-    "token.revealed": "Saw a prepaid token",
-    "transaction.cancelled": "Cancelled a payment",
-    "transaction.retried": "Retried a payment",
-    "transaction.submitted": "Submitted a payment",
-    "transactions.export_begun": "Began to export transactions",
-    "transactions.export_cancelled": "Cancelled an export",
-    "transactions.exported": "Exported transactions",
-    "user.added": "Added a person",
-    "user.disabled": "Disabled a person",
-    "user.password_set": "Gave a new password",
-}
+from core.services.audit_words import ACTIONS
 
 # What the pills above the list stand for: the beginnings of actions.
 GROUPS: Mapping[str, str] = {
-    "Sign-ins": "session,sign_in",
+    "Sign-ins": "session,sign_in,proof",
     "Refusals": "access",
     "Approvals": "proposal",
     "Billers": "biller",
-    "People": "user",
+    "People": "user,role,api_key",
     "Reveals": "token",
     "Exports": "transactions,report,audit",
 }
