@@ -41,9 +41,10 @@ def default_data_dir(environment: Mapping[str, str] = os.environ, *, is_root: bo
 class Settings(BaseSettings):
     """What a deployment may choose. Names are the environment's, in capitals; README lists them all."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False)
+    # A complaint never quotes what it is about: passwords and keys are among it.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False, hide_input_in_errors=True)
 
-    database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.")
+    database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.", repr=False)
     port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
     t24_api_url: str = Field("", description="Core banking (T24). Unset: core banking is off.")

@@ -26,7 +26,7 @@ class Draft:
     shown: int = 0
     config_id: uuid.UUID | None = None
     base: Mapping[str, Any] = field(default_factory=dict)
-    credentials: dict[str, str] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
     raw: str | None = None
     # Saving was tried: from then on what is missing is told of, too.
     tried: bool = False
