@@ -124,12 +124,12 @@ def _names() -> Mapping[str, str]:
         return Billers(session).names()
 
 
-def version_of(session: Session, config_id: uuid.UUID, version: int) -> tuple[Snapshot, str | None] | None:
-    """What a version says, with its sealed credentials. It never says anything else, so it is kept as long as the billers are."""
+def version_of(session: Session, config_id: uuid.UUID, version: int) -> Snapshot | None:
+    """What a version says. It never says anything else, so it is kept as long as the billers are; its credentials are not kept, not even sealed."""
 
-    def read() -> tuple[Snapshot, str | None] | None:
+    def read() -> Snapshot | None:
         found = Billers(session).version(config_id, version)
-        return None if found is None else (Snapshot.model_validate(found.snapshot), found.authentication)
+        return None if found is None else Snapshot.model_validate(found.snapshot)
 
     return CACHE.answer((config_id, version), read)
 

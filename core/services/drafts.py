@@ -301,10 +301,9 @@ def _answered(session: Session, asked: object, stand: Stand) -> Transaction | No
 
 def _review(session: Session, draft: Draft) -> Review:
     payload = draft.payload or {}
-    version = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
-    if version is None:
+    snapshot = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    if snapshot is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
-    snapshot, _ = version
     view = _view(session, draft)
     return Review(
         draft=view,

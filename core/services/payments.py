@@ -138,10 +138,9 @@ def _submit(session: Session, actor: Actor, draft_id: uuid.UUID, duplicate_reaso
         raise BadInput("This review is more than an hour old. Go back, and look it through again before you pay.")
     payload = draft.payload
     chosen(actor, session, payload["biller_type"])
-    version = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
-    if version is None:
+    snapshot = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    if snapshot is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
-    snapshot, _ = version
     seen = refuse_second_payments(session, payload, snapshot, duplicate_reason)
     made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason, duplicate=seen)
     audit.record(session, actor, "transaction.submitted", "transaction", made_id, draft=draft_id, **_said(payload), reason=duplicate_reason)
