@@ -33,6 +33,9 @@ LOOK_AGAIN_SECONDS = 0.25
 # In a row: somebody holds a row of the batch for longer than the database waits.
 TRIES = 10
 
+# Of rows that no key opens, in the record; each of them is told to whoever called.
+MOST_NAMED = 50
+
 Tell = Callable[[str], None]
 
 
@@ -221,7 +224,7 @@ def _seal_anew(ring: Ring, tell: Tell) -> Rotation:
         envelopes = Envelopes(session)
         envelopes.may_take_long()
         left = {key: sum(places.values()) for key, places in envelopes.by_key().items() if key != newest}
-        audit.record(session, SYSTEM, "vault.rotated", "key", newest, resealed=done.resealed, left=left)
+        audit.record(session, SYSTEM, "vault.rotated", "key", newest, resealed=done.resealed, left=left, shut=done.shut[:MOST_NAMED])
     tell(f"{done.rows:,} secrets were sealed anew with key {newest}; {sum(left.values()):,} are sealed with another.")
     return done
 

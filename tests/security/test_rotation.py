@@ -165,6 +165,7 @@ def test_what_no_key_opens_is_told_by_its_row_and_stays_as_it_is(shelf: Shelf) -
         before = connection.execute("SELECT envelope FROM vended_tokens WHERE transaction_id = %s", (moved,)).fetchone()
         done = rotate()
         assert done.shut == [f"vended_tokens.envelope {moved}"]
+        assert shelf.bench.sql("SELECT details->'shut' FROM audit_entries WHERE action = 'vault.rotated'") == [(done.shut,)]
         assert connection.execute("SELECT envelope FROM vended_tokens WHERE transaction_id = %s", (moved,)).fetchone() == before
     assert shelf.keys_in_use() == {"k1", "k2"}
     # It does not stand in the way of the next key either.
