@@ -28,6 +28,7 @@ PAGES = (
     ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
     ("audit", "Audit", ":material/policy:", "audit:read"),
+    ("account", "My account", ":material/account_circle:", "people:sign_in"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )
 
@@ -37,12 +38,14 @@ UNLISTED = ("gate",)
 
 def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: str) -> st.Page:
     """The page as this person gets it: itself, or in its place the sign-in or the refusal, so that its address stays as it is."""
-    from core.ui import sign_in
+    from core.ui import account_codes, sign_in
 
     is_first = name == PAGES[0][0]
     path = "" if is_first else name
     if actor is None:
         return st.Page(partial(sign_in.show, f"/{path}"), title="Sign in", url_path=path, default=is_first, visibility="hidden")
+    if actor.must_enrol or account_codes.are_shown():
+        return st.Page(partial(account_codes.lead_through, actor), title="Sign-in code", url_path=path, default=is_first, visibility="hidden")
     if not actor.may(permission):
         return st.Page(partial(session.refuse, actor, permission), title=title, url_path=path, default=is_first, visibility="hidden")
     visibility = "hidden" if name in UNLISTED else "visible"

@@ -76,6 +76,8 @@ class Actor:
     billers: frozenset[str] | None = None
     # When this session last proved who it is; None for whoever cannot: a program, or somebody's job in the worker.
     proved_at: datetime | None = None
+    # Their role asks for a code beside the password, and they have none yet: until they set it up they may do nothing else.
+    must_enrol: bool = False
 
     def __post_init__(self) -> None:
         if self.billers is not None:
@@ -110,6 +112,8 @@ def refusal(actor: Actor, permission: str) -> NotAllowed:
     """What somebody is told who lacks a right. Every refusal comes by here, and so does whoever writes it down."""
     for witness in _witnesses:
         witness(actor, permission)
+    if actor.must_enrol:
+        return NotAllowed("Your role asks for a code beside the password, and you have none yet. Load the page again: it leads you through setting it up.")
     return NotAllowed(f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.")
 
 

@@ -177,6 +177,17 @@ def user_passwd(username: str) -> None:
     typer.echo(f"{username} has a new password.")
 
 
+@user_app.command("reset-totp")
+def user_reset_totp(username: str) -> None:
+    """Take away somebody's sign-in code, whose phone is lost."""
+    from core.access import SYSTEM
+    from core.services import proofs
+
+    with _database():
+        was_there = proofs.reset(SYSTEM, username)
+    typer.echo(f"{username} signs in without a code until they set up another." if was_there else f"{username} has no code.")
+
+
 @audit_app.command("verify")
 def audit_verify(
     published: Annotated[Path | None, typer.Option(metavar="FILE", help="Published heads to compare with; by default those that the worker wrote.")] = None,

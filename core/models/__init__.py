@@ -10,6 +10,7 @@ from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.lists import known_accounts
 from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
+from core.models.proofs import Authenticator, RecoveryCode
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
@@ -23,6 +24,7 @@ __all__ = [
     "ApiToken",
     "Attempt",
     "AuditEntry",
+    "Authenticator",
     "Base",
     "BillerConfig",
     "BillerConfigVersion",
@@ -41,6 +43,7 @@ __all__ = [
     "KeptReport",
     "Leg",
     "Proposal",
+    "RecoveryCode",
     "ReportFile",
     "ReportSchedule",
     "RetiredKey",

@@ -18,6 +18,8 @@ class Role(Base):
     title: Mapped[str]
     edited_at: Mapped[datetime | None]
     edited_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id", use_alter=True))
+    # Whoever has it signs in with a code beside the password; before there is one they can do nothing but set it up.
+    requires_totp: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class RolePermission(Base):

@@ -30,6 +30,7 @@ PLACES: tuple[Place, ...] = (
     Place("biller_configs", "authentication", ("id",), ("biller_configs", "id", "authentication")),
     Place("biller_config_versions", "authentication", ("config_id", "version"), ("biller_configs", "config_id", "authentication")),
     Place("configuration_proposals", "authentication", ("id",), ("configuration_proposals", "id", "authentication")),
+    Place("authenticators", "secret", ("user_id",), ("authenticators", "user_id", "secret")),
     Place("vended_tokens", "envelope", ("transaction_id",), ("vended_tokens", "transaction_id", "token")),
 )
 

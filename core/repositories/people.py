@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from core.models import Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
+from core.models import Authenticator, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class LiveSession:
     billers: frozenset[str] | None = None
     # How long ago it proved who it is, by the database's clock; None: it never did.
     proved_ago: timedelta | None = None
+    # The role asks for a code, and the person has none yet.
+    must_enrol: bool = False
 
 
 class People:
@@ -59,6 +61,15 @@ class People:
     def permissions_by_role(self) -> Mapping[str, frozenset[str]]:
         rows = self._session.execute(select(RolePermission.role, func.array_agg(RolePermission.permission)).group_by(RolePermission.role))
         return {role: frozenset(permissions) for role, permissions in rows}
+
+    def requires_code(self, role: str) -> bool:
+        """Whether who has this role signs in with a code beside the password."""
+        return bool(self._session.scalars(select(Role.requires_totp).where(Role.code == role)).one_or_none())
+
+    def ask_for_code(self, role: str, asked: bool) -> bool:
+        """False where it was so before."""
+        changed = update(Role).where(Role.code == role, Role.requires_totp != asked).values(requires_totp=asked).returning(Role.code)
+        return self._session.scalars(changed).one_or_none() is not None
 
     def keep_role(self, code: str, title: str, permissions: frozenset[str]) -> None:
         """Makes the role what is said here, whatever it was."""
@@ -132,6 +143,7 @@ class People:
             select(func.coalesce(func.array_agg(RolePermission.permission), cast([], ARRAY(Text)))).where(RolePermission.role == User.role).scalar_subquery()
         )
         billers = select(func.array_agg(UserBiller.biller_type)).where(UserBiller.user_id == User.id).scalar_subquery()
+        is_enrolled = exists().where(Authenticator.user_id == User.id, Authenticator.confirmed_at.is_not(None))
         row = self._session.execute(
             select(
                 UserSession.token_hash,
@@ -145,8 +157,10 @@ class People:
                 UserSession.address,
                 UserSession.last_seen_at <= func.now() - touch_every,
                 func.now() - UserSession.proved_at,
+                and_(Role.requires_totp, ~is_enrolled),
             )
             .join(User, User.id == UserSession.user_id)
+            .join(Role, Role.code == User.role)
             .where(
                 UserSession.token_hash == token_hash,
                 UserSession.ended_at.is_(None),
@@ -157,9 +171,11 @@ class People:
         ).one_or_none()
         if row is None:
             return None
-        token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch, proved_ago = row
+        token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch, proved_ago, must_enrol = row
         billers_of = frozenset(scope) if scope else None
-        return LiveSession(token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of, proved_ago)
+        return LiveSession(
+            token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of, proved_ago, must_enrol
+        )
 
     def touch_session(self, token_hash: bytes, touch_every: timedelta) -> None:
         """Seen just now. Of many at once, one writes."""

@@ -15,6 +15,7 @@ from core.errors import BadInput, BillersError, NotFound
 from core.ids import new_id, new_secret
 from core.models import User
 from core.repositories.people import People
+from core.repositories.proofs import Proofs
 from core.security import audit, passwords
 from core.security.sessions import (
     IDLE,
@@ -28,14 +29,19 @@ from core.security.sessions import (
     Throttle,
     hash_of,
 )
+from core.services import second_factor
+from core.services.second_factor import By
 from core.settings import settings
+
+# All that somebody may whose role asks for a code, until they have one.
+TO_ENROL_ONLY = frozenset({"people:sign_in"})
 
 # Tries and tickets are kept this long: longer than any rule looks back.
 TRIES_KEPT = timedelta(days=30)
 
 
 class SignInRefused(BillersError):
-    """The user name or the password is not right. Check both and try again."""
+    """The user name, the password or the code is not right. Check them and try again."""
 
 
 class TooManyTries(BillersError):
@@ -89,27 +95,41 @@ def begin_try(username: str, address: str | None) -> Try:
     raise TooManyTries(f"There were too many tries with a wrong password. {_how_long(wait_until)} An administrator can give you a new password.")
 
 
-def conclude_try(attempt: Try, *, matched: bool) -> str:
-    """Turn a try whose password matched into a ticket. Raises SignInRefused when it did not, or when it was used before."""
+def conclude_try(attempt: Try, *, matched: bool, code: str | None = None) -> str:
+    """Turn a try whose password matched into a ticket, where the code is right of whoever has one. Raises SignInRefused when either is not, or when it was
+    used before; which of them was wrong only the record says.
+    """
     with unit_of_work() as session:
-        if matched and attempt.user_id is not None and passes(session, attempt):
+        wrong = wrong_with(session, attempt, matched=matched, code=code)
+        if wrong is None and attempt.user_id is not None:
             return _issue_ticket(People(session), attempt.user_id)
-        audit.record(session, _stranger(attempt.username, attempt.address), "sign_in.refused", "username", attempt.username)
+        audit.record(session, _stranger(attempt.username, attempt.address), "sign_in.refused", "username", attempt.username, because=wrong)
     raise SignInRefused
 
 
-def passes(session: Session, attempt: Try) -> bool:
-    """Whether a try whose password matched still counts, and did not before: one try is one way in."""
+def wrong_with(session: Session, attempt: Try, *, matched: bool, code: str | None) -> str | None:
+    """What of a try is not right: the password or the code; None where both are. Then both are used up: one try is one way in, and so is one code."""
     people = People(session)
     user = people.with_id(attempt.user_id) if attempt.user_id else None
     # Looked at again: the person may have been disabled, or the password changed, while it was being checked.
-    return user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash and people.pass_try(attempt.id)
+    is_theirs = matched and user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash
+    proof = second_factor.proof_by(session, attempt.user_id, code, use=is_theirs)
+    if user is None or not is_theirs:
+        return "password"
+    if proof is None:
+        return "code"
+    if not people.pass_try(attempt.id):
+        return "used before"
+    if proof is By.RECOVERY_CODE:
+        person = Actor(user.id, user.username, user.display_name, user.role, frozenset(), attempt.address)
+        audit.record(session, person, "proof.recovery_code_used", "user", user.id, left=Proofs(session).left(user.id))
+    return None
 
 
-def sign_in(username: str, password: str, address: str | None) -> str:
-    """A ticket for whoever proves to know the password. Raises SignInRefused and TooManyTries."""
+def sign_in(username: str, password: str, address: str | None, code: str | None = None) -> str:
+    """A ticket for whoever proves to know the password, and has the code where there is one. Raises SignInRefused and TooManyTries."""
     attempt = begin_try(username, address)
-    return conclude_try(attempt, matched=passwords.matches(password, attempt.password_hash))
+    return conclude_try(attempt, matched=passwords.matches(password, attempt.password_hash), code=code)
 
 
 def redeem(ticket: str, address: str | None, user_agent: str | None) -> str:
@@ -146,7 +166,8 @@ def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
             People(session).touch_session(found.token_hash, TOUCH_EVERY)
     # On this machine's clock: whether a proof is fresh does not hang on two clocks agreeing.
     proved_at = None if found.proved_ago is None else clock.now() - found.proved_ago
-    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address, found.billers, proved_at)
+    held = TO_ENROL_ONLY & found.permissions if found.must_enrol else found.permissions
+    return Actor(found.user_id, found.username, found.display_name, found.role, held, found.address, found.billers, proved_at, found.must_enrol)
 
 
 def sign_out(token: str, because: str = "signed out") -> None:
@@ -167,6 +188,8 @@ def ticket_for_sandbox_person(username: str, address: str | None) -> str:
         user = people.named(username)
         if user is None or not user.sandbox or not _may_sign_in(user):
             audit.record(session, _stranger(username, address), "sign_in.refused", "username", username)
+        elif Proofs(session).enrolled([user.id]):
+            raise SignInRefused("This person has a code. Sign in above, with user name, password and the code.")
         else:
             return _issue_ticket(people, user.id)
     raise SignInRefused

@@ -6,7 +6,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.access import Actor
 from core.errors import BillersError
 from core.services import proofs
-from core.ui.session import PROOF_ASKED, PROOF_WANTED, guarded, guarded_dialog, token
+from core.ui.session import PROOF_ASKED, PROOF_WANTED, current, guarded, guarded_dialog, token
 
 PASSWORD, CODE, REFUSED = "billers.proof-password", "billers.proof-code", "billers.proof-refused"
 
@@ -28,8 +28,9 @@ def _whole(_actor: Actor) -> None:
 
 def ask_here_if_wanted() -> None:
     """In the dialog that is open."""
-    if _is_wanted():
-        _form()
+    actor = current() if _is_wanted() else None
+    if actor is not None:
+        _form(actor)
 
 
 def _is_wanted() -> bool:
@@ -44,11 +45,15 @@ def _let_be() -> None:
         st.session_state.pop(name, None)
 
 
-def _form() -> None:
+def _form(actor: Actor) -> None:
     """The password; and the code, of whoever has one."""
+    has_code = proofs.standing(actor).is_enrolled
     with st.form("prove", border=False):
         st.markdown("What you asked for needs a fresh proof. Nothing you typed is lost: afterwards, press the same button again.")
-        st.text_input("Your password", type="password", key=PASSWORD, autocomplete="current-password")
+        # Not what the browser has kept: it would prove who the window belongs to, not who sits before it.
+        st.text_input("Your password", type="password", key=PASSWORD, autocomplete="new-password")
+        if has_code:
+            st.text_input("Code", key=CODE, autocomplete="one-time-code", help="Six digits from your authenticator app, or a recovery code.")
         if refused := st.session_state.pop(REFUSED, None):
             st.error(refused, icon=":material/error:")
         st.form_submit_button("Prove it", type="primary", icon=":material/lock_open:", on_click=_prove, width="stretch")
@@ -58,11 +63,13 @@ def _form() -> None:
 def _prove(_actor: Actor) -> None:
     typed = st.session_state
     try:
-        proofs.prove(token(), typed.get(PASSWORD) or "")
+        proofs.prove(token(), typed.get(PASSWORD) or "", typed.get(CODE))
     except BillersError as error:
         typed[REFUSED] = error.sentence
     else:
         _let_be()
         st.toast("Thank you. Press the button again.", icon=":material/lock_open:")
-    # A password stays in no memory of the page's.
+    # Neither stays in any memory of the page's.
     typed[PASSWORD] = ""
+    if CODE in typed:
+        typed[CODE] = ""

@@ -1,4 +1,5 @@
 DROP TRIGGER hold_the_keys ON vended_tokens;
+DROP TRIGGER hold_the_keys ON authenticators;
 DROP TRIGGER hold_the_keys ON configuration_proposals;
 DROP TRIGGER hold_the_keys ON biller_config_versions;
 DROP TRIGGER hold_the_keys ON biller_configs;

@@ -51,4 +51,5 @@ CREATE TRIGGER hold_the_keys BEFORE INSERT OR UPDATE OF authentication ON biller
     FOR EACH ROW WHEN (NEW.authentication IS NOT NULL) EXECUTE FUNCTION hold_the_keys('authentication');
 CREATE TRIGGER hold_the_keys BEFORE INSERT OR UPDATE OF authentication ON configuration_proposals
     FOR EACH ROW WHEN (NEW.authentication IS NOT NULL) EXECUTE FUNCTION hold_the_keys('authentication');
+CREATE TRIGGER hold_the_keys BEFORE INSERT OR UPDATE OF secret ON authenticators FOR EACH ROW EXECUTE FUNCTION hold_the_keys('secret');
 CREATE TRIGGER hold_the_keys BEFORE INSERT OR UPDATE OF envelope ON vended_tokens FOR EACH ROW EXECUTE FUNCTION hold_the_keys('envelope');

@@ -64,7 +64,7 @@ def test_a_refusal_says_the_same_whatever_was_wrong(database: Database, add_pers
     add_person("operator", username="grace")
     with pytest.raises(SignInRefused) as refused:
         people.sign_in(username, password, ADDRESS)
-    assert refused.value.sentence == "The user name or the password is not right. Check both and try again."
+    assert refused.value.sentence == "The user name, the password or the code is not right. Check them and try again."
     assert audited(database) == ["sign_in.refused"]
 
 
