@@ -137,21 +137,23 @@ def user_add(
     name: Annotated[str, typer.Option(help="The person's name, as others see it.")] = "",
 ) -> None:
     """Let somebody sign in. The password is asked for, or read from standard input."""
-    from core.services.people import add_user
+    from core.access import SYSTEM
+    from core.services import staff
 
     password = _password()
     with _database():
-        add_user(username, name or username, role, password)
+        staff.add(SYSTEM, username, name or username, role, password)
     typer.echo(f"{username} can sign in.")
 
 
 @user_app.command("list")
 def user_list() -> None:
     """Show who may sign in."""
-    from core.services.people import list_users
+    from core.access import SYSTEM
+    from core.services import staff
 
     with _database():
-        people = list_users()
+        people = staff.everybody(SYSTEM)
     for line in _aligned(people, ("username", "display_name", "role", "disabled")):
         typer.echo(line)
 
@@ -159,21 +161,23 @@ def user_list() -> None:
 @user_app.command("disable")
 def user_disable(username: str) -> None:
     """Let somebody sign in no longer, and end their sessions."""
-    from core.services.people import disable_user
+    from core.access import SYSTEM
+    from core.services import staff
 
     with _database():
-        disable_user(username)
+        staff.disable(SYSTEM, staff.find(SYSTEM, username).id)
     typer.echo(f"{username} can no longer sign in.")
 
 
 @user_app.command("passwd")
 def user_passwd(username: str) -> None:
     """Give somebody a new password. It is asked for, or read from standard input."""
-    from core.services.people import set_password
+    from core.access import SYSTEM
+    from core.services import staff
 
     password = _password()
     with _database():
-        set_password(username, password)
+        staff.give_password(SYSTEM, staff.find(SYSTEM, username).id, password)
     typer.echo(f"{username} has a new password.")
 
 

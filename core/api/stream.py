@@ -19,10 +19,8 @@ from starlette.types import Message, Receive, Scope, Send
 from core import clock
 from core.access import Actor
 from core.api.hardening import is_same_origin
-from core.api.session import came_from_us
+from core.api.session import actor_of, bearer_of, came_from_us
 from core.errors import BillersError, NotAllowed, NotSignedIn, Unavailable
-from core.security.sessions import cookie_name
-from core.services import people
 from core.services.live import CHANGES, Closing, Follower, Word
 from core.settings import settings
 
@@ -62,22 +60,21 @@ STATUSES: dict[type[BillersError], int] = {NotSignedIn: 401, NotAllowed: 403, To
 
 
 async def events(request: Request) -> Response:
-    """`GET /live/events`: Server-Sent Events, for whoever is signed in. Listening is no sign of being at work: no session lives longer by it."""
+    """`GET /live/events`: Server-Sent Events, for whoever is signed in, or a program. Listening is no sign of being at work: no session lives longer by it."""
     try:
-        if not (is_same_origin(request.headers) and came_from_us(request)):
+        if bearer_of(request) is None and not (is_same_origin(request.headers) and came_from_us(request)):
             raise NotAllowed("News are for the console's own pages. Open the console, and look there.")
-        token = request.cookies.get(cookie_name())
-        actor = await _whose(token)
+        actor = await _whose(request)
         if actor is None:
             raise NotSignedIn
     except BillersError as error:
         return _refusal(error)
-    return Stream(token, actor.id)
+    return Stream(request, actor.id)
 
 
-async def _whose(token: str | None) -> Actor | None:
+async def _whose(request: Request) -> Actor | None:
     async with LOOKS:
-        return await anyio.to_thread.run_sync(lambda: people.actor_of(token, touch=False))
+        return await anyio.to_thread.run_sync(lambda: actor_of(request, touch=False))
 
 
 def _refusal(error: BillersError) -> Response:
@@ -110,8 +107,8 @@ PLACES = Places()
 class Stream(StreamingResponse):
     """The words as they come, until the reader leaves, its session is over, or the process stops."""
 
-    def __init__(self, token: str | None, person: uuid.UUID | None) -> None:
-        self._token, self._person = token, person
+    def __init__(self, request: Request, person: uuid.UUID | None) -> None:
+        self._request, self._person = request, person
         super().__init__(self._words(), headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +139,7 @@ class Stream(StreamingResponse):
                 checked = clock.monotonic_seconds()
                 # While the database is away nobody can say; nothing is told meanwhile either.
                 with suppress(Unavailable):
-                    if await _whose(self._token) is None:
+                    if await _whose(self._request) is None:
                         return
 
 

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.access import SYSTEM, Actor
+from core.access import Actor
 from core.db import glance, unit_of_work
-from core.errors import BadInput, BillersError, NotFound
+from core.errors import BillersError
 from core.ids import new_id, new_secret
 from core.models import User
 from core.repositories.people import People
@@ -195,58 +194,6 @@ def ticket_for_sandbox_person(username: str, address: str | None) -> str:
     raise SignInRefused
 
 
-# Looking after people. These act for whoever runs the `billers` command: an operator of the machine.
-
-
-def add_user(username: str, display_name: str, role: str, password: str, *, actor: Actor = SYSTEM) -> None:
-    """Let somebody sign in. Raises BadInput with what to change."""
-    username, display_name = username.strip(), display_name.strip()
-    if not username or len(username) > LONGEST_USERNAME or not username.isprintable() or any(sign.isspace() for sign in username):
-        raise BadInput(f"A user name is one word of at most {LONGEST_USERNAME} signs.")
-    if not display_name or not display_name.isprintable():
-        raise BadInput("Give the person's name as others shall see it.")
-    passwords.check_policy(password, username)
-    password_hash = passwords.hash_of(password)
-    with unit_of_work() as session:
-        people = People(session)
-        if role not in (roles := people.roles()):
-            raise BadInput(f"There is no role {role!r}. Choose one of {', '.join(roles)}.")
-        user = User(id=new_id(), username=username, display_name=display_name, role=role, password_hash=password_hash, sandbox=False)
-        try:
-            people.add(user)
-        except IntegrityError as error:
-            raise BadInput(f"There is a {username} already. Choose another user name.") from error
-        audit.record(session, actor, "user.added", "user", user.id, username=username, display_name=display_name, role=role)
-
-
-def list_users() -> Sequence[Person]:
-    with unit_of_work() as session:
-        return [Person(user.username, user.display_name, user.role, user.disabled_at is not None) for user in People(session).everybody()]
-
-
-def disable_user(username: str, *, actor: Actor = SYSTEM) -> None:
-    """Let somebody sign in no longer, and end their sessions at once. Raises NotFound."""
-    with unit_of_work() as session:
-        people = People(session)
-        user = _known(people, username)
-        user.disabled_at = user.disabled_at or clock.now()
-        ended = people.end_sessions_of(user.id, "disabled")
-        audit.record(session, actor, "user.disabled", "user", user.id, username=user.username, sessions_ended=ended)
-
-
-def set_password(username: str, password: str, *, actor: Actor = SYSTEM) -> None:
-    """Give somebody a new password, end their sessions, and let them try at once. Raises NotFound, BadInput."""
-    passwords.check_policy(password, username)
-    password_hash = passwords.hash_of(password)
-    with unit_of_work() as session:
-        people = People(session)
-        user = _known(people, username)
-        user.password_hash = password_hash
-        ended = people.end_sessions_of(user.id, "new password")
-        people.forgive(user.username.lower())
-        audit.record(session, actor, "user.password_set", "user", user.id, username=user.username, sessions_ended=ended)
-
-
 def forget_old() -> int:
     """Drop tries and tickets past their use. For the worker's sweep."""
     with unit_of_work() as session:
@@ -276,13 +223,6 @@ def _issue_ticket(people: People, user_id: uuid.UUID) -> str:
     ticket = new_secret()
     people.add_ticket(hash_of(ticket), user_id, TICKET_LIFE)
     return ticket
-
-
-def _known(people: People, username: str) -> User:
-    user = people.named(username.strip())
-    if user is None:
-        raise NotFound(f"There is nobody called {username}. `billers user list` shows everybody.")
-    return user
 
 
 def _stranger(username: str, address: str | None) -> Actor:

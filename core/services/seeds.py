@@ -16,6 +16,7 @@ from core.errors import Misconfigured
 from core.ids import new_id
 from core.models import User
 from core.repositories.people import People
+from core.repositories.staff import Staff
 from core.security import audit, passwords, vault
 from core.settings import CHECKOUT, settings
 
@@ -36,7 +37,7 @@ def load() -> list[str]:
     with unit_of_work() as session:
         # Two starters at once: the second finds everything there.
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext('billers.seeds'))"))
-        lines = _load_roles(People(session))
+        lines = _load_roles(People(session), Staff(session).edited())
     if settings().billers_sandbox:
         vault.ensure_ring()
     lines += _load_billers()
