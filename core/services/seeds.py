@@ -72,8 +72,9 @@ def read_roles(path: Path = SEEDS / "roles.toml") -> Mapping[str, tuple[str, fro
     return roles
 
 
-def _load_roles(people: People) -> list[str]:
-    wanted = read_roles()
+def _load_roles(people: People, edited: frozenset[str]) -> list[str]:
+    """What somebody edited on the People page is the bank's own, and stays: the page says how it differs from what is delivered."""
+    wanted = {code: role for code, role in read_roles().items() if code not in edited}
     there, titles = people.permissions_by_role(), people.roles()
     lines = []
     for code, (title, permissions) in wanted.items():
