@@ -306,6 +306,7 @@ class Worker:
         lost = sweeps.settle_lost_leases()
         failed = sweeps.give_up_overdue()
         undecided = approvals.expire_old()
+        undecided += configuration_approvals.expire_old()
         if lost or failed or undecided:
             log.info("worker.swept", lost_leases=lost, expired=failed, undecided=undecided)
 

@@ -206,6 +206,8 @@ def _add(session: Session, entry: dict[str, Any]) -> None:
     if settings().billers_sandbox and (credentials := _sandbox_credentials(entry["code"])):
         config.authentication = vault.seal_secret(credentials, "biller_configs", config.id, "authentication")
     write_version(session, config, "biller.added")
+    # Whoever loads it runs the machine: what two people would have to say was said.
+    config.approved_version = config.version
 
 
 def _sandbox_credentials(code: str) -> dict[str, str]:
@@ -225,8 +227,13 @@ def _moved_sandbox(config: BillerConfig, entry: dict[str, Any]) -> bool:
     return True
 
 
-def write_version(session: Session, config: BillerConfig, action: str, by: Actor = SYSTEM, **details: object) -> None:
-    """Each change is a new version; a payment drafted under an older one keeps it. Who keeps billers in mind is told, and the worker looks again."""
+def write_version(
+    session: Session, config: BillerConfig, action: str, by: Actor = SYSTEM, proposal: ConfigurationProposal | None = None, **details: object
+) -> None:
+    """Each change is a new version; a payment drafted under an older one keeps it. Who keeps billers in mind is told, and the worker looks again.
+
+    Of two people the version is by the one who proposed it, and the entry in the audit by the one who approved it.
+    """
     config.version += 1
     config.updated_at = clock.now()
     config.updated_by = by.id if proposal is None else proposal.proposed_by
@@ -238,10 +245,10 @@ def write_version(session: Session, config: BillerConfig, action: str, by: Actor
             snapshot=Snapshot.of(config).model_dump(mode="json"),
             authentication=config.authentication,
             created_by=config.updated_by,
+            proposal_id=None if proposal is None else proposal.id,
         )
     )
-    audit.record(session, by, action, "biller", config.id, biller=config.biller_type, version=config.version, **details)
-    tell_everybody(session)
-            proposal_id=None if proposal is None else proposal.id,
     if proposal is not None:
         details["proposal"] = proposal.number
+    audit.record(session, by, action, "biller", config.id, biller=config.biller_type, version=config.version, **details)
+    tell_everybody(session)
