@@ -29,6 +29,7 @@ class Shelf:
     bench: Bench
     credentials: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
     proposed: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
+    enrolled: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
     sold: dict[uuid.UUID, str] = field(default_factory=dict)
 
     def fill(self, tokens_sold: int = 3) -> None:
@@ -39,6 +40,8 @@ class Shelf:
                 self.enter_credentials(session, config, "second")
         for config_id in list(self.credentials)[:3]:
             self.propose(config_id)
+        for role in ("operator", "analyst", "manager"):
+            self.enrol(role)
         for number in range(tokens_sold):
             self.sell(f"{1234_5678_9012_3456_0000 + number:020d}")
 
@@ -59,6 +62,14 @@ class Shelf:
             " VALUES (%s, 'CHANGE', %s, 2, '{}', %s, 'changed', '{}', %s, 'a new password', %s, now() + interval '1 day')",
             *(proposal_id, config_id, envelope, bytes(32), self.bench.manager.id),
         )
+
+    def enrol(self, role: str) -> None:
+        """Somebody's authenticator."""
+        user_id, said = self.bench.add_person(role).id, {"totp": f"of-{role}"}
+        assert user_id is not None
+        self.enrolled[user_id] = said
+        envelope = vault.seal_secret(said, "authenticators", user_id, "secret")
+        self.bench.sql("INSERT INTO authenticators (user_id, secret) VALUES (%s, %s)", user_id, envelope)
 
     def sell(self, token: str) -> uuid.UUID:
         made = self.bench.pay()
@@ -84,6 +95,9 @@ class Shelf:
         for proposal_id, said in self.proposed.items():
             (envelope,) = self.bench.sql("SELECT authentication FROM configuration_proposals WHERE id = %s", proposal_id)[0]
             assert vault.open_secret(envelope, "configuration_proposals", proposal_id, "authentication") == said
+        for user_id, said in self.enrolled.items():
+            (envelope,) = self.bench.sql("SELECT secret FROM authenticators WHERE user_id = %s", user_id)[0]
+            assert vault.open_secret(envelope, "authenticators", user_id, "secret") == said
         for transaction_id, token in self.sold.items():
             assert tokens.reveal(self.bench.operator, transaction_id, "test of the vault").replace(" ", "") == token
 
