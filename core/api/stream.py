@@ -18,16 +18,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core import clock
 from core.access import Actor
+from core.api.endings import ENDINGS
 from core.api.hardening import is_same_origin
 from core.api.session import actor_of, bearer_of, came_from_us
 from core.errors import BillersError, NotAllowed, NotSignedIn, Unavailable
-from core.services.live import CHANGES, Closing, Follower, Word
+from core.security.sessions import cookie_name
+from core.services.live import CHANGES, Closing, Follower, LetGo, Word
 from core.settings import settings
 
 # Without news, a word that the stream is alive: who hears none for three of them opens another.
 BEAT_SECONDS = 10.0
 
-# Whose session is over listens on for so long at most.
+# A session that ended by the clock listens on for so long at most; one that somebody ended is told of at once (core.api.endings).
 CHECK_SECONDS = 30.0
 
 # A browser that lost its stream opens the next one after this.
@@ -124,7 +126,8 @@ class Stream(StreamingResponse):
             await super().__call__(scope, receive, send_while_read)
 
     async def _words(self) -> AsyncIterator[bytes]:
-        with CHANGES.following() as follower, suppress(Closing):
+        token = self._request.cookies.get(cookie_name()) if bearer_of(self._request) is None else None
+        with CHANGES.following() as follower, ENDINGS.telling(token, follower.let_go), suppress(Closing):
             yield f"retry: {REOPEN_MS}\n\n".encode() + _as_event(follower.now())
             async for word in self._while_signed_in(follower):
                 yield _as_event(word)
@@ -134,7 +137,10 @@ class Stream(StreamingResponse):
         between = CHECK_SECONDS * float(settings().billers_time_factor)
         checked = clock.monotonic_seconds()
         while True:
-            yield await follower.next(min(BEAT_SECONDS, between))
+            try:
+                yield await follower.next(min(BEAT_SECONDS, between))
+            except LetGo:
+                return
             if clock.monotonic_seconds() - checked >= between:
                 checked = clock.monotonic_seconds()
                 # While the database is away nobody can say; nothing is told meanwhile either.
@@ -156,14 +162,14 @@ async def listening() -> AsyncIterator[None]:
     """While this lasts the process hears of changes. At SIGTERM its streams end at once: the server waits for every open answer before it stops."""
     loop = asyncio.get_running_loop()
     with _before_the_server(lambda: loop.call_soon_threadsafe(CHANGES.close)):
-        task = asyncio.create_task(CHANGES.listen_for_ever())
+        tasks = [asyncio.create_task(CHANGES.listen_for_ever()), asyncio.create_task(ENDINGS.watch())]
         try:
             yield
         finally:
             CHANGES.close()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager

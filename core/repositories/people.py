@@ -1,7 +1,7 @@
 """Asks about people, their sessions, and who tried the door. All times are the database's, so that every web process agrees."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -161,13 +161,7 @@ class People:
             )
             .join(User, User.id == UserSession.user_id)
             .join(Role, Role.code == User.role)
-            .where(
-                UserSession.token_hash == token_hash,
-                UserSession.ended_at.is_(None),
-                UserSession.expires_at > func.now(),
-                UserSession.last_seen_at > func.now() - idle,
-                User.disabled_at.is_(None),
-            )
+            .where(UserSession.token_hash == token_hash, *_counts_now(idle))
         ).one_or_none()
         if row is None:
             return None
@@ -176,6 +170,11 @@ class People:
         return LiveSession(
             token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of, proved_ago, must_enrol
         )
+
+    def still_open(self, token_hashes: Collection[bytes], idle: timedelta) -> frozenset[bytes]:
+        """Those of them that count now."""
+        asked = select(UserSession.token_hash).join(User, User.id == UserSession.user_id)
+        return frozenset(self._session.scalars(asked.where(UserSession.token_hash.in_(list(token_hashes)), *_counts_now(idle))))
 
     def touch_session(self, token_hash: bytes, touch_every: timedelta) -> None:
         """Seen just now. Of many at once, one writes."""
@@ -214,3 +213,13 @@ class People:
         tickets = self._session.execute(delete(SignInTicket).where(SignInTicket.expires_at < func.now() - kept).returning(SignInTicket.user_id))
         tries = self._session.execute(delete(SignInAttempt).where(SignInAttempt.at < func.now() - kept).returning(SignInAttempt.id))
         return len(tickets.all()) + len(tries.all())
+
+
+def _counts_now(idle: timedelta) -> tuple[ColumnElement[bool], ...]:
+    """A session that was not ended, is not too old and was used lately, of somebody who may still sign in."""
+    return (
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > func.now(),
+        UserSession.last_seen_at > func.now() - idle,
+        User.disabled_at.is_(None),
+    )

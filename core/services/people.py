@@ -1,7 +1,7 @@
 """Who may sign in, and who is signed in. A proof of the password becomes a ticket, a ticket becomes a session, a session is asked at every act."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -167,6 +167,12 @@ def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
     proved_at = None if found.proved_ago is None else clock.now() - found.proved_ago
     held = TO_ENROL_ONLY & found.permissions if found.must_enrol else found.permissions
     return Actor(found.user_id, found.username, found.display_name, found.role, held, found.address, found.billers, proved_at, found.must_enrol)
+
+
+def still_open(token_hashes: Collection[bytes]) -> frozenset[bytes]:
+    """Which of these sessions count now. Asked of all that a process holds open at once; nobody is at work by it."""
+    with glance() as session:
+        return People(session).still_open(token_hashes, IDLE)
 
 
 def sign_out(token: str, because: str = "signed out") -> None:
