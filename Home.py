@@ -27,6 +27,7 @@ PAGES = (
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
     ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
+    ("people", "People", ":material/group:", "people:read"),
     ("audit", "Audit", ":material/policy:", "audit:read"),
     ("account", "My account", ":material/account_circle:", "people:sign_in"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
@@ -83,6 +84,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     importlib.import_module("core.ui.sign_in")
     context_log.setLevel(logging.WARNING)
 
+    logs.nothing_beside_the_line()
     # Otherwise each file in pages/ is a page of its own until somebody's first run of this script: without the menu, and without us.
     PagesManager.uses_pages_directory = False
     # What was imported lives as long as the process; the collector need not look at it again and again.
@@ -99,14 +101,15 @@ if __name__ == "__main__":
         console()
 else:
     # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
-    from core import logs
+    from core import db, logs
     from core.api import stream
     from core.api.routes import ROUTES, middleware
     from core.services.biller_cache import CACHE
-    from core.settings import settings
+    from core.settings import Part, settings
     from core.ui.theme import FAVICON
 
-    logs.configure(settings().billers_log_level)
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    db.act_as(Part.WEB)
 
     index = Path(st.__file__).parent / "static" / "index.html"
     app = st.App(__file__, routes=ROUTES, middleware=middleware(index, FAVICON), lifespan=lifespan, on_script_error=session.report)

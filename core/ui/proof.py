@@ -6,7 +6,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.access import Actor
 from core.errors import BillersError
 from core.services import proofs
-from core.ui.session import PROOF_ASKED, PROOF_WANTED, current, guarded, guarded_dialog, token
+from core.ui import session
+from core.ui.session import PROOF_ASKED, PROOF_WANTED, guarded, guarded_dialog, token
 
 PASSWORD, CODE, REFUSED = "billers.proof-password", "billers.proof-code", "billers.proof-refused"
 
@@ -28,7 +29,7 @@ def _whole(_actor: Actor) -> None:
 
 def ask_here_if_wanted() -> None:
     """In the dialog that is open."""
-    actor = current() if _is_wanted() else None
+    actor = session.current() if _is_wanted() else None
     if actor is not None:
         _form(actor)
 
