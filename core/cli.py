@@ -118,6 +118,17 @@ def seed(
 
 
 @app.command()
+def roles() -> None:
+    """Make the database's roles for the console, the workers and report tools, none of which can rewrite the record."""
+    from core.launch.roles import make
+    from core.settings import settings
+
+    with _database():
+        for line in make(settings()):
+            typer.echo(line)
+
+
+@app.command()
 def doctor() -> None:
     """Check the installation, and say what to do about what is wrong."""
     from core.launch.doctor import examine

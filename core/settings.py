@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,7 +24,24 @@ LONGEST_SOCKET_DIRECTORY = 107 - len("/.s.PGSQL.5432")
 DATABASE_NAME = "billers"
 DATABASE_ROLE = "billers"
 # Only the name of the socket's file: the embedded server listens on no network. Said aloud, so that PGPORT has no say.
+# Owns the tables, and so migrates and seeds them. The programs that run all day sign in as somebody who cannot change what is on the record.
 DATABASE_PORT = 5432
+REPORTS_ROLE = "billers_reports"
+
+
+class Part(StrEnum):
+    """A program that has a role of its own in the database."""
+
+    WEB = "web"
+    WORKER = "worker"
+
+    @property
+    def role(self) -> str:
+        return f"billers_{self.value}"
+
+
+PROGRAM_ROLES = (*(part.role for part in Part), REPORTS_ROLE)
+
 
 
 def default_data_dir(environment: Mapping[str, str] = os.environ, *, is_root: bool | None = None) -> Path:
@@ -47,6 +65,8 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.", repr=False)
     port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
+    database_url_web: str = Field("", description="The same for the console, as the role `billers_web` that `billers roles` makes. Unset: DATABASE_URL.")
+    database_url_worker: str = Field("", description="The same for workers, as the role `billers_worker`. Unset: DATABASE_URL.")
     t24_api_url: str = Field("", description="Core banking (T24). Unset: core banking is off.")
     t24_api_key: str = Field("", description="API key of core banking.", repr=False)
     t24_company_id: str = Field("", description="Company (branch) whose books are meant, where core banking wants that said.")
@@ -88,7 +108,7 @@ class Settings(BaseSettings):
     billers_audit_heads_minutes: int = Field(15, ge=1, le=1_440, description="Minutes between two published heads; at a day's end there is one anyway.")
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_url_web", "database_url_worker")
     @classmethod
     def _with_driver(cls, value: str) -> str:
         for scheme in ("postgres://", "postgresql://"):
@@ -118,8 +138,16 @@ class Settings(BaseSettings):
 
     @property
     def dsn(self) -> str:
-        """The database's SQLAlchemy URL, whoever runs the server."""
-        return self.database_url or f"postgresql+psycopg://{DATABASE_ROLE}@/{DATABASE_NAME}?host={quote(str(self.socket_dir))}&port={DATABASE_PORT}"
+        """The database's SQLAlchemy URL, whoever runs the server: as the tables' owner."""
+        return self.dsn_of(None)
+
+    def dsn_of(self, part: Part | None) -> str:
+        """The same as the role of one program. Where an outside database has none for it, as the owner."""
+        if self.embedded:
+            role = part.role if part else DATABASE_ROLE
+            return f"postgresql+psycopg://{role}@/{DATABASE_NAME}?host={quote(str(self.socket_dir))}&port={DATABASE_PORT}"
+        own = {Part.WEB: self.database_url_web, Part.WORKER: self.database_url_worker}
+        return (own[part] if part else "") or self.database_url
 
 
 @lru_cache

@@ -43,7 +43,7 @@ from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
 from core.services.errands import CLAIM_TOO_OLD, Errand, Result, perform
 from core.services.gate import NotDurable
-from core.settings import settings
+from core.settings import Part, settings
 from core.states import LegKind
 from core.wire.contract import Outcome
 from core.wire.line import Line
@@ -374,7 +374,8 @@ def main() -> int:
     async def run() -> None:
         await Worker().run()
 
-    logs.configure(settings().billers_log_level)
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    db.act_as(Part.WORKER)
     # What is imported stays: looked through again and again, it would hold up every call for a tenth of a second. What a call leaves behind goes by
     # itself, nearly all of it, so that the rest may gather for a while.
     gc.collect()

@@ -12,7 +12,7 @@ import psycopg
 
 from core.durability import DURABILITY
 from core.errors import BillersError
-from core.launch import database
+from core.launch import database, roles
 from core.launch.children import answered_ok
 from core.launch.ports import complaint_about
 from core.launch.programs import HEALTH, ports
@@ -70,6 +70,12 @@ def migrations(examined: Examined) -> Finding:
 def durability(examined: Examined) -> Finding:
     complaint = database.weakness(_connection(examined))
     return Finding(complaint is None, complaint or f"{', '.join(DURABILITY)} are on.")
+
+
+def database_roles(examined: Examined) -> Finding:
+    _connection(examined)
+    complaint = roles.weakness(examined.settings)
+    return Finding(complaint is None, complaint or "Neither the console nor a worker can change what is on the record.")
 
 
 def restore_gate(examined: Examined) -> Finding:
@@ -138,6 +144,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("database version", database_version),
     ("migrations", migrations),
     ("durability", durability),
+    ("database roles", database_roles),
     ("restore gate", restore_gate),
     ("search", search_index),
     ("vault", key_ring),
