@@ -38,6 +38,7 @@ ATTACKS: Mapping[str, Attack] = {
     "role-change": Attack("a right kept by an open page after it was taken away", "test_proof.py", recorded=True),
     "session-fixation": Attack("a session that an attacker chose", "test_proof.py"),
     "session-replay": Attack("a cookie replayed after signing out, in an open websocket", "test_proof.py"),
+    "open-page": Attack("the page that somebody has open who was disabled, in a browser", "test_proof.py"),
     "page-bypass": Attack("a page without the front door, on a fresh server", "test_proof.py"),
     "brute-force": Attack("passwords tried until one fits", "test_people.py", recorded=True),
     "time-enumeration": Attack("who exists, told by the time an answer takes", "test_people.py"),
