@@ -13,7 +13,7 @@ from core.security import audit
 
 log = structlog.get_logger(__name__)
 
-# One entry for each person and right in so long, from each process. A page left open is refused every other second.
+# One entry for each person and right (or biller) in so long, from each process. A page left open is refused every other second.
 APART_SECONDS = 60.0
 
 # More people than a process has in front of it; beyond, who was refused longest ago is forgotten.
@@ -30,16 +30,24 @@ class Denials:
         self._lock = threading.Lock()
 
     def witness(self, actor: Actor, permission: str) -> None:
+        """Of a right that somebody does not hold."""
+        self._write(actor, permission, "permission", permission, role=actor.role)
+
+    def another_biller(self, actor: Actor, transaction_id: uuid.UUID, biller: str) -> None:
+        """Of a transaction that is, for somebody who sees some billers, not there."""
+        self._write(actor, biller, "transaction", transaction_id, biller=biller)
+
+    def _write(self, actor: Actor, what: str, subject_type: str, subject_id: object, **facts: object) -> None:
         """Writes `access.denied` unless it has just done so. Never raises: the refusal itself is what the person is to see."""
-        unwritten = self._due((actor.id or actor.username, permission))
+        unwritten = self._due((actor.id or actor.username, what))
         if unwritten is None:
             return
         more = {"refused_since_the_last_entry": unwritten} if unwritten else {}
         try:
             with unit_of_work() as session:
-                audit.record(session, actor, "access.denied", "permission", permission, role=actor.role, **more)
+                audit.record(session, actor, "access.denied", subject_type, subject_id, **facts, **more)
         except Exception as error:  # noqa: BLE001 - the refusal stands, and is what the person is told
-            log.error("denials.unwritten", permission=permission, actor=str(actor.id), error=type(error).__name__)
+            log.error("denials.unwritten", refused=what, actor=str(actor.id), error=type(error).__name__)
 
     def _due(self, key: Key) -> int | None:
         """How many refusals went unwritten before this one, or None where this one does, too."""

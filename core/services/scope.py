@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from core.access import Actor
 from core.errors import NotFound
 from core.models import Transaction
+from core.services.denials import DENIALS
 
 V = TypeVar("V")
 
@@ -45,8 +46,11 @@ def narrowed(actor: Actor, wanted: W) -> W:
 
 
 def existing(actor: Actor, transaction: Transaction | None) -> Transaction:
-    """The row that was asked for, or `NotFound` in an operator's words: one of another biller is, for this person, not there."""
-    if transaction is None or not actor.serves(transaction.biller_type):
+    """The row that was asked for, or `NotFound` in an operator's words: one of another biller is, for this person, not there. That they asked is recorded."""
+    is_theirs = transaction is not None and actor.serves(transaction.biller_type)
+    if transaction is not None and not is_theirs:
+        DENIALS.another_biller(actor, transaction.id, transaction.biller_type)
+    if transaction is None or not is_theirs:
         raise NotFound("There is no transaction under this reference. Check it and search again.")
     return transaction
 
