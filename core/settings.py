@@ -2,13 +2,15 @@
 
 import hashlib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cached_property, lru_cache
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -22,10 +24,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_DIRECTORY = 107 - len("/.s.PGSQL.5432")
 
 DATABASE_NAME = "billers"
-DATABASE_ROLE = "billers"
-# Only the name of the socket's file: the embedded server listens on no network. Said aloud, so that PGPORT has no say.
 # Owns the tables, and so migrates and seeds them. The programs that run all day sign in as somebody who cannot change what is on the record.
-DATABASE_PORT = 5432
+DATABASE_ROLE = "billers"
 REPORTS_ROLE = "billers_reports"
 
 
@@ -42,6 +42,8 @@ class Part(StrEnum):
 
 PROGRAM_ROLES = (*(part.role for part in Part), REPORTS_ROLE)
 
+# Only the name of the socket's file: the embedded server listens on no network. Said aloud, so that PGPORT has no say.
+DATABASE_PORT = 5432
 
 
 def default_data_dir(environment: Mapping[str, str] = os.environ, *, is_root: bool | None = None) -> Path:
@@ -63,10 +65,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False, hide_input_in_errors=True)
 
     database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.", repr=False)
-    port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
-    enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
     database_url_web: str = Field("", description="The same for the console, as the role `billers_web` that `billers roles` makes. Unset: DATABASE_URL.")
     database_url_worker: str = Field("", description="The same for workers, as the role `billers_worker`. Unset: DATABASE_URL.")
+    port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
+    enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
     t24_api_url: str = Field("", description="Core banking (T24). Unset: core banking is off.")
     t24_api_key: str = Field("", description="API key of core banking.", repr=False)
     t24_company_id: str = Field("", description="Company (branch) whose books are meant, where core banking wants that said.")
@@ -83,6 +85,9 @@ class Settings(BaseSettings):
 
     billers_data_dir: Path = Field(default_factory=default_data_dir, description="Embedded database, vault key ring, logs.")
     billers_bind: str = Field("127.0.0.1", description="Address that the console listens on. Behind a proxy on another machine: 0.0.0.0.")
+    billers_public_hosts: tuple[str, ...] = Field(
+        (), description="Names that people open the console by, as a JSON list. This machine's own name, localhost and addresses need not be said."
+    )
     billers_sandbox: bool = Field(False, description="Sandbox mode: test billers on loopback, generated sign-ins, a badge on each page. `make run` sets it.")
     billers_sandbox_port: int = Field(8601, ge=1, le=65535, description="Port of the sandbox's billers.")
     billers_sandbox_control_port: int = Field(8602, ge=1, le=65535, description="Port that sets the sandbox's faults.")
@@ -107,6 +112,7 @@ class Settings(BaseSettings):
     )
     billers_audit_heads_minutes: int = Field(15, ge=1, le=1_440, description="Minutes between two published heads; at a day's end there is one anyway.")
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
+    billers_log_format: Literal["json", "text"] = Field("json", description="How a log line looks: json for programs, text for people.")
 
     @field_validator("database_url", "database_url_web", "database_url_worker")
     @classmethod
@@ -114,6 +120,14 @@ class Settings(BaseSettings):
         for scheme in ("postgres://", "postgresql://"):
             if value.startswith(scheme):
                 return "postgresql+psycopg://" + value.removeprefix(scheme)
+        return value
+
+    @field_validator("billers_public_hosts")
+    @classmethod
+    def _names_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                raise ValueError(f"{name!r} is no name. Write it without https:// and without a port, as in pay.example.mw")
         return value
 
     @model_validator(mode="after")
