@@ -59,7 +59,7 @@ def connect(url: URL) -> psycopg.Connection:
 
 def forget_settings(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
     for name in list(os.environ):  # noqa: TID251 - the tests' own doorstep
-        if name.startswith(("BILLERS_", "T24_", "STREAMLIT_")) or name in ("DATABASE_URL", "PORT", "ENABLE_BACKGROUND_JOBS"):
+        if name.startswith(("BILLERS_", "DATABASE_URL", "T24_", "STREAMLIT_")) or name in ("PORT", "ENABLE_BACKGROUND_JOBS"):
             patch.delenv(name)
     patch.setenv("BILLERS_DATA_DIR", str(data_dir))
     settings.cache_clear()

@@ -76,12 +76,15 @@ PERMISSIONS = f"""\
 local all {",".join((DATABASE_ROLE, *PROGRAM_ROLES))} peer map={IDENTITY_MAP}
 """
 
-# In single-user mode a statement ends with its line. None of these owns anything, makes anything, or is a member of another.
+# In single-user mode a statement ends with its line. None of these owns anything, makes anything, or is a member of another; the owner is one of each, and so
+# sees what they ask and can end it.
 MAKE_ROLES = (
-    "".join(
-        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN; END IF; END $$;\n" for role in PROGRAM_ROLES
-    )
-    + f"ALTER ROLE {REPORTS_ROLE} SET default_transaction_read_only = on;\n"
+    *(
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN; END IF; END $$;\n"
+        f"GRANT {role} TO {DATABASE_ROLE};\n"
+        for role in PROGRAM_ROLES
+    ),
+    f"ALTER ROLE {REPORTS_ROLE} SET default_transaction_read_only = on;\n",
 )
 
 # In the cluster, once its roles are made: one that an earlier version made has only the owner.
@@ -259,7 +262,7 @@ class EmbeddedPostgres:
         """The programs' roles, once."""
         made = self.cluster / ROLES_MADE
         if not made.exists():
-            self._run_alone(server, programs, self.cluster, MAKE_ROLES)
+            self._run_alone(server, programs, self.cluster, "".join(MAKE_ROLES))
             self._write(ROLES_MADE, "".join(f"{role}\n" for role in PROGRAM_ROLES), server)
 
     def _run_alone(self, server: Account, programs: Path, cluster: Path, statements: str) -> None:

@@ -32,7 +32,7 @@ LOOK_SECONDS = 1
 PAGES = {
     "transaction": (TRANSACTIONS, "id", "transactions:read", "The transaction", ":material/receipt_long:"),
     "biller": (CONFIGURATIONS, "id", "billers:configure", "The configuration", ":material/tune:"),
-    "user": (PEOPLE, "person", "people:manage", "The person", ":material/group:"),
+    "user": (PEOPLE, "person", "people:read", "The person", ":material/group:"),
 }
 
 

@@ -22,7 +22,7 @@ from core.ui.configuration_draft import Draft, draft_of
 from core.ui.configuration_form import NOTICE, TEST_CHANGE, TEST_NEXT, proposed_text
 from core.ui.configuration_looks import STAGES, STATES, change_rows, result_text, what_happened
 from core.ui.configuration_proposal import DECIDED, REASON_EXAMPLE, REASON_HELP, fields_of
-from core.ui.pieces import FORM_WIDTH, complain, turn_to
+from core.ui.pieces import FORM_WIDTH, complain, link_to_record, turn_to
 from core.ui.session import guarded
 from core.ui.tables import ROW_PIXELS
 from core.ui.words import ago, as_of, moment_text, plain
@@ -492,6 +492,7 @@ def _history(actor: Actor, one: Configuration, _draft: Draft) -> None:
     """Who did what, and when: as the audit has it."""
     acts = configurations.acts(actor, one.id)
     st.caption(f"Newest first, {as_of()}. Kept in the audit chain; of credentials only that they changed.")
+    link_to_record(actor, "biller", one.id)
     for act in acts:
         about = f"{moment_text(act.at)} · {act.by}{f' · version {act.version}' if act.version else ''}"
         rows = change_rows(act.changes)
