@@ -87,6 +87,8 @@ class CanaryTown(BankTown):
         patch.setenv("T24_API_KEY", str(self.secrets["T24's api_key"]))
         patch.setenv("BILLERS_CREDENTIALS_AIRTEL_VALIDATION", json.dumps({"api_key": self.secrets[f"{AIRTEL}'s api_key"]}))
         patch.setenv("BILLERS_SECURE_COOKIES", "false")
+        # What a program prints is in its log at once.
+        patch.setenv("PYTHONUNBUFFERED", "1")
         settings.cache_clear()
 
     def begin(self, **biller: Any) -> None:
@@ -278,9 +280,25 @@ def walk_through_the_console(run: Run, who: dict[str, Actor]) -> None:
                 answered = browser.get(address)
                 run.said[f"{address} {role}"] = str(answered.status_code)
                 run.keep(f"{address} of the {role}", answered.content + repr([one for one in answered.headers.items() if one[0] != "set-cookie"]).encode())
+    fall_over(run, cookie_of(run.town, who["manager"]))
     with run.console.client(run.said["cookie"][::-1]) as stranger:
         run.keep("a page of a stranger", stranger.get("/export/transactions.csv").content)
     assert tokens.reveal(run.town.operator, uuid.UUID(prepaid))
+
+
+def fall_over(run: Run, token: str) -> None:
+    """A page and a file meet what nobody foresaw: a table that is not there."""
+    run.secrets["cookie of whoever met a defect"] = token
+    with run.town.connect() as connection:
+        for table, fails in (("saved_views", lambda: run.console.open("transactions", token=token)), ("exports", lambda: _export(run, token))):
+            connection.execute(f"ALTER TABLE {table} RENAME TO mislaid")
+            run.keep(f"page without {table}", fails())
+            connection.execute(f"ALTER TABLE mislaid RENAME TO {table}")
+
+
+def _export(run: Run, token: str) -> str:
+    with run.console.client(token) as browser:
+        return browser.get("/export/transactions.csv").text
 
 
 def cookie_of(town: CanaryTown, actor: Actor) -> str:
@@ -324,6 +342,8 @@ def test_it_was_a_full_run(run: Run) -> None:
     fetched = {asked: status for asked, status in run.said.items() if asked.startswith("/")}
     for wanted in ("/export/transactions.csv manager", "/export/transactions.xlsx manager", "/export/audit.csv manager", "/my-day.pdf operator"):
         assert fetched[wanted] == "200", fetched
+    fallen = next(sink for sink in run.sinks if sink.name == "file console.log").content
+    assert fallen.count(b"UndefinedTable") >= 2, "a page and a file fell over, and the log has the trace"
     kinds = {sink.name.partition(" ")[0] for sink in run.sinks}
     assert {"column", "file", "page", "output", "billers", "notifications", "pg_stat_activity"} <= kinds
     assert len([sink for sink in run.sinks if sink.name.startswith("column")]) > 300
