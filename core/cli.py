@@ -41,11 +41,13 @@ user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
 keys_app = typer.Typer(help="The keys that stored credentials and prepaid tokens are sealed with.", no_args_is_help=True)
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
+config_app = typer.Typer(help="Changes of billers' configurations that wait for a second person.", invoke_without_command=True)
 rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
 app.add_typer(gate_app, name="gate")
+app.add_typer(config_app, name="config")
 app.add_typer(rollups_app, name="rollups")
 
 
@@ -298,6 +300,47 @@ def gate_sign_off(reason: Annotated[str, typer.Option(help="What was compared, a
     with _database():
         doubted = reopening.sign_off(SYSTEM, reason)
     typer.echo(f"The gate is open. {doubted:,} payments may have been sent before: their billers are asked.")
+
+
+@config_app.callback()
+def config_waiting(context: typer.Context) -> None:
+    """Say what waits, with before and after."""
+    from core.access import SYSTEM
+    from core.services import configuration_approvals
+
+    if context.invoked_subcommand is not None:
+        return
+    with _database():
+        waiting = configuration_approvals.waiting(SYSTEM)
+    for seen in waiting:
+        typer.echo(f"{seen.number}  {seen.name}: proposed by {seen.by}, until {seen.expires_at:%d %b %Y %H:%M} UTC. {seen.reason}")
+        for line in seen.in_lines():
+            typer.echo(f"    {line}")
+        if seen.changed:
+            typer.echo("    It has changed since, and can only be rejected.")
+    typer.echo("billers config approve N, or: billers config reject N --reason …" if waiting else "No change of a configuration waits.")
+
+
+@config_app.command("approve")
+def config_approve(number: int) -> None:
+    """Approve a change, as whoever runs this machine: for a bank whose one administrator proposed it."""
+    from core.access import SYSTEM
+    from core.services import configuration_approvals
+
+    with _database():
+        version = configuration_approvals.approve(SYSTEM, number)
+    typer.echo(f"Change {number} is approved: it is version {version} now.")
+
+
+@config_app.command("reject")
+def config_reject(number: int, reason: Annotated[str, typer.Option(help="Why not: whoever proposed it reads it.")]) -> None:
+    """Turn a change down."""
+    from core.access import SYSTEM
+    from core.services import configuration_approvals
+
+    with _database():
+        configuration_approvals.reject(SYSTEM, number, reason)
+    typer.echo(f"Change {number} is rejected: the configuration stays as it is.")
 
 
 @app.command()

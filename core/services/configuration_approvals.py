@@ -3,6 +3,7 @@
 Where a bank has one administrator only, whoever runs the machine is the second person, on its command line.
 """
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from core.services import configuration_proposals as proposals
 from core.services import four_eyes
 from core.services.approvals import ChangedSince, OneOfTheTwo
 from core.services.configuration_changes import AnotherIsActive, carry_out, existing, switch_on, valid
-from core.services.configuration_rules import Content
+from core.services.configuration_rules import NOTHING, Content, differences
 from core.services.proposals import words_of
 
 
@@ -57,6 +58,19 @@ class Waiting:
     @property
     def why_no_approval(self) -> str | None:
         return self.why_not or (str(ChangedSince()) if self.changed else None)
+
+    def in_lines(self) -> list[str]:
+        """What would change, for whoever reads it on a terminal; of a first activation everything it says."""
+        of = self.changes if self.step is ConfigurationStep.CHANGE else differences(NOTHING, self.content)
+        return [f"{path}: {_told(change)}" for path, change in of.items()]
+
+
+def _told(change: Any) -> str:
+    """JSON, in which nothing moves a terminal's cursor."""
+    if not isinstance(change, Mapping):
+        return str(change)
+    before, after = (json.dumps(change.get(name), ensure_ascii=True) for name in ("before", "after"))
+    return f"{before} → {after}"
 
 
 # ---- Reading

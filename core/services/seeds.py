@@ -22,13 +22,14 @@ from core.settings import CHECKOUT, settings
 
 SEEDS = CHECKOUT / "seeds"
 
-# One of each role to try everything with, and a second manager: what one proposes another approves.
+# One of each role to try everything with, and a second manager and administrator: what one proposes another approves.
 SANDBOX_PEOPLE = (
     ("grace", "Grace Banda", "operator"),
     ("chikondi", "Chikondi Phiri", "analyst"),
     ("mphatso", "Mphatso Mwale", "manager"),
     ("tiyamike", "Tiyamike Gondwe", "manager"),
     ("limbani", "Limbani Chirwa", "administrator"),
+    ("thokozani", "Thokozani Nyirenda", "administrator"),
 )
 
 
