@@ -1,5 +1,6 @@
 """A person who sees some billers: of the others no way in shows a row, a figure or a name. Every service that a person calls is walked, none forgotten."""
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -21,15 +22,18 @@ from core.models.bulk import BulkKind
 from core.models.reports import ReportFormat, ReportKind
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Grain
-from core.services import approvals, billers, bulk, drafts, exports, lookups, my_day, payments, reports, statistics, tokens, transactions
+from core.services import approvals, billers, bulk, core_banking, drafts, exports, lookups, my_day, payments, reports, statistics, tokens, transactions
 from core.services.asked import Asked
 from core.services.bulk import Promise, Selection
 from core.services.scope import NO_BILLER, narrowed
+from core.settings import CHECKOUT
 from core.states import Stage
+from core.ui.keeping import BY_BILLERS
 from core.wire.contract import Outcome
 from tests.payments.bench import CODE, Bench
 from tests.payments.conftest import bench, shared_bench  # noqa: F401 - fixtures
-from tests.receipts.conftest import RING, Counter, counter  # noqa: F401 - fixtures
+from tests.receipts.conftest import Counter, counter  # noqa: F401 - fixtures
+from tests.world import SetEnvironment
 
 OWN = "MASM"
 REASON = "for the test of who sees what"
@@ -205,7 +209,8 @@ UNCONCERNED: Mapping[str, str] = {
 # Services of modules that have nothing of billers' customers in them: people, their words and their rights, and the record over all of it.
 WITHOUT_BILLERS: Mapping[str, str] = {
     "views": "filters under names, whose rows are asked for under one's own name",
-    "people": "who may do what",
+    "staff": "who may do what",
+    "own_account": "one's own password and browsers",
     "roles": "who may do what",
     "api_tokens": "who may do what",
     "proofs": "one's own proofs",
@@ -370,3 +375,38 @@ def test_a_filter_of_another_biller_holds_nothing_and_not_everything() -> None:
     assert narrowed(actor, TransactionFilter(billers=(CODE,))).billers == (NO_BILLER,)
     assert narrowed(replace(actor, billers=frozenset()), Asked()).billers == (NO_BILLER,)
     assert narrowed(replace(actor, billers=None), TransactionFilter(billers=(CODE,))).billers == (CODE,)
+
+
+def test_the_sandboxs_accounts_are_those_of_ones_own_billers(set_environment: SetEnvironment) -> None:
+    set_environment(billers_sandbox="true")
+    actor = Actor(None, "grace", "Grace", "operator", frozenset({"billers:read"}), billers=frozenset({OWN}))
+    theirs, everybodys = ({one.biller for one in billers.sandbox_accounts(one)} for one in (actor, replace(actor, billers=None)))
+    assert OWN in theirs
+    assert CODE in everybodys
+    assert theirs == {OWN, core_banking.CODE}
+
+
+def test_nothing_that_is_kept_for_one_person_is_shown_to_another_who_sees_other_billers() -> None:
+    """What Streamlit keeps for everybody has the person's billers in its key; a parameter that begins with an underscore would not be in it."""
+    kept = []
+    for path in sorted((CHECKOUT / "core" / "ui").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            decorators = [ast.unparse(one) for one in node.decorator_list if "cache_" in ast.unparse(one)]
+            for decorator in decorators:
+                kept.append(f"{path.stem}.{node.name}")
+                names = [argument.arg for argument in node.args.args]
+                assert "actor" in names, f"{kept[-1]} is kept for everybody"
+                assert "hash_funcs=BY_BILLERS" in decorator, f"{kept[-1]} does not tell people apart"
+    assert "transaction_list._read" in kept
+    assert "dashboard_view._board" in kept
+
+
+def test_people_who_see_the_same_billers_share_what_is_kept_and_others_do_not() -> None:
+    whole = Actor(None, "grace", "Grace", "operator", frozenset())
+    seen = [
+        BY_BILLERS[Actor](replace(whole, billers=billers)) for billers in (None, frozenset({"A", "B"}), frozenset({"B", "A"}), frozenset({"A"}), frozenset())
+    ]
+    assert seen[1] == seen[2]
+    assert len({str(one) for one in seen}) == 4
