@@ -8,13 +8,12 @@ from core.services import own_account
 from core.ui import session
 from core.ui.people_view import NOTICE, REFUSED, attempt
 from core.ui.session import guarded
+from core.ui.shell import NOT_THEIR_OWN
 
 CURRENT, NEW, AGAIN = "account-password-current", "account-password-new", "account-password-again"
 
 
-def show(actor: Actor) -> None:
-    if own_account.password_is_given(actor):
-        st.warning("Somebody else gave you this password, and knows it. Choose one of your own.", icon=":material/key:")
+def show(_actor: Actor) -> None:
     with st.form("account-password", border=False):
         st.text_input("The password you have", type="password", key=CURRENT, autocomplete="current-password")
         st.text_input(
@@ -36,6 +35,7 @@ def _change(actor: Actor) -> None:
         typed[REFUSED] = "The new password was not typed the same twice. Type it again."
     elif attempt(lambda: own_account.change_password(actor, session.token() or "", current, new)):
         typed[NOTICE] = "Your password is changed. Your other browsers are signed out."
+        typed[NOT_THEIR_OWN] = False
     # None of them stays in any memory of the page's.
     for field in (CURRENT, NEW, AGAIN):
         typed[field] = ""

@@ -283,3 +283,32 @@ def test_ones_other_browsers_are_seen_and_signed_out(sit_down: SitDown, monkeypa
     window.run()
     assert people.actor_of(there) is None
     assert people.actor_of(here) is not None
+
+
+def test_whoever_was_given_a_password_is_asked_for_one_of_their_own(limbani: Till, sit_down: SitDown, monkeypatch: pytest.MonkeyPatch) -> None:
+    till = sit_down("operator", "Grace Banda")
+    shown = staff.give_password(limbani.actor, till.actor.id)
+    token = signed_in(till.actor.username, shown)
+    monkeypatch.setattr(session, "token", lambda: token)
+    window = till.open("account")
+    assert "Your password was given to you" in said(window)
+    for label, value in (("The password you have", shown), ("A new one", "lantern rain on the lake"), ("The new one again", "lantern rain on the lake")):
+        field(window, "text_input", label).input(value)
+    press(window, "Change it")
+    assert "Your password was given to you" not in said(window)
+
+
+def test_whoever_is_limited_reads_to_what_and_is_offered_nothing_else(sit_down: SitDown) -> None:
+    till = sit_down("operator", "Grace Banda")
+    till.actor = replace(till.actor, billers=frozenset({"MASM"}))
+    window = till.open("lookup")
+    assert "Sees" in said(window)
+    offered = {option for one in window.get("selectbox") for option in one.options}
+    assert any("Medical Aid" in option for option in offered)
+    assert not any("Water" in option for option in offered)
+
+
+def test_a_limited_persons_reports_page_says_of_what_it_is(sit_down: SitDown) -> None:
+    till = sit_down("analyst", "Chikondi Phiri")
+    till.actor = replace(till.actor, billers=frozenset({"MASM"}))
+    assert "of the billers you see" in said(till.open("reports"))
