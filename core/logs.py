@@ -15,11 +15,15 @@ import structlog
 
 Form = Literal["json", "text"]
 
+_NAMED = structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+
+
+def _as_text(logger: Any, method: str, event: Any) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in _NAMED(logger, method, event))
+
+
 # Each writes on one line what has many, and as letters and digits what would move a terminal's cursor: nobody's name can begin a line of its own.
-RENDERERS: Mapping[str, Any] = {
-    "json": structlog.processors.JSONRenderer(),
-    "text": structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-}
+RENDERERS: Mapping[str, Any] = {"json": structlog.processors.JSONRenderer(), "text": _as_text}
 
 # What such a name holds is never written. Nobody should log it; this is for the day on which somebody does.
 SECRETS = re.compile(r"(?:^|[_-])(?:passwords?|secrets?|tokens?|cookies?|credentials?|authorization|api_?keys?|pins?)$", re.IGNORECASE)

@@ -17,6 +17,7 @@ from sqlalchemy import URL
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 import core.db
 from core.ids import new_id
@@ -53,18 +54,19 @@ class Console:
         with self.window(token, origin=origin) as window:
             return "\n".join(str(message) for message in self.run(window, page, query))
 
-    def window(self, token: str | None = None, *, origin: str | None = None, **more: Any) -> ClientConnection:
-        """A websocket as a page of `origin` opens it, by default one of ours, and the browser sends the cookie along."""
-        headers = {"Cookie": f"{cookie_name()}={token}"} if token else {}
-        headers |= more.pop("additional_headers", {})
+    def window(
+        self, token: str | None = None, *, origin: str | None = None, host: str = "localhost", protocols: tuple[str, ...] = ("streamlit",), **more: Any
+    ) -> ClientConnection:
+        """A websocket as a page of `origin` opens it, by default one of ours, which calls the console `host`. The browser sends the cookie along."""
         return connect(
-            f"ws://localhost:{self.port}/_stcore/stream",
-            subprotocols=["streamlit"],
-            origin=origin or self.url,
-            additional_headers=headers,
+            f"ws://{host}:{self.port}/_stcore/stream",
+            sock=socket.create_connection(("localhost", self.port), **more),
+            subprotocols=[Subprotocol(protocol) for protocol in protocols],
+            origin=Origin(origin or self.url),
+            additional_headers={"Cookie": f"{cookie_name()}={token}"} if token else {},
             proxy=None,
             max_size=None,
-            **more,
+            open_timeout=30,
         )
 
     @staticmethod
