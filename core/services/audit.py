@@ -136,7 +136,10 @@ def _wanted(entries: AuditEntries, asked: Asked) -> tuple[EntryFilter, tuple[str
     if asked.subject:
         if said.subject_type:
             complaints.append("The page is of one object already. Take “about:” out, or go back to the whole record.")
-        said = replace(said, subject_type=asked.subject.partition(":")[0], subject_id=asked.subject.partition(":")[2])
+        kind, _, which = asked.subject.partition(":")
+        if not kind or not which:
+            complaints.append("This address leads nowhere: part of it is missing. Go back to the whole record.")
+        said = replace(said, subject_type=kind, subject_id=which)
     if said.people:
         known = entries.usernames(said.people)
         wanted = replace(wanted, people=tuple(known.get(name.lower(), name) for name in said.people))

@@ -172,13 +172,18 @@ def _several(field: str) -> Callable[[Line, str, ZoneInfo], Mapping[str, Any]]:
     """Any of them, apart by commas; what stands twice counts once."""
 
     def change(said: Line, value: str, _zone: ZoneInfo) -> Mapping[str, Any]:
-        return {field: tuple(dict.fromkeys((*getattr(said, field), *(_word(one) for one in value.split(",") if one.strip()))))}
+        found = tuple(dict.fromkeys((*getattr(said, field), *(_word(one) for one in value.split(",") if one.strip()))))
+        if not found:
+            raise BadInput("There is nothing between the commas. Write a name, or take it out.")
+        return {field: found}
 
     return change
 
 
 def _about(said: Line, value: str, _zone: ZoneInfo) -> Mapping[str, Any]:
     kind, _, which = _once(said.subject_type, _subject(value)).partition(":")
+    if not kind:
+        raise BadInput("It wants a kind before the second colon: user:grace.")
     return {"subject_type": kind.lower(), "subject_id": which}
 
 

@@ -161,12 +161,12 @@ def _grid(page: Page) -> None:
     st.dataframe(
         frame,
         column_config={
-            "When": st.column_config.ButtonColumn(width=185, type="tertiary", alignment="left", key=OPENED, help="A click shows the whole entry."),
-            "Who": text(width=110),
-            "What": text(width=180),
-            "About": text(width=220),
-            "Details": text(width=330),
-            "From": text(width=100, help="The address it was asked from."),
+            "When": st.column_config.ButtonColumn(width=175, type="tertiary", alignment="left", key=OPENED, help="A click shows the whole entry."),
+            "Who": text(width=95),
+            "What": text(width=165),
+            "About": text(width=205),
+            "Details": text(width=260),
+            "From": text(width=95, help="The address it was asked from."),
         },
         hide_index=True,
         row_height=ROW_PIXELS,

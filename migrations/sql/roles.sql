@@ -39,6 +39,14 @@ BEGIN
                 ('biller_configs', 'INSERT, UPDATE', 'UPDATE'),
                 -- Nothing of it changes, but who configures a biller holds its row.
                 ('biller_types', 'UPDATE', ''),
+                -- Who may sign in, as what, and by which proof, is for the console alone.
+                ('roles', 'INSERT, UPDATE, DELETE', ''),
+                ('role_permissions', 'INSERT, UPDATE, DELETE', ''),
+                ('user_billers', 'INSERT, UPDATE, DELETE', ''),
+                ('user_sessions', 'INSERT, UPDATE', ''),
+                ('api_tokens', 'INSERT, UPDATE', ''),
+                ('authenticators', 'INSERT, UPDATE, DELETE', ''),
+                ('recovery_codes', 'INSERT, UPDATE, DELETE', ''),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.
@@ -46,6 +54,7 @@ BEGIN
                 ('breakers', '', 'INSERT, UPDATE, DELETE'),
                 -- The owner's.
                 ('retired_keys', '', ''),
+                ('installations', '', ''),
                 ('alembic_version', '', '')
             ) AS said (name, web, worker) ON said.name = c.relname
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
