@@ -7,7 +7,7 @@ from core.access import Actor
 from core.errors import BillersError
 from core.services import proofs
 from core.ui import session
-from core.ui.session import PROOF_ASKED, PROOF_WANTED, guarded, guarded_dialog, token
+from core.ui.session import PROOF_ASKED, PROOF_WANTED, guarded, guarded_dialog
 
 PASSWORD, CODE, REFUSED = "billers.proof-password", "billers.proof-code", "billers.proof-refused"
 
@@ -64,7 +64,7 @@ def _form(actor: Actor) -> None:
 def _prove(_actor: Actor) -> None:
     typed = st.session_state
     try:
-        proofs.prove(token(), typed.get(PASSWORD) or "", typed.get(CODE))
+        proofs.prove(session.token(), typed.get(PASSWORD) or "", typed.get(CODE))
     except BillersError as error:
         typed[REFUSED] = error.sentence
     else:
