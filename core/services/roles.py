@@ -55,6 +55,8 @@ class Seen:
     edited_at: datetime | None
     edited_by: str | None
     delivered: frozenset[str] | None
+    # Whether who has it signs in with a code beside the password.
+    asks_for_code: bool
 
     @property
     def added(self) -> frozenset[str]:
@@ -75,7 +77,16 @@ def everything(actor: Actor, /) -> Sequence[Seen]:
     delivered = _delivered()
     with glance() as session:
         return [
-            Seen(role.code, role.title, held, people, role.edited_at, by, delivered[role.code][1] if role.code in delivered else None)
+            Seen(
+                code=role.code,
+                title=role.title,
+                permissions=held,
+                people=people,
+                edited_at=role.edited_at,
+                edited_by=by,
+                delivered=delivered[role.code][1] if role.code in delivered else None,
+                asks_for_code=role.requires_totp,
+            )
             for role, held, people, by in Staff(session).roles()
         ]
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.access import PERMISSIONS, Actor
 from core.errors import NotFound
-from core.services import roles
+from core.services import proofs, roles
 from core.services.roles import LONGEST_TITLE, USES_THE_CONSOLE, Seen
 from core.ui.people_view import NOTICE, attempt, back, notices
 from core.ui.people_words import by_subject, rights, what
@@ -18,6 +18,9 @@ TITLE, RIGHT = "role-title", "role-right"
 
 # What is looked through: the role, and what it would hold. And a role that was just made.
 LOOKED_AT, MADE = "role-looked-at", "role-made"
+
+# What was ticked, for whoever goes on editing after the second look.
+TICKED = "role-ticked"
 
 
 def show(actor: Actor) -> None:
@@ -41,7 +44,8 @@ def _badges(one: Seen) -> str:
     own = " :violet-badge[The bank's own]" if one.delivered is None else ""
     edited = " :orange-badge[:material/edit: Edited]" if one.delivered is not None and one.edited_at else ""
     counts = " ".join([*([f"{len(one.added)} more"] if one.added else []), *([f"{len(one.missing)} fewer"] if one.missing else [])])
-    return own + edited + (f" :gray[{counts} than delivered]" if counts else "")
+    code = " :blue-badge[:material/verified_user: Sign-in code]" if one.asks_for_code else ""
+    return own + edited + code + (f" :gray[{counts} than delivered]" if counts else "")
 
 
 # ---- One role
@@ -59,16 +63,25 @@ def show_one(actor: Actor, code: str) -> None:
     notices()
     if why := _why_not(actor, one):
         st.info(why, icon=":material/lock:")
-    looked_at = st.session_state.get(LOOKED_AT)
-    if looked_at and looked_at[0] == one.code and not why:
-        _second_look(one, looked_at[1], looked_at[2])
+    looked_at, ticked = (_of(one, st.session_state.get(name)) for name in (LOOKED_AT, TICKED))
+    if looked_at and not why:
+        _second_look(one, *looked_at)
         return
+    title, held = ticked or (one.title, one.permissions)
     with st.form(f"role-{_as_shown(one)}", width=FORM_WIDTH):
-        _fields(_as_shown(one), one.title, one.permissions, disabled=why is not None)
+        _fields(_as_shown(one), title, held, disabled=why is not None)
         if not why:
             st.form_submit_button("Look it through", type="primary", icon=":material/visibility:", on_click=_look, args=(one,))
-    if not why:
-        _other_acts(one)
+    with st.container(horizontal=True):
+        if actor.may("people:roles"):
+            _code_asked_for(one)
+        if not why:
+            _other_acts(one)
+
+
+def _of(one: Seen, kept: tuple[str, str, frozenset[str]] | None) -> tuple[str, frozenset[str]] | None:
+    """What this window keeps of this role, if it is of this one: a title and rights."""
+    return (kept[1], kept[2]) if kept and kept[0] == one.code else None
 
 
 def _why_not(actor: Actor, one: Seen) -> str | None:
@@ -87,10 +100,11 @@ def _as_shown(one: Seen) -> str:
 def _fields(key: str, title: str, held: Collection[str], *, disabled: bool = False) -> None:
     st.text_input("Title", value=title, key=f"{TITLE}-{key}", max_chars=LONGEST_TITLE, disabled=disabled, help="As it stands beside people.")
     for heading, permissions in by_subject(PERMISSIONS).items():
-        asked = [name for name in permissions if name != USES_THE_CONSOLE]
         st.markdown(f"**{heading}**")
-        for name in asked:
-            st.checkbox(what(name), value=name in held, key=f"{RIGHT}-{key}-{name}", disabled=disabled)
+        with st.container(gap="xsmall"):
+            for name in permissions:
+                if name != USES_THE_CONSOLE:
+                    st.checkbox(what(name), value=name in held, key=f"{RIGHT}-{key}-{name}", disabled=disabled)
 
 
 def _typed(key: str) -> tuple[str, frozenset[str]]:
@@ -120,17 +134,41 @@ def _second_look(one: Seen, title: str, held: frozenset[str]) -> None:
         if lost:
             st.markdown(f":red-badge[:material/remove: {len(lost)} lost] They may no longer {plain(rights(lost))}.")
         people = "nobody yet" if not one.people else f"{one.people} {'person' if one.people == 1 else 'people'}"
-        st.caption(f"It concerns {people}, at once and in every open window. The seeds leave this role alone from now on.")
+        st.caption(f"It concerns {people}, at once and in every open window. From now on it is the bank's own: new versions of the console leave it as it is.")
         with st.container(horizontal=True):
             st.button("Save", type="primary", icon=":material/save:", key="role-save", on_click=_save, args=(one, title, held))
-            st.button("Go on editing", key="role-edit-on", on_click=lambda: st.session_state.pop(LOOKED_AT, None))
+            st.button("Go on editing", key="role-edit-on", on_click=_edit_on)
+
+
+def _edit_on() -> None:
+    """With everything as it was ticked."""
+    st.session_state[TICKED] = st.session_state.pop(LOOKED_AT, None)
 
 
 @guarded("people:roles")
 def _save(actor: Actor, one: Seen, title: str, held: frozenset[str]) -> None:
     if attempt(lambda: roles.change(actor, one.code, one.permissions, title, held)):
-        st.session_state.pop(LOOKED_AT, None)
+        for name in (LOOKED_AT, TICKED):
+            st.session_state.pop(name, None)
         st.session_state[NOTICE] = "Saved. It holds at once, for everybody who has this role."
+
+
+def _code_asked_for(one: Seen) -> None:
+    """Also of one's own role: it takes no right from anybody, and gives none."""
+    if one.asks_for_code:
+        with st.popover("Ask for no code …", icon=":material/no_encryption:"):
+            st.markdown("Who has this role may sign in by password alone. A code that somebody set up is still asked for.")
+            st.button("Ask for none", type="primary", key="role-no-code", on_click=_ask_for_code, args=(one, False))
+        return
+    with st.popover("Ask for a sign-in code …", icon=":material/verified_user:"):
+        st.markdown("Who has this role signs in with a code from an app beside the password. Who has none yet sets it up before they can do anything else.")
+        st.button("Ask for it", type="primary", icon=":material/verified_user:", key="role-code", on_click=_ask_for_code, args=(one, True))
+
+
+@guarded("people:roles")
+def _ask_for_code(actor: Actor, one: Seen, asked: bool) -> None:
+    if attempt(lambda: proofs.require_code(actor, one.code, asked)):
+        st.session_state[NOTICE] = "A code is asked for, from this moment on." if asked else "No code is asked for any more."
 
 
 def _other_acts(one: Seen) -> None:

@@ -34,10 +34,10 @@ def show(actor: Actor, person_id: uuid.UUID) -> None:
     if member is None:
         raise NotFound("There is no such person. Choose one from the list.")
     has_code, names = bool(proofs.is_enrolled([member.id])), billers.biller_names(actor)
-    look = state(member)
+    look, sees = state(member), plain(scope(member.billers, names)) if member.billers else ALL_BILLERS.lower()
     st.title(plain(member.display_name), anchor=False)
     st.markdown(
-        f"{look.badge} {plain(member.role_title)} · signs in as {code(member.username)} · sees {plain(scope(member.billers, names))}"
+        f"{look.badge} {plain(member.role_title)} · signs in as {code(member.username)} · sees {sees}"
         + (" · :orange-badge[:material/science: Sandbox]" if member.sandbox else "")
     )
     notices()

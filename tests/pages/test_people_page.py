@@ -173,6 +173,9 @@ def test_a_role_is_looked_through_before_it_is_saved(limbani: Till) -> None:
     assert "no longer export transactions" in said(window)
     held = {one.code: one.permissions for one in roles.everything(limbani.actor)}["analyst"]
     assert "receipts:print" not in held
+    press(window, "Go on editing")
+    assert (field(window, "checkbox", "Print receipts").value, field(window, "checkbox", "Export transactions").value) == (True, False)
+    press(window, "Look it through")
     press(window, "Save")
     held = {one.code: one.permissions for one in roles.everything(limbani.actor)}["analyst"]
     assert ("receipts:print" in held, "transactions:export" in held) == (True, False)
@@ -194,6 +197,15 @@ def test_ones_own_role_is_shown_and_not_edited(limbani: Till) -> None:
     assert "somebody with another one edits it" in said(window)
     assert all(box.disabled for box in window.checkbox)
     assert "Look it through" not in labels(window)
+
+
+def test_a_sign_in_code_is_asked_for_of_a_role_and_no_longer(limbani: Till) -> None:
+    window = limbani.open("people", role="manager")
+    press(window, "Ask for it")
+    assert "A code is asked for" in said(window)
+    assert {one.code: one.asks_for_code for one in roles.everything(limbani.actor)}["manager"]
+    press(window, "Ask for none")
+    assert not {one.code: one.asks_for_code for one in roles.everything(limbani.actor)}["manager"]
 
 
 def test_a_role_of_the_banks_own_is_made_and_deleted(limbani: Till) -> None:
