@@ -1,5 +1,6 @@
 """The `billers` command. Each command is thin: it sees to the database, calls the one function that does the work, and prints."""
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ class PlainSpeaking(TyperGroup):
             raise typer.Exit(1) from None
 
 
+REPORTS_NICENESS = 10
+
 app = typer.Typer(cls=PlainSpeaking, help="Billers, a bill-payments console.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
@@ -43,12 +46,14 @@ keys_app = typer.Typer(help="The keys that stored credentials and prepaid tokens
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
 config_app = typer.Typer(help="Changes of billers' configurations that wait for a second person.", invoke_without_command=True)
 rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
+reports_app = typer.Typer(help="The reports that schedules owe.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
 app.add_typer(gate_app, name="gate")
 app.add_typer(config_app, name="config")
 app.add_typer(rollups_app, name="rollups")
+app.add_typer(reports_app, name="reports")
 
 
 @app.command()
@@ -379,6 +384,21 @@ def rollups_rebuild() -> None:
     with _database():
         rows = rebuild()
     typer.echo(f"The sums of {rows:,} transactions were made anew.")
+
+
+@reports_app.command("make-due")
+def reports_make_due() -> None:
+    """Make what is due, a handful at most; a worker has it done by itself."""
+    from core import logs
+    from core.services.reports import make_due
+    from core.settings import settings
+
+    logs.configure(settings().billers_log_level)
+    # Whoever pays at this moment goes first.
+    os.nice(REPORTS_NICENESS)
+    with _database():
+        taken = make_due()
+    typer.echo(f"Reports taken up: {taken}.")
 
 
 def _database() -> AbstractContextManager[None]:

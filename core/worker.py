@@ -30,7 +30,6 @@ from core.services import (
     live,
     people,
     reopening,
-    reports,
     retention,
     rollups,
     settlement,
@@ -43,6 +42,7 @@ from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
 from core.services.errands import CLAIM_TOO_OLD, Errand, Result, perform
 from core.services.gate import NotDurable
+from core.services.report_maker import ReportMaker
 from core.settings import Part, settings
 from core.states import LegKind
 from core.wire.contract import Outcome
@@ -139,6 +139,7 @@ class Worker:
         self._holder = f"{self.name}:{self.id}"
         self._line = Line(line_policy())
         self._breakers = Breakers()
+        self._report_maker = ReportMaker()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
         self._stopping = asyncio.Event()
         self._results: asyncio.Queue[Result] = asyncio.Queue()
@@ -173,7 +174,7 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
-            asyncio.create_task(self._every(REPORTS_SECONDS, reports.make_due)),
+            asyncio.create_task(self._every(REPORTS_SECONDS, self._report_maker.look)),
             asyncio.create_task(self._every(REPORTS_SECONDS, audit_heads.publish_due)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
@@ -187,6 +188,7 @@ class Worker:
         for task in rounds:
             task.cancel()
         await asyncio.gather(*rounds, return_exceptions=True)
+        await self._in_thread(self._report_maker.stop)
         if self._calls:
             await asyncio.wait(self._calls, timeout=DRAIN_SECONDS)
         await self._results.join()

@@ -416,10 +416,17 @@ def change_schedule(actor: Actor, /, kind: ReportKind, *, is_on: bool, hour: int
         audit.record(session, actor, "report_schedule.changed", "report_schedule", kind.value, before=told[0], after=told[1])
 
 
-def make_due(at: datetime | None = None) -> int:
-    """Makes what the schedules owe at this moment, the database's unless told, and answers how many it took up. Called by the worker in a round.
+def is_due(at: datetime | None = None) -> bool:
+    """Notes what the schedules owe at this moment, the database's unless told, and answers whether something is owed that nobody else is making."""
+    with db.unit_of_work() as session:
+        _note_due(session, at or Statistics(session).now())
+        return Reports(session).next_owed() is not None
 
-    Any number of workers may do so at once: each period is owed once, and held while it is made. One that is killed lets go of it.
+
+def make_due(at: datetime | None = None) -> int:
+    """Makes what is due, a handful at most, and answers how many it took up.
+
+    Any number of programs may do so at once: each period is owed once, and held while it is made. One that is killed lets go of it.
     """
     with db.unit_of_work() as session:
         _note_due(session, at or Statistics(session).now())
