@@ -288,8 +288,9 @@ class Walk:
 
     def _looked_through(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction] | None:
         """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
+        edge = None
         for depth in depths:
-            edge = self._edge(way, lanes, depth)
+            edge = self._edge(way, lanes, depth, edge)
             within = replace(way, edge=edge)
             rows = self._first(self._by_lane(within, lanes), within, count)
             if len(rows) == count or edge is None:
@@ -301,20 +302,17 @@ class Walk:
         # Newer and older rows are of all billers alike; small amounts are of some only, and those may not have the word at all.
         if not way.by_amount and (rows := self._looked_through(way, lanes, count, (first,))) is not None:
             return rows
-        if self._words_are_rare or (way.by_amount and self._words.found.are_all):
+        if self._words_are_rare or (way.by_amount and self._words.are_few):
             return self._of_accounts(way, count)
         if way.by_amount:
-            # Most words are of all billers: which ones have it is asked where the first rows do not tell.
-            if (rows := self._looked_through(way, lanes, count, (first * AMOUNTS_ARE_DEEPER,))) is not None:
-                return rows
             billers = self._billers_with_words()
             if not billers:
                 return []
-            lanes = replace(lanes, billers=billers)
+            lanes, deeper = replace(lanes, billers=billers), [first * AMOUNTS_ARE_DEEPER, *deeper]
         rows = self._looked_through(way, lanes, count, deeper)
         if rows is not None:
             return rows
-        return self._of_accounts(way, count) if self._words.found.are_all else self._first(self._by_lane(way, lanes), way, count)
+        return self._of_accounts(way, count) if self._words.are_few else self._first(self._by_lane(way, lanes), way, count)
 
     def _of_accounts(self, way: Way, count: int) -> list[Transaction]:
         """Nearly every row of an account has the name that the account is known by: the first ones are looked at, and the rest only where those do not do."""
@@ -376,7 +374,7 @@ class Walk:
             return self._reckoned(self._by_lane(way, lanes), way, most)
         if (few := self._few(way, lanes)) is not None:
             return self._reckoned(few, way, most)
-        if self._words:
+        if self._words and (self._words.are_few or (lanes.is_everything and not self._has_days)):
             found = self._reckoned(self._by_words(way), way, most)
             return Reckoned(found.rows, found.is_exact and self._words_are_rare)
         edge = self._edge(way, lanes, DEEPEST_COUNT)
@@ -562,7 +560,7 @@ class Walk:
     @property
     def _words_are_rare(self) -> bool:
         """Are there so few accounts and references with the word that all of them can be looked up?"""
-        return self._words.found.are_all and (self._words.is_account or self._is_within(self._beginning(), FEW))
+        return self._words.are_few and (self._words.is_account or self._is_within(self._beginning(), FEW))
 
     def _beginning(self) -> Source:
         return self._by_reference(Way(by_amount=False, descending=True), self._words.term, whole=False)
@@ -598,8 +596,13 @@ class Walk:
         found = [_on_day(day, wanted.time_of_day, zone) for day in days if not wanted.weekdays or day.weekday() in wanted.weekdays]
         return found[::-1] if way.descending else found
 
-    def _edge(self, way: Way, lanes: Lanes, depth: int) -> Cursor | None:
-        """The place down to which no lane has more than so many rows, and one has. None: no lane has so many."""
+    def _edge(self, way: Way, lanes: Lanes, depth: int, before: Cursor | None = None) -> Cursor | None:
+        """The place down to which no lane has more than so many rows, and one has. None: no lane has so many.
+
+        `before` is such a place of less depth. The lane that it lies in likely has the next one, too: no other lane is gone along beyond that.
+        """
+        if before is not None and (near := self._edge(way, self._lane_of(before), depth)) is not None:
+            way = replace(way, edge=near)
         everything = lanes.is_everything and not way.by_amount
         skip = depth * PLAIN_IS_DEEPER if everything else depth
         source = self._by_lane(way, lanes)
@@ -608,6 +611,10 @@ class Walk:
         keys = source.keys(within, Piece(1, behind=skip - 1)).subquery()
         row = self._session.execute(select(keys).order_by(*way.order(keys.c)).limit(1)).one_or_none()
         return None if row is None else Cursor(row.created_at, row.id, row.amount if way.by_amount else None)
+
+    def _lane_of(self, place: Cursor) -> Lanes:
+        one = self._session.get_one(Transaction, place.id)
+        return Lanes((one.biller_type,), (one.status,), (one.transaction_type,))
 
 
 def _without_days_behind(wanted: TransactionFilter, way: Way) -> TransactionFilter:

@@ -70,6 +70,9 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param != "as it is":
         few = {"FEW": 3, "FEW_ROWS": 3, "FEW_OF_DAYS": 3, "FEW_REASONS": 3, "STRETCHES": (1, 2)}
         monkeypatch.setattr(words, "MOST_ACCOUNTS", 2)
+        monkeypatch.setattr(words, "SAMPLED", 50)
+        monkeypatch.setattr(words, "COMMON_IN_SAMPLE", 1)
+        monkeypatch.setattr(words, "SOME_ACCOUNTS", 1)
         depths = dict.fromkeys(("DEPTHS", "DEPTHS_FOR_AMOUNTS", "DEPTHS_FOR_WORDS", "DEPTHS_FOR_SYLLABLES"), (1, 4))
         shallow = {"PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2, "LIKELY": 1}
         for name, value in (few | depths | shallow).items():
