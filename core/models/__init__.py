@@ -13,7 +13,7 @@ from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, Si
 from core.models.proofs import Authenticator, RecoveryCode
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
-from core.models.rollups import RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
+from core.models.rollups import RollupCallDay, RollupCallHour, RollupCallWeek, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vault import RetiredKey
 from core.models.vended import VendedToken
@@ -52,6 +52,7 @@ __all__ = [
     "RoleView",
     "RollupCallDay",
     "RollupCallHour",
+    "RollupCallWeek",
     "RollupDay",
     "RollupHour",
     "RollupReason",

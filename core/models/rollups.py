@@ -99,6 +99,14 @@ class RollupCallDay(_Calls, Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-1)
 
 
+class RollupCallWeek(_Calls, Base):
+    """Calls by the business week, by its Monday: what a quarter or a year comes to is read from a seventh of its days."""
+
+    __tablename__ = "rollup_call_weeks"
+
+    week: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-1)
+
+
 class RollupReason(Base):
     """Why payments of a business day failed, with one of the sentences that came with the code."""
 

@@ -41,9 +41,21 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core import db
-from core.models import Answer, Attempt, RollupCallDay, RollupCallHour, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday, Transaction
+from core.models import (
+    Answer,
+    Attempt,
+    RollupCallDay,
+    RollupCallHour,
+    RollupCallWeek,
+    RollupDay,
+    RollupHour,
+    RollupReason,
+    RollupState,
+    RollupWeekday,
+    Transaction,
+)
 from core.repositories.filters import NO_REASON, TransactionFilter
-from core.repositories.steps import Grain, day_before, day_from, day_start, has_whole_hours, hour_before, hour_from, step_of
+from core.repositories.steps import Grain, day_before, day_from, day_start, has_whole_hours, hour_before, hour_from, monday_of, step_of
 from core.settings import settings
 from core.states import MONEY_TYPES, Stage, Status, status_of
 from core.wire.contract import Outcome, Verb
@@ -62,6 +74,9 @@ NEVER = 2**63 - 1
 
 UTC_ZONE = ZoneInfo("UTC")
 MONEY = [kind.value for kind in MONEY_TYPES]
+
+# What is told by week, or in one sum, is read by weeks as far as there are whole ones.
+BY_WEEKS = (None, Grain.WEEK)
 
 
 def bucket_middle_ms(bucket: int) -> float:
@@ -157,6 +172,7 @@ FAILURES = Source(("biller_type", "transaction_type", "code"), ("count",), _FAIL
 _STEPS = {
     "hour": "date_trunc('hour', created_at, 'UTC')",
     "day": "(created_at AT TIME ZONE :zone)::date",
+    "week": "date_trunc('week', created_at AT TIME ZONE :zone)::date",
     "month": "date_trunc('month', created_at AT TIME ZONE :zone)::date",
     "weekday": "extract(isodow FROM created_at AT TIME ZONE :zone)::smallint - 1",
     "hour_of_day": "extract(hour FROM created_at AT TIME ZONE :zone)::smallint",
@@ -232,6 +248,7 @@ KEPT = (
     Kept("rollup_weekdays", ("month", "weekday", "hour_of_day"), MOVES, "rollup_hours"),
     Kept("rollup_call_hours", ("hour",), CALLS),
     Kept("rollup_call_days", ("day",), CALLS, "rollup_call_hours"),
+    Kept("rollup_call_weeks", ("week",), CALLS, "rollup_call_hours"),
     Kept("rollup_reasons", ("day",), FAILURES),
 )
 
@@ -298,11 +315,15 @@ class Span:
         return and_(true(), *([moment >= self.since] if self.since else []), *([moment < self.until] if self.until else []))
 
 
+# From the first on, before the last; open on either side where there is none.
+Days = tuple[date | None, date | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A stretch of time in whole days (from the first on, before the last), whole hours, and what is left at its ends."""
 
-    days: tuple[date | None, date | None] | None
+    days: Days | None
     hours: Sequence[Span]
     rows: Sequence[Span]
     # Where days or hours are read, and so what was written since they were added up.
@@ -463,6 +484,8 @@ class Rollups:
             first_day = day_before(since, state.zone) if since else date(1, 1, 1)
             if since and kept.step == "month":
                 first_day = first_day.replace(day=1)
+            if since and kept.step == "week":
+                first_day = monday_of(first_day)
             begin = day_start(first_day, state.zone) if since else None
             first: object = first_day
             if kept.step == "hour":
@@ -713,9 +736,21 @@ def _cut(question: Question, state: State) -> Cut:
     return cut(span, zone if by_days else None, by_hours=has_whole_hours(zone))
 
 
-def _day_span(table: Any, days: tuple[date | None, date | None]) -> list[ColumnElement[bool]]:
+def _days_within(day: Any, days: Days) -> list[ColumnElement[bool]]:
     first, end = days
-    return [*([table.day >= first] if first else []), *([table.day < end] if end else [])]
+    return [*([day >= first] if first else []), *([day < end] if end else [])]
+
+
+def _by_weeks(days: Days | None) -> tuple[Days | None, list[Days]]:
+    """Its whole weeks, and the days before and after them."""
+    if days is None:
+        return None, []
+    first, end = days
+    begin, close = monday_of(first + timedelta(days=6)) if first else None, monday_of(end) if end else None
+    if begin and close and begin >= close:
+        return None, [days]
+    around = [(first, begin)] if first != begin else []
+    return (begin, close), [*around, *([(close, end)] if close != end else [])]
 
 
 def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
@@ -743,7 +778,7 @@ def _parts(number: int, question: Question, state: State, written: Any) -> list[
     if pieces.days:
         of: Any = RollupDay
         days = _part(number, of, _day_step(question, of.day), of.count, of.amount)
-        parts.append(days.where(*_day_span(of, pieces.days), *_fits(wanted, of)))
+        parts.append(days.where(*_days_within(of.day, pieces.days), *_fits(wanted, of)))
     for span in pieces.hours:
         of = RollupHour
         # Where hours are read at all, they are this zone's too.
@@ -767,10 +802,15 @@ def _call_parts(question: Question, state: State, written: Any) -> list[Select[A
         parts.append(select(*columns).select_from(source).where(*where))
 
     pieces = _cut(question, state)
-    if pieces.days:
-        of: Any = RollupCallDay
+    weeks, stretches = _by_weeks(pieces.days) if question.grain in BY_WEEKS else (None, [pieces.days])
+    if weeks:
+        of: Any = RollupCallWeek
         sums = (of.bucket, of.count, of.total_ms)
-        part(of, _day_step(question, of.day), sums, of, *_day_span(of, pieces.days), *_fits(wanted, of, status=False))
+        part(of, _day_step(question, of.week), sums, of, *_days_within(of.week, weeks), *_fits(wanted, of, status=False))
+    for days in filter(None, stretches):
+        of = RollupCallDay
+        sums = (of.bucket, of.count, of.total_ms)
+        part(of, _day_step(question, of.day), sums, of, *_days_within(of.day, days), *_fits(wanted, of, status=False))
     for span in pieces.hours:
         of = RollupCallHour
         sums = (of.bucket, of.count, of.total_ms)
@@ -800,7 +840,7 @@ def _reason_parts(wanted: TransactionFilter, state: State, written: Any) -> list
     parts: list[Any] = []
     if pieces.days:
         of: Any = RollupReason
-        where = [*_day_span(of, pieces.days), *_fits(wanted, of, status=False)]
+        where = [*_days_within(of.day, pieces.days), *_fits(wanted, of, status=False)]
         parts.append(select(of.biller_type, of.code, of.count, of.message).where(*where))
         if written is not None:
             of = written.c

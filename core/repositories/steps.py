@@ -64,6 +64,11 @@ def day_from(moment: datetime, zone: ZoneInfo) -> date:
     return day if day_start(day, zone) >= moment else day + timedelta(days=1)
 
 
+def monday_of(day: date) -> date:
+    """The first day of the business week."""
+    return day - timedelta(days=day.weekday())
+
+
 def day_before(moment: datetime, zone: ZoneInfo) -> date:
     """The day this moment lies in."""
     return moment.astimezone(zone).date()

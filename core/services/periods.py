@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from core import clock
 from core.repositories.statistics import Grain
+from core.repositories.steps import monday_of
 
 DAY = timedelta(days=1)
 
@@ -47,7 +48,7 @@ def today(now: datetime, zone: ZoneInfo) -> Period:
 def this_week(now: datetime, zone: ZoneInfo) -> Period:
     """From Monday, against last week up to the same day and hour."""
     today = clock.business_day(now, zone)
-    monday = today - today.weekday() * DAY
+    monday = monday_of(today)
     return Period(monday, today, (_start(monday - 7 * DAY, zone), _earlier(now, 7, zone)))
 
 
@@ -100,7 +101,7 @@ def times_of(step: datetime, grain: Grain, zone: ZoneInfo) -> tuple[time, time] 
 def _floor(day: date, grain: Grain) -> date:
     if grain is Grain.MONTH:
         return day.replace(day=1)
-    return day - day.weekday() * DAY if grain is Grain.WEEK else day
+    return monday_of(day) if grain is Grain.WEEK else day
 
 
 def _following(first: date, grain: Grain) -> date:

@@ -37,6 +37,9 @@ DAYS_IN_QUARTERS = 3
 # That sums had to be made anew is told for so long.
 TOLD_FOR = timedelta(days=1)
 
+# Answer times of more days than this are told by week.
+DAYS_BY_DAY = 60
+
 # Ages at which a payment in doubt is somebody's business: a biller's own time limit, an hour, a day.
 DOUBT_AGES = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 
@@ -264,7 +267,7 @@ def overview(actor: Actor, /, days: int) -> Overview:
             period=period,
             chosen=rest[-1] if grain is Grain.HOUR else of(period),
             before=before[-1],
-            times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), grain, zone),
+            times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),
             times_before=found.answer_times(narrowed(actor, between(*period.before))),
             by_hour=by_hour,
             by_day=of(back),

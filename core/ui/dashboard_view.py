@@ -236,7 +236,7 @@ def _rates(told: Overview, chosen: str) -> list[Tile]:
     steps = [step for step in periods.steps(period.first_day, period.last_day, grain, zone()) if step <= told.as_of]
     by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
-    return [_success(now, before, period, against, over_time), _revenue(now, before, period, against, over_time), *_answer_times(told, against, steps)]
+    return [_success(now, before, period, against, over_time), _revenue(now, before, period, against, over_time), *_answer_times(told, against)]
 
 
 def _success(now: Figures, before: Figures, period: Period, against: str, over_time: Sequence[Figures | None]) -> Tile:
@@ -282,7 +282,7 @@ ANSWERS: Sequence[tuple[str, Callable[[AnswerTimes], float], str]] = (
 )
 
 
-def _answer_times(told: Overview, against: str, steps: Sequence[datetime]) -> list[Tile]:
+def _answer_times(told: Overview, against: str) -> list[Tile]:
     now, before = told.times.altogether, told.times_before.altogether
     tiles = []
     for label, of, meaning in ANSWERS:
@@ -296,7 +296,7 @@ def _answer_times(told: Overview, against: str, steps: Sequence[datetime]) -> li
                 {f"of {counted(now.calls, 'call')}, {seconds(now.average_ms)} on average" if now else "no call yet": payments_of(told.period)},
                 icon=flag(now is not None and of(now) < TARGET_ANSWER_SECONDS * 1000),
                 delta_color="inverse",
-                chart_data=[of(told.times.by_step[step]) / 1000 for step in steps if step in told.times.by_step],
+                chart_data=[of(times) / 1000 for times in told.times.by_step.values()],
                 help=f"{meaning} Target {TARGET_ANSWER_SECONDS} s, met where the badge is ticked. A call that got no answer counts with its wait.",
             )
         )

@@ -103,7 +103,7 @@ def holds_too(session: Session, wanted: TransactionFilter, zone: ZoneInfo) -> No
     heat = sql(session, f"SELECT extract(isodow FROM {local})::int - 1, extract(hour FROM {local})::int, count(*) {WHERE} GROUP BY 1, 2", **words)
     assert {place: one.rows for place, one in found.heat(wanted, zone).items()} == {(day, hour): count for day, hour, count in heat}
     calls = (
-        "SELECT a.duration_ms AS took, t.biller_type FROM (SELECT * "
+        "SELECT a.duration_ms AS took, t.biller_type, t.created_at FROM (SELECT * "
         + WHERE
         + ") t JOIN answers a ON a.transaction_id = t.id JOIN attempts p ON p.id = a.attempt_id WHERE a.duration_ms IS NOT NULL"
         " AND p.verb IN ('pay', 'confirm_invoice', 'purchase_bundle') AND a.outcome <> 'NOT_SENT'"
@@ -118,6 +118,11 @@ def holds_too(session: Session, wanted: TransactionFilter, zone: ZoneInfo) -> No
     by_biller = sql(session, f"SELECT biller_type, {measures} FROM ({calls}) calls GROUP BY 1", **words)
     assert {code: one.calls for code, one in times.by_biller.items()} == {row[0]: row[1] for row in by_biller}
     assert sum(one.calls for one in times.by_step.values()) == count
+    # Whole weeks are read in one piece, and so is what is told in one sum.
+    by_week = sql(session, f"SELECT date_trunc('week', created_at, '{zone.key}'), count(*) FROM ({calls}) calls GROUP BY 1", **words)
+    weekly = found.answer_times(wanted, Grain.WEEK, zone)
+    assert {step: one.calls for step, one in weekly.by_step.items()} == {row[0]: row[1] for row in by_week}
+    assert found.answer_times(wanted).altogether == weekly.altogether == times.altogether
     reasons = sql(
         session,
         f"SELECT t.biller_type, t.error_code, min(t.error_message), count(*) {WHERE} AND t.status = 'FAILED' AND t.amount IS NOT NULL GROUP BY 1, 2",
@@ -331,7 +336,7 @@ def test_sums_that_are_wrong_are_found_told_of_and_made_anew(house: House) -> No
     assert (statistics.attention(house.analyst).rollups_differ, statistics.kpis(house.analyst).lost) == (0, 0)
 
 
-@pytest.mark.parametrize("table", ["rollup_call_hours", "rollup_call_days", "rollup_reasons"])
+@pytest.mark.parametrize("table", ["rollup_call_hours", "rollup_call_days", "rollup_call_weeks", "rollup_reasons"])
 def test_a_sum_that_is_missing_is_found_in_every_table(house: House, table: str) -> None:
     house.day(150)
     rollups.fold()
