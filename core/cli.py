@@ -389,11 +389,13 @@ def rollups_rebuild() -> None:
 @reports_app.command("make-due")
 def reports_make_due() -> None:
     """Make what is due, a handful at most; a worker has it done by itself."""
-    from core import logs
+    from core import db, logs
     from core.services.reports import make_due
-    from core.settings import settings
+    from core.settings import Part, settings
 
-    logs.configure(settings().billers_log_level)
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    # As the worker's role: it makes nothing else than a worker could.
+    db.act_as(Part.WORKER)
     # Whoever pays at this moment goes first.
     os.nice(REPORTS_NICENESS)
     with _database():
