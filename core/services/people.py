@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -59,7 +59,7 @@ class Try:
     user_id: uuid.UUID | None
     username: str
     address: str | None
-    password_hash: str
+    password_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def test_a_version_is_read_once(cache: BillerCache, one: Configuration) -> None:
             found = billers.version_of(session, one.id, 1)
         assert billers.version_of(session, one.id, 7) is None
     assert found is not None
-    assert found[0] == one.snapshot
+    assert found == one.snapshot
     assert sent == []
 
 
