@@ -4,6 +4,7 @@ import shutil
 import socket
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,20 @@ def key_ring(examined: Examined) -> Finding:
     return Finding(True, f"{path} is there and closed to others.")
 
 
+def sealed_secrets(examined: Examined) -> Finding:
+    from core.models.vault import PLACES
+    from core.security.vault import load_ring
+
+    connection, held, shut = _connection(examined), load_ring().keys, Counter[str]()
+    for place in PLACES:
+        counted = f"SELECT split_part({place.column}, '.', 2), count(*) FROM {place.table} WHERE {place.column} IS NOT NULL GROUP BY 1"  # noqa: S608
+        shut.update({key: count for key, count in connection.execute(counted).fetchall() if key not in held})
+    if not shut:
+        return Finding(True, "Every key that something is sealed with is in the ring.")
+    told = ", ".join(f"{key} ({count:,} sealed)" for key, count in shut.items())
+    return Finding(False, f"The ring lacks {told}. Put the key back from a backup of the ring; until then none of that can be opened.")
+
+
 def sandbox(examined: Examined) -> Finding:
     chosen = examined.settings
     if not chosen.billers_sandbox:
@@ -148,6 +163,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("restore gate", restore_gate),
     ("search", search_index),
     ("vault", key_ring),
+    ("sealed secrets", sealed_secrets),
     ("sandbox", sandbox),
     ("disk space", disk_space),
     ("port", console_port),

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from core import db
 from core.errors import BillersError, Misconfigured, NotFound
+from core.launch.doctor import Examined, sealed_secrets
 from core.models import Base, BillerConfig
 from core.models.vault import PLACES
 from core.repositories.sealed import Envelopes
@@ -24,6 +25,7 @@ from core.security import key_ring, vault
 from core.security.vault import Ring
 from core.services import vault_keys, workers
 from core.services.vault_keys import SomebodyElse, StillNeeded
+from core.settings import settings
 from tests.security.conftest import Shelf
 from tests.world import Database, SetEnvironment
 
@@ -448,3 +450,16 @@ def test_what_was_opened_shows_its_words_and_not_what_they_say(shelf: Shelf) -> 
     with capture_logs() as logged:
         rotate()
     assert opened["password"] not in str(logged)
+
+
+def test_the_doctor_tells_of_a_key_that_something_needs(shelf: Shelf) -> None:
+    examined = Examined(settings(), shelf.bench.database.connect())
+    assert examined.connection is not None
+    with examined.connection:
+        assert sealed_secrets(examined).is_ok
+        first = Ring(dict(vault.load_ring().keys))
+        done = rotate()
+        key_ring.keep(first)
+        finding = sealed_secrets(examined)
+        assert not finding.is_ok
+        assert f"The ring lacks k2 ({done.rows} sealed)" in finding.sentence
