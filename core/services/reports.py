@@ -325,8 +325,8 @@ def _part_of(session: Session, actor: Actor, report: Report, form: ReportFormat)
 
 def _taken(session: Session, actor: Actor, report_id: uuid.UUID, report: Report, form: ReportFormat, content: bytes, **more: object) -> Made:
     period = report_words.period_name(report.kind, report.first_day)
-    facts = {"kind": report.kind.value, "period": period, "as_of": report.as_of, "format": form.value}
-    audit.record(session, actor, "report.taken", "report", kept.id, **facts, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    facts = {"kind": report.kind.value, "period": period, "as_of": report.as_of, "format": form.value, **more}
+    audit.record(session, actor, "report.taken", "report", report_id, **facts, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     return Made(content, f"report-{report.kind}-{period}.{form}", form, report.as_of)
 
 
