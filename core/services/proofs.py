@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core.access import Actor, needs
 from core.db import glance, unit_of_work
-from core.errors import BadInput, BillersError, NotFound, NotLegalNow, NotSignedIn
+from core.errors import BadInput, BillersError, Misconfigured, NotFound, NotLegalNow, NotSignedIn
 from core.models import Authenticator, User
 from core.repositories.people import People
 from core.repositories.proofs import Proofs
@@ -19,13 +20,23 @@ from core.security import audit, passwords, totp
 from core.security.sessions import hash_of
 from core.services import people, second_factor
 
+log = structlog.get_logger(__name__)
+
 
 class ProofRefused(BillersError):
-    """That is not right. Check your password, and the code where you have one: a code works once, so wait for the next one. Then try again."""
+    """That is not right. Check your password, and try again."""
+
+
+class ProofWithCodeRefused(ProofRefused):
+    """The password or the code is not right. A code works once: wait for the next one, and try again."""
 
 
 class WrongFirstCode(BadInput):
     """This is not what the app should show now. Check that the phone's clock is right, wait for the next code, and type that."""
+
+
+class CannotBeSetUp(Misconfigured):
+    """A code cannot be set up here yet: a key of this console is missing. An administrator can mend it; `billers doctor` says what is missing."""
 
 
 class EnrolledAlready(NotLegalNow):
@@ -73,7 +84,8 @@ def prove(token: str | None, password: str, code: str | None = None) -> None:
             audit.record(session, actor, "proof.given", "user", actor.id)
             return
         audit.record(session, actor, "proof.refused", "user", actor.id, because=wrong)
-    raise ProofRefused
+        has_code = bool(attempt.user_id and Proofs(session).enrolled([attempt.user_id]))
+    raise ProofWithCodeRefused if has_code else ProofRefused
 
 
 # ---- One's own code
@@ -93,7 +105,7 @@ def offer(actor: Actor, /) -> Offer:
     secret = totp.new_secret()
     with unit_of_work() as session:
         user = _self(session, actor)
-        if not Proofs(session).offer(user.id, second_factor.sealed(user.id, secret)):
+        if not Proofs(session).offer(user.id, _sealed(user.id, secret)):
             raise EnrolledAlready
         return Offer(totp.address(secret, user.username), totp.as_text(secret))
 
@@ -162,6 +174,15 @@ def reset(actor: Actor, /, username: str) -> bool:
         if was_there:
             audit.record(session, actor, "proof.reset", "user", user.id, username=user.username)
         return was_there
+
+
+def _sealed(user_id: uuid.UUID, secret: bytes) -> str:
+    try:
+        return second_factor.sealed(user_id, secret)
+    except Misconfigured as error:
+        # The vault's sentence is for whoever runs the machine: it names a file.
+        log.error("proofs.cannot_seal", why=error.sentence)
+        raise CannotBeSetUp from error
 
 
 def _self(session: Session, actor: Actor) -> User:

@@ -9,13 +9,16 @@ from core.services import proofs
 from core.ui import session
 from core.ui.session import PROOF_ASKED, PROOF_WANTED, guarded, guarded_dialog
 
-PASSWORD, CODE, REFUSED = "billers.proof-password", "billers.proof-code", "billers.proof-refused"
+PASSWORD, CODE, REFUSED, GIVEN = "billers.proof-password", "billers.proof-code", "billers.proof-refused", "billers.proof-given"
 
 TITLE = "Prove that it is you"
+THANKS = "Thank you. Press the button again."
 
 
 def ask_if_wanted() -> None:
     """In a dialog over the page, as the last thing of its run. Where the page opened a dialog itself, that one asks."""
+    if st.session_state.pop(GIVEN, False):
+        st.toast(THANKS, icon=":material/lock_open:")
     context = get_script_run_ctx()
     if _is_wanted() and not (context is not None and context.has_dialog_opened):
         guarded_dialog(TITLE, "people:sign_in", icon=":material/lock:", on_dismiss=_let_be)(_whole)()
@@ -29,6 +32,8 @@ def _whole(_actor: Actor) -> None:
 
 def ask_here_if_wanted() -> None:
     """In the dialog that is open."""
+    if not _is_wanted() and st.session_state.pop(GIVEN, False):
+        st.success(THANKS, icon=":material/lock_open:")
     actor = session.current() if _is_wanted() else None
     if actor is not None:
         _form(actor)
@@ -69,7 +74,8 @@ def _prove(_actor: Actor) -> None:
         typed[REFUSED] = error.sentence
     else:
         _let_be()
-        st.toast("Thank you. Press the button again.", icon=":material/lock_open:")
+        # Said by whoever draws next: what a callback draws in a dialog takes the place of the whole page.
+        typed[GIVEN] = True
     # Neither stays in any memory of the page's.
     typed[PASSWORD] = ""
     if CODE in typed:

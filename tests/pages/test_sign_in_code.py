@@ -191,7 +191,7 @@ def test_whoever_has_a_code_is_asked_for_it_in_the_proof(sit: Callable[[str], Se
     button(window, "New recovery codes").click().run()
     field(window, "Your password").set_value(PASSWORD)
     button(window, "Prove it").click().run()
-    assert "a code works once" in said(window)
+    assert "A code works once" in said(window)
     field(window, "Your password").set_value(PASSWORD)
     field(window, "Code").set_value(code_now(secret, 1))
     button(window, "Prove it").click().run()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from core.security import totp
 from core.security.vault import CannotOpen, ensure_ring
 from core.services import approvals, configurations, people, proofs, second_factor, transactions
 from core.services.people import SignInRefused, TooManyTries
-from core.services.proofs import EnrolledAlready, NotEnrolled, ProofRefused, WrongFirstCode
+from core.services.proofs import CannotBeSetUp, EnrolledAlready, NotEnrolled, ProofRefused, WrongFirstCode
 from tests.world import PASSWORD, AddPerson, Database
 
 WRONG = "not-the-password-at-all"
@@ -336,6 +337,13 @@ def test_without_the_vaults_key_a_code_is_refused_and_a_recovery_code_is_not(gra
     with pytest.raises(SignInRefused):
         grace.sign_in(code=grace.code(1))
     assert people.actor_of(grace.sign_in(code=grace.recovery[0])) is not None
+
+
+def test_without_a_key_ring_a_code_is_not_set_up_and_no_file_is_named(grace: Person, set_environment: Callable[..., None], tmp_path: Path) -> None:
+    set_environment(billers_data_dir=tmp_path / "elsewhere")
+    with pytest.raises(CannotBeSetUp) as refused:
+        proofs.offer(grace.actor)
+    assert str(tmp_path) not in refused.value.sentence
 
 
 def test_one_removes_ones_own_code_and_can_set_up_another(grace: Person) -> None:
