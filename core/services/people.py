@@ -1,7 +1,7 @@
 """Who may sign in, and who is signed in. A proof of the password becomes a ticket, a ticket becomes a session, a session is asked at every act."""
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,16 +60,6 @@ class Try:
     username: str
     address: str | None
     password_hash: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who may or might sign in, as lists show them."""
-
-    username: str
-    display_name: str
-    role: str
-    disabled: bool
 
 
 # The way in: try, conclude, redeem.
