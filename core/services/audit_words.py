@@ -71,6 +71,8 @@ ACTIONS: Mapping[str, str] = {
     "report_schedule.changed": "Changed when reports are made",
     "role.as_delivered": "Made a role as delivered",
     "role.changed": "Changed a role",
+    "role.code_not_required": "Asked a role for a code no longer",
+    "role.code_required": "Asked a role for a code",
     "role.created": "Created a role",
     "role.deleted": "Deleted a role",
     "session.all_ended": "Ended all sessions",
