@@ -24,8 +24,8 @@ import psycopg
 # What the issue promises of a million entries.
 MOST_SECONDS = 60.0
 
-# Rows of one database transaction: a million that one wrote would be a chain of another kind.
-ROWS_AT_ONCE = 20_000
+# Rows of one database transaction, at most: a million that one wrote would be a chain of another kind. And of how many transactions at least.
+ROWS_AT_ONCE, TRANSACTIONS = 20_000, 50
 
 EVENTS = """
     INSERT INTO events (transaction_id, version, from_stage, to_stage, actor_name, reason, facts)
@@ -174,8 +174,9 @@ def _run(rows: int, data_dir: Path) -> dict[str, Any]:
 def _load(connection: psycopg.Connection, rows: int) -> None:
     if connection.execute("SELECT FROM transactions LIMIT 1").fetchone() is None:
         connection.execute(TRANSACTION)
-    for done in range(0, rows, ROWS_AT_ONCE):
-        half = (min(ROWS_AT_ONCE, rows - done) + 1) // 2
+    at_once = max(min(ROWS_AT_ONCE, rows // TRANSACTIONS), 2)
+    for done in range(0, rows, at_once):
+        half = (min(at_once, rows - done) + 1) // 2
         with connection.transaction():
             connection.execute(EVENTS, (half,))
         with connection.transaction():

@@ -16,7 +16,7 @@ from core.repositories.audit import AFTER_ALL, BEFORE_ALL, SOURCES, Audit, Horiz
 
 # Rows of one sealing: some tenths of a second, so that a sealer holds neither its lock nor much memory for long.
 SEAL_ROWS = 20_000
-VERIFY_ROWS = 10_000
+VERIFY_ROWS = 20_000
 
 # What the first link is chained to.
 GENESIS = bytes(32)
@@ -136,8 +136,8 @@ def verify(session: Session, published: Sequence[Head] = (), tell: Callable[[int
     audit = Audit(session)
     audit.may_take_long()
     sealed, head_hash, newest = 0, GENESIS, audit.head()
-    while links := audit.links_after(sealed, VERIFY_ROWS):
-        bad, sealed, head_hash = _walk(audit, links, sealed, head_hash)
+    while (found := _next_stretch(audit, sealed, head_hash)) is not None:
+        bad, sealed, head_hash = found
         if tell is not None and newest is not None:
             tell(sealed, max(newest.number, sealed))
         if bad is not None:
@@ -152,6 +152,18 @@ def verify(session: Session, published: Sequence[Head] = (), tell: Callable[[int
     if bad is not None:
         return AuditVerdict(False, sealed, unsealed, f"The audit chain cannot be trusted. {bad.sentence}", bad, head_hash.hex())
     return AuditVerdict(True, sealed, unsealed, _praise(sealed, unsealed, head_hash), None, head_hash.hex())
+
+
+def _next_stretch(audit: Audit, sealed: int, previous: bytes) -> tuple[FirstBad | None, int, bytes] | None:
+    """How far and to which hash the chain holds after the next seals, and what is wrong with the first bad one; None at its end.
+
+    All of them at once, in the database; where they do not hold together, or one is missing, each by itself.
+    """
+    stretch = audit.stretch_after(sealed, VERIFY_ROWS)
+    if stretch is not None and stretch.number == sealed + stretch.count and audit.holds(stretch, previous):
+        return None, stretch.number, stretch.hash
+    links = audit.links_after(sealed, VERIFY_ROWS)
+    return _walk(audit, links, sealed, previous) if links else None
 
 
 def _walk(audit: Audit, links: Sequence[Link], sealed: int, previous: bytes) -> tuple[FirstBad | None, int, bytes]:

@@ -253,3 +253,20 @@ def test_the_doctor_says_who_could_rewrite_the_record(database: Database, set_en
     assert "The worker signs in" in (roles.weakness(settings()) or "")
     set_environment(database_url_worker=database.url.set(username=Part.WORKER.role).render_as_string(hide_password=False))
     assert roles.weakness(settings()) is None
+
+
+def test_a_worker_has_no_say_in_who_may_sign_in_nor_anybody_in_which_database_this_is(sign_in: Callable[[str], psycopg.Connection]) -> None:
+    worker, web = sign_in(Part.WORKER.role), sign_in(Part.WEB.role)
+    for statement in (
+        "UPDATE users SET role = 'administrator'",
+        "INSERT INTO role_permissions (role, permission) VALUES ('operator', 'transactions:approve')",
+        "UPDATE user_sessions SET ended_at = NULL",
+        "DELETE FROM authenticators",
+        "INSERT INTO api_tokens SELECT * FROM api_tokens",
+    ):
+        with pytest.raises(InsufficientPrivilege):
+            worker.execute(statement)
+    for connection in (worker, web):
+        # The restore gate knows a database by it: another number would be another history.
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute("UPDATE installations SET id = gen_random_uuid()")
