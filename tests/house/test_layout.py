@@ -21,7 +21,9 @@ TOP_LEVEL = {
 }
 
 # Services that no person calls: the worker's, the command line's, and what other services are made of.
-WITHOUT_AN_ACTOR = {"breaks", "breakers", "claims", "core_banking", "errands", "moves", "pinned", "policy", "scope", "seeds", "settlement", "sweeps", "wake", "workers"}
+WITHOUT_AN_ACTOR = {
+    *("breaks", "breakers", "claims", "core_banking", "errands", "moves", "pinned", "policy", "scope", "seeds", "settlement", "sweeps", "wake", "workers"),
+}
 
 
 def _tracked() -> list[str]:
