@@ -20,6 +20,8 @@ TABLE, COLUMN = "authenticators", "secret"
 
 RECOVERY_CODES = 10
 
+NOBODY = uuid.UUID(int=0)
+
 
 class By(StrEnum):
     """What somebody proved themselves with beside the password."""
@@ -47,11 +49,13 @@ def proof_by(session: Session, user_id: uuid.UUID | None, code: str | None, *, u
 
     With `use` the code is used up. Without, the same is asked and done for nothing: who typed a wrong password waits as long.
     """
-    proofs = Proofs(session)
-    held = proofs.held(user_id) if user_id is not None else None
+    proofs, given = Proofs(session), tidy(code)
+    held = proofs.held(user_id or NOBODY)
     if held is None or held.confirmed_at is None:
+        # As many questions as of somebody who has a code: how long it takes does not tell who that is.
+        proofs.now()
+        proofs.has(NOBODY, recovery_hash(given))
         return By.NOTHING
-    given = tidy(code)
     step = _step(proofs, held, given)
     if step is not None:
         held.last_step = step if use else held.last_step

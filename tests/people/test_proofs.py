@@ -242,19 +242,20 @@ def test_wrong_codes_are_counted_like_wrong_passwords_and_told_like_them(grace: 
     assert [details["because"] for _, details in grace.recorded("sign_in.refused")] == ["code", "password", "code", "password", "code"]  # type: ignore[index]
 
 
-def test_a_try_asks_as_many_questions_whichever_was_wrong(grace: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_try_asks_as_many_questions_whichever_was_wrong_and_whoever_it_was(grace: Person, add_person: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
     grace.enrol()
     asked: list[str] = []
     for name in ("held", "now", "has", "use"):
         plain = getattr(Proofs, name)
         monkeypatch.setattr(Proofs, name, lambda self, *given, _plain=plain, _name=name: (asked.append(_name), _plain(self, *given))[1])
     counts = []
-    for password in (PASSWORD, WRONG):
+    add_person("operator", username="without-a-code")
+    for username, password in (("grace", PASSWORD), ("grace", WRONG), ("without-a-code", WRONG), ("nobody", WRONG)):
         asked.clear()
         with pytest.raises(SignInRefused):
-            grace.sign_in(password, "000000")
+            people.sign_in(username, password, None, "000000")
         counts.append(len(asked))
-    assert counts == [3, 3]
+    assert counts == [3, 3, 3, 3]
 
 
 def test_nothing_is_asked_of_somebody_without_a_code_whatever_they_type(grace: Person) -> None:
