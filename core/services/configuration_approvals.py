@@ -27,6 +27,7 @@ from core.services.approvals import ChangedSince, OneOfTheTwo
 from core.services.configuration_changes import AnotherIsActive, carry_out, existing, switch_on, valid
 from core.services.configuration_rules import NOTHING, Content, differences
 from core.services.proposals import words_of
+from core.settings import credentials_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Waiting:
     takes_two: Mapping[str, str]
     holds_credentials: bool
     brings_credentials: bool
+    # The name of the environment's, which go before the stored ones and to whatever host is configured; empty where there are none.
+    environment_credentials: str
     restores: int | None
     reason: str
     by: str
@@ -109,6 +112,7 @@ def _seen(actor: Actor, config: BillerConfig, proposal: ConfigurationProposal, p
         takes_two=four_eyes.takes_two(shown["changes"]),
         holds_credentials=shown["configuration"]["credentials"],
         brings_credentials=proposal.authentication is not None,
+        environment_credentials=f"BILLERS_CREDENTIALS_{config.biller_type}" if credentials_text(config.biller_type) else "",
         restores=proposal.restores,
         reason=proposal.reason,
         by=people.get(proposal.proposed_by, "somebody"),

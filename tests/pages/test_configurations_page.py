@@ -359,6 +359,19 @@ def test_what_waits_stands_on_the_list_and_leads_to_it(admin: Till, second: Till
     assert (line["Field"], line["After"], line["Takes two"]) == ("Largest amount", "9000000\\.00", "how much may be paid, and by whom alone")
 
 
+def test_credentials_of_the_environment_that_would_go_to_another_host_are_told_of(
+    admin: Till, second: Till, one: Configuration, set_environment: SetEnvironment
+) -> None:
+    """They are nobody's to void here: whoever runs the machine set them."""
+    saved = configurations.edit(admin.actor, one.id, one.version, {**one.content, "base_url": OTHER}, None, "As the biller wrote.")
+    assert saved.proposal is not None
+    assert "says where the console is started" not in said(open_one(second, one))
+    set_environment(billers_credentials_lwb_postpaid='{"username": "env", "password": "env-secret"}')
+    told = said(open_one(second, one))
+    assert "What `BILLERS_CREDENTIALS_LWB_POSTPAID` says where the console is started would be sent there, too." in told
+    assert "env-secret" not in told
+
+
 def test_nobody_approves_their_own_and_everybody_can_take_theirs_back(admin: Till, one: Configuration) -> None:
     window = open_one(admin, one)
     type_into(window, Largest_amount="9000000.00")
