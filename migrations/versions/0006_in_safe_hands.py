@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -17,9 +17,9 @@ PARTS = ("configuration", "people", "proof", "audit", "vault")
 
 def upgrade() -> None:
     for part in PARTS:
-        op.execute((SQL / f"0005_{part}.sql").read_text())
+        op.execute((SQL / f"0006_{part}.sql").read_text())
 
 
 def downgrade() -> None:
     for part in reversed(PARTS):
-        op.execute((SQL / f"0005_{part}.down.sql").read_text())
+        op.execute((SQL / f"0006_{part}.down.sql").read_text())
