@@ -27,6 +27,9 @@ PAGES = (
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
     ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
+    ("people", "People", ":material/group:", "people:read"),
+    ("audit", "Audit", ":material/policy:", "audit:read"),
+    ("account", "My account", ":material/account_circle:", "people:sign_in"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )
 
@@ -36,12 +39,14 @@ UNLISTED = ("gate",)
 
 def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: str) -> st.Page:
     """The page as this person gets it: itself, or in its place the sign-in or the refusal, so that its address stays as it is."""
-    from core.ui import sign_in
+    from core.ui import account_codes, sign_in
 
     is_first = name == PAGES[0][0]
     path = "" if is_first else name
     if actor is None:
         return st.Page(partial(sign_in.show, f"/{path}"), title="Sign in", url_path=path, default=is_first, visibility="hidden")
+    if actor.must_enrol or account_codes.are_shown():
+        return st.Page(partial(account_codes.lead_through, actor), title="Sign-in code", url_path=path, default=is_first, visibility="hidden")
     if not actor.may(permission):
         return st.Page(partial(session.refuse, actor, permission), title=title, url_path=path, default=is_first, visibility="hidden")
     visibility = "hidden" if name in UNLISTED else "visible"
@@ -50,7 +55,7 @@ def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: 
 
 def console() -> None:
     """One run: for one person, one page."""
-    from core.ui import shell
+    from core.ui import proof, shell
 
     actor = session.current()
     shell.configure(signed_in=actor is not None)
@@ -62,6 +67,9 @@ def console() -> None:
             shell.frame(actor)
         with session.plain_errors():
             page.run()
+        if actor is not None:
+            with session.plain_errors():
+                proof.ask_if_wanted()
 
 
 @asynccontextmanager
@@ -76,6 +84,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     importlib.import_module("core.ui.sign_in")
     context_log.setLevel(logging.WARNING)
 
+    logs.nothing_beside_the_line()
     # Otherwise each file in pages/ is a page of its own until somebody's first run of this script: without the menu, and without us.
     PagesManager.uses_pages_directory = False
     # What was imported lives as long as the process; the collector need not look at it again and again.
@@ -92,14 +101,15 @@ if __name__ == "__main__":
         console()
 else:
     # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
-    from core import logs
+    from core import db, logs
     from core.api import stream
     from core.api.routes import ROUTES, middleware
     from core.services.biller_cache import CACHE
-    from core.settings import settings
+    from core.settings import Part, settings
     from core.ui.theme import FAVICON
 
-    logs.configure(settings().billers_log_level)
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    db.act_as(Part.WEB)
 
     index = Path(st.__file__).parent / "static" / "index.html"
     app = st.App(__file__, routes=ROUTES, middleware=middleware(index, FAVICON), lifespan=lifespan, on_script_error=session.report)

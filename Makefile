@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test matrix mutants machine chaos bench setup lint screenshots clean lock
+.PHONY: help run demo test matrix attacks mutants machine chaos bench setup lint screenshots clean lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -19,6 +19,9 @@ test: ## Check everything: style, types, layers, tests in a real browser too
 
 matrix: ## Meet each fault of the design's matrix, id by id
 	@exec $(PYTHON) .ci/gate.py matrix
+
+attacks: ## Try each attack by name: it has to fire with the defence off, and be refused with it on
+	@exec $(PYTHON) .ci/gate.py attacks
 
 chaos: ## Pay 20,000 bills while wire, workers and database break, and judge it; within an hour (PAYMENTS=2000 SEED=7)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.campaign --payments $(or $(PAYMENTS),20000) $(if $(SEED),--seed $(SEED)) $(if $(RESULT),--result $(RESULT))

@@ -14,10 +14,10 @@ sys.dont_write_bytecode = True
 
 import setup
 
-PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign")))
+PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign", "attacks")))
 
-# Each file on one of several processes, each of which has a database server of its own. Browser tests, matrix and campaign watch
-# the clock, and have the machine to themselves.
+# Each file on one of several processes, each of which has a database server of its own. Browser tests, attacks, matrix and campaign
+# watch the clock, and have the machine to themselves.
 AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
 # Its tests wait for clocks more than they work.
 TWO_AT_ONCE = ("-n", "2", "--dist=loadfile")
@@ -33,15 +33,17 @@ TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("python", "-m", "pytest", *PYTEST_REST, *AT_ONCE, "--cov=core", "--cov-report=term"),
     "fault matrix": ("python", "-m", "pytest", "tests/matrix", *TWO_AT_ONCE),
     "browser tests": ("python", "-m", "pytest", "tests/browser"),
+    # All in one stage, a real browser included: at its end stands the table of what was tried, and what it lacks fails it.
+    "attacks": ("python", "-m", "pytest", "tests/attacks", *TWO_AT_ONCE),
     "fault campaign": ("python", "-m", "pytest", "tests/campaign", "-s"),
 }
-SUITES = {"lint": LINT, "test": {**LINT, **TESTS}, "matrix": {"fault matrix": TESTS["fault matrix"]}}
+SUITES = {"lint": LINT, "test": {**LINT, **TESTS}, "matrix": {"fault matrix": TESTS["fault matrix"]}, "attacks": {"attacks": TESTS["attacks"]}}
 
 
 def main(suite: str) -> int:
     results: list[tuple[str, float, bool]] = []
     began = time.monotonic()
-    environment = _set_up(wants_browser=suite == "test", results=results)
+    environment = _set_up(wants_browser=suite in ("test", "attacks"), results=results)
     if environment is not None:
         for name, command in SUITES[suite].items():
             if not _run(name, command, environment, results):

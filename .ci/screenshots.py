@@ -87,6 +87,13 @@ STATES: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "dashboard": (("quarter", "/dashboard?range=90d"),),
     "analytics": (("quarter", "/analytics?range=90d"),),
+    "audit": (
+        ("found", "/audit?q=action:transaction"),
+        ("entry", "/audit?entry=12"),
+        ("nothing", "/audit?q=who:nobody"),
+        ("not-understood-refused", "/audit?q=wo:grace"),
+        ("of-one", "/audit?q=about:transaction:{paid}"),
+    ),
 }
 # An account of the sandbox that vends.
 METER = next(number for number in (f"3700005041{digit}" for digit in range(10)) if passes_luhn(number))

@@ -4,9 +4,11 @@ import functools
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
-from core.errors import NotAllowed
+from core import clock
+from core.errors import NotAllowed, ProveAgain
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,15 +38,33 @@ PERMISSIONS: Mapping[str, str] = {
     "statistics:read": "see dashboard and analytics",
     "billers:read": "see billers",
     "billers:configure": "configure billers",
+    "billers:approve": "approve or reject a change of a biller's configuration that somebody else proposed",
     "people:sign_in": "use the console",
+    "people:read": "see who may use the console, and where they are signed in",
+    "people:manage": "add people, change what they see, end their sessions and give them new passwords",
+    "people:roles": "say what each role may do",
+    "api:tokens": "let a program act in your name, by an API token",
+    "audit:read": "see who did what",
     "audit:verify": "verify the audit chain",
     "gate:sign_off": "sign the restore gate off",
 }
 
+# A proof of who one is (the password, and the code where there is one) holds so long for the acts that ask for a fresh one.
+STEP_UP_LIFE = timedelta(minutes=10)
+
+
+# What is over all billers at once. Somebody who is limited to some does not hold these, whatever their role has.
+OF_ALL_BILLERS = frozenset(
+    {
+        *("billers:configure", "billers:approve", "people:read", "people:manage", "people:roles", "audit:read", "audit:verify", "gate:sign_off"),
+        *("exports:read", "reports:schedule"),
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The person (or the system) that acts, as the session proved it."""
+    """The person (or the system) that acts, as the session proved it. Whoever is limited to some billers holds no right over all of them."""
 
     id: uuid.UUID | None
     username: str
@@ -52,26 +72,80 @@ class Actor:
     role: str
     permissions: frozenset[str]
     address: str | None = None
+    # The billers (codes of their types) that this person sees and serves; None: all there are.
+    billers: frozenset[str] | None = None
+    # When this session last proved who it is; None for whoever cannot: a program, or somebody's job in the worker.
+    proved_at: datetime | None = None
+    # Their role asks for a code beside the password, and they have none yet: until they set it up they may do nothing else.
+    must_enrol: bool = False
+
+    def __post_init__(self) -> None:
+        if self.billers is not None:
+            object.__setattr__(self, "permissions", self.permissions - OF_ALL_BILLERS)
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
+
+    def serves(self, biller_type: str) -> bool:
+        """Whether this biller exists for this person."""
+        return self.billers is None or biller_type in self.billers
+
+    def proved_lately(self) -> bool:
+        return self.proved_at is not None and clock.now() - self.proved_at < STEP_UP_LIFE
 
 
 # What the command line and the worker act as: an operator of the machine, not of the console.
 SYSTEM = Actor(id=None, username="system", display_name="Billers", role="system", permissions=frozenset(PERMISSIONS))
 
 
+Witness = Callable[[Actor, str], None]
+
+# Who is told of each refusal. The record of who did what is (core.services.denials); this module is below whatever could write one.
+_witnesses: list[Witness] = []
+
+
+def tell_of_refusals(witness: Witness) -> None:
+    _witnesses.append(witness)
+
+
+def refusal(actor: Actor, permission: str) -> NotAllowed:
+    """What somebody is told who lacks a right. Every refusal comes by here, and so does whoever writes it down."""
+    for witness in _witnesses:
+        witness(actor, permission)
+    if actor.must_enrol:
+        return NotAllowed("Your role asks for a code beside the password, and you have none yet. Load the page again: it leads you through setting it up.")
+    return NotAllowed(f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.")
+
+
 def require(actor: Actor, permission: str) -> None:
     if permission not in PERMISSIONS:
         raise KeyError(permission)
     if not actor.may(permission):
-        raise NotAllowed(
-            f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work."
-        )
+        raise refusal(actor, permission)
 
 
-def needs(permission: str) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[Concatenate[Actor, P], R]]:
-    """The service's guard: its first argument is the actor, and the actor holds `permission`, or nothing happens."""
+# Who is told that an act waits for a proof: whoever can ask the person for one (core.ui.session). Many an act's caller turns the refusal into a sentence.
+_askers: list[Callable[[], None]] = []
+
+
+def when_proof_is_wanted(ask: Callable[[], None]) -> None:
+    _askers.append(ask)
+
+
+def require_proof(actor: Actor) -> None:
+    """Goes on for somebody who proved lately who they are, and for the machine's operator, who has no session. Raises `ProveAgain`."""
+    if actor is SYSTEM or actor.proved_lately():
+        return
+    for ask in _askers:
+        ask()
+    raise ProveAgain
+
+
+def needs(permission: str, *, fresh: bool = False) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[Concatenate[Actor, P], R]]:
+    """The service's guard: its first argument is the actor, and the actor holds `permission`, or nothing happens.
+
+    `fresh` is for acts that an open window left alone must not do: the actor must have proved who they are within `STEP_UP_LIFE`, too.
+    """
     if permission not in PERMISSIONS:
         raise KeyError(permission)
 
@@ -79,9 +153,12 @@ def needs(permission: str) -> Callable[[Callable[Concatenate[Actor, P], R]], Cal
         @functools.wraps(service)
         def guarded(actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
             require(actor, permission)
+            if fresh:
+                require_proof(actor)
             return service(actor, *args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]
+        guarded.fresh = fresh  # type: ignore[attr-defined]
         return guarded
 
     return guard

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,12 +42,16 @@ REPORTS_NICENESS = 10
 app = typer.Typer(cls=PlainSpeaking, help="Billers, a bill-payments console.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
+keys_app = typer.Typer(help="The keys that stored credentials and prepaid tokens are sealed with.", no_args_is_help=True)
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
+config_app = typer.Typer(help="Changes of billers' configurations that wait for a second person.", invoke_without_command=True)
 rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
+reports_app = typer.Typer(help="The reports that schedules owe.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
+app.add_typer(keys_app, name="keys")
 app.add_typer(gate_app, name="gate")
-reports_app = typer.Typer(help="The reports that schedules owe.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
 app.add_typer(rollups_app, name="rollups")
 app.add_typer(reports_app, name="reports")
 
@@ -120,6 +125,17 @@ def seed(
 
 
 @app.command()
+def roles() -> None:
+    """Make the database's roles for the console, the workers and report tools, none of which can rewrite the record."""
+    from core.launch.roles import make
+    from core.settings import settings
+
+    with _database():
+        for line in make(settings()):
+            typer.echo(line)
+
+
+@app.command()
 def doctor() -> None:
     """Check the installation, and say what to do about what is wrong."""
     from core.launch.doctor import examine
@@ -139,21 +155,23 @@ def user_add(
     name: Annotated[str, typer.Option(help="The person's name, as others see it.")] = "",
 ) -> None:
     """Let somebody sign in. The password is asked for, or read from standard input."""
-    from core.services.people import add_user
+    from core.access import SYSTEM
+    from core.services import staff
 
     password = _password()
     with _database():
-        add_user(username, name or username, role, password)
+        staff.add(SYSTEM, username, name or username, role, password)
     typer.echo(f"{username} can sign in.")
 
 
 @user_app.command("list")
 def user_list() -> None:
     """Show who may sign in."""
-    from core.services.people import list_users
+    from core.access import SYSTEM
+    from core.services import staff
 
     with _database():
-        people = list_users()
+        people = staff.everybody(SYSTEM)
     for line in _aligned(people, ("username", "display_name", "role", "disabled")):
         typer.echo(line)
 
@@ -161,33 +179,102 @@ def user_list() -> None:
 @user_app.command("disable")
 def user_disable(username: str) -> None:
     """Let somebody sign in no longer, and end their sessions."""
-    from core.services.people import disable_user
+    from core.access import SYSTEM
+    from core.services import staff
 
     with _database():
-        disable_user(username)
+        staff.disable(SYSTEM, staff.find(SYSTEM, username).id)
     typer.echo(f"{username} can no longer sign in.")
 
 
 @user_app.command("passwd")
 def user_passwd(username: str) -> None:
     """Give somebody a new password. It is asked for, or read from standard input."""
-    from core.services.people import set_password
+    from core.access import SYSTEM
+    from core.services import staff
 
     password = _password()
     with _database():
-        set_password(username, password)
+        staff.give_password(SYSTEM, staff.find(SYSTEM, username).id, password)
     typer.echo(f"{username} has a new password.")
 
 
-@audit_app.command("verify")
-def audit_verify() -> None:
-    """Check that no audit entry was changed, removed or slipped in."""
-    from core.services.audit import verify
+@user_app.command("reset-totp")
+def user_reset_totp(username: str) -> None:
+    """Take away somebody's sign-in code, whose phone is lost."""
+    from core.access import SYSTEM
+    from core.services import proofs
 
     with _database():
-        verdict = verify()
+        was_there = proofs.reset(SYSTEM, username)
+    typer.echo(f"{username} signs in without a code until they set up another." if was_there else f"{username} has no code.")
+
+
+@audit_app.command("verify")
+def audit_verify(
+    published: Annotated[Path | None, typer.Option(metavar="FILE", help="Published heads to compare with; by default those that the worker wrote.")] = None,
+) -> None:
+    """Check that no audit entry was changed, removed or slipped in."""
+    from core.services.audit import verify
+    from core.services.audit_heads import published as heads_in
+
+    with _database():
+        heads = heads_in(published)
+        verdict = verify(heads)
     typer.echo(verdict.sentence)
+    if verdict.ok and heads:
+        typer.echo(f"All {len(heads):,} heads that were published hold, the last of {heads[-1].at:%d %b %Y %H:%M} UTC.")
     raise typer.Exit(0 if verdict.ok else 1)
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """Show each key by its name, and what is sealed with it."""
+    from core.launch.words import table
+    from core.services.vault_keys import list_keys
+
+    with _database():
+        keys = list_keys()
+    rows = [{"key": key.name, "state": key.state, "sealed": ", ".join(f"{count:,} in {place}" for place, count in key.sealed.items()) or "-"} for key in keys]
+    for line in table(rows, ["key", "state", "sealed"]):
+        typer.echo(line)
+    raise typer.Exit(1 if any(key.is_missing for key in keys) else 0)
+
+
+@keys_app.command("add")
+def keys_add() -> None:
+    """Put a new key into the ring: it seals from now on, the older ones go on opening."""
+    from core.services.vault_keys import add
+
+    with _database():
+        added = add(typer.echo)
+    raise typer.Exit(0 if added else 1)
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Seal everything anew with a new key, while payments go on. Called again after a kill, it goes on where it was."""
+    from core.services.vault_keys import rotate
+
+    with _database():
+        done = rotate(typer.echo)
+    for row in done.shut:
+        typer.echo(f"No key opens {row}: it was changed, moved from another row, or its key is gone. Enter it again.", err=True)
+    raise typer.Exit(1 if done.shut or done.waits_for else 0)
+
+
+@keys_app.command("retire")
+def keys_retire(
+    key: str,
+    no_backup_needs_it: Annotated[
+        bool, typer.Option("--no-backup-needs-it", help="No backup made before the last rotation will be restored, or a copy of the ring is kept with them.")
+    ] = False,
+) -> None:
+    """Take a key out of use for good, once nothing is sealed with it."""
+    from core.services.vault_keys import retire
+
+    with _database():
+        typer.echo(retire(key, no_backup_needs_it=no_backup_needs_it))
 
 
 @gate_app.callback()
@@ -218,6 +305,47 @@ def gate_sign_off(reason: Annotated[str, typer.Option(help="What was compared, a
     with _database():
         doubted = reopening.sign_off(SYSTEM, reason)
     typer.echo(f"The gate is open. {doubted:,} payments may have been sent before: their billers are asked.")
+
+
+@config_app.callback()
+def config_waiting(context: typer.Context) -> None:
+    """Say what waits, with before and after."""
+    from core.access import SYSTEM
+    from core.services import configuration_approvals
+
+    if context.invoked_subcommand is not None:
+        return
+    with _database():
+        waiting = configuration_approvals.waiting(SYSTEM)
+    for seen in waiting:
+        typer.echo(f"{seen.number}  {seen.name}: proposed by {seen.by}, until {seen.expires_at:%d %b %Y %H:%M} UTC. {seen.reason}")
+        for line in seen.in_lines():
+            typer.echo(f"    {line}")
+        if seen.changed:
+            typer.echo("    It has changed since, and can only be rejected.")
+    typer.echo("billers config approve N, or: billers config reject N --reason …" if waiting else "No change of a configuration waits.")
+
+
+@config_app.command("approve")
+def config_approve(number: int) -> None:
+    """Approve a change, as whoever runs this machine: for a bank whose one administrator proposed it."""
+    from core.access import SYSTEM
+    from core.services import configuration_approvals
+
+    with _database():
+        version = configuration_approvals.approve(SYSTEM, number)
+    typer.echo(f"Change {number} is approved: it is version {version} now.")
+
+
+@config_app.command("reject")
+def config_reject(number: int, reason: Annotated[str, typer.Option(help="Why not: whoever proposed it reads it.")]) -> None:
+    """Turn a change down."""
+    from core.access import SYSTEM
+    from core.services import configuration_approvals
+
+    with _database():
+        configuration_approvals.reject(SYSTEM, number, reason)
+    typer.echo(f"Change {number} is rejected: the configuration stays as it is.")
 
 
 @app.command()
@@ -261,11 +389,13 @@ def rollups_rebuild() -> None:
 @reports_app.command("make-due")
 def reports_make_due() -> None:
     """Make what is due, a handful at most; a worker has it done by itself."""
-    from core import logs
+    from core import db, logs
     from core.services.reports import make_due
-    from core.settings import settings
+    from core.settings import Part, settings
 
-    logs.configure(settings().billers_log_level)
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    # As the worker's role: it makes nothing else than a worker could.
+    db.act_as(Part.WORKER)
     # Whoever pays at this moment goes first.
     os.nice(REPORTS_NICENESS)
     with _database():

@@ -11,13 +11,13 @@ import alembic.script
 import orjson
 from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Busy, Unavailable
-from core.settings import CHECKOUT, settings
+from core.settings import CHECKOUT, Part, settings
 
 # The oldest PostgreSQL whose features the schema uses.
 OLDEST_SERVER = 15
@@ -81,8 +81,22 @@ def _engine_of(dsn: str) -> Engine:
     return make_engine(dsn)
 
 
+# Which program this process is, once it has said so: none is the tables' owner, at a command.
+_acting: list[Part] = []
+
+
+def act_as(part: Part) -> None:
+    """From here on this process asks as that program's role, which can do what the program does and nothing else."""
+    _acting[:] = [part]
+
+
+def act_as_owner() -> None:
+    """Back to what commands are."""
+    _acting.clear()
+
+
 def engine() -> Engine:
-    return _engine_of(settings().dsn)
+    return _engine_of(settings().dsn_of(_acting[0] if _acting else None))
 
 
 # In `Session.info`: everything that this session reads is of one moment.
@@ -159,8 +173,12 @@ def downgrade(revision: str, dsn: str | None = None) -> None:
 def revision_gap() -> str | None:
     """What is wrong with the schema's version, as a sentence, or None."""
     head = alembic.script.ScriptDirectory.from_config(alembic_config()).get_current_head()
-    with engine().connect() as connection:
-        current = alembic.runtime.migration.MigrationContext.configure(connection).get_current_revision()
+    try:
+        with engine().connect() as connection:
+            current = alembic.runtime.migration.MigrationContext.configure(connection).get_current_revision()
+    except ProgrammingError:
+        # The tables are from before the programs' roles, or from before there were any.
+        current = None
     if current == head:
         return None
     return f"The database is at version {current or 'none'}, this console needs {head}. Run `billers migrate`."

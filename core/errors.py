@@ -31,6 +31,10 @@ class NotSignedIn(BillersError):
     """You are signed out. Sign in again; nothing you submitted is lost."""
 
 
+class ProveAgain(BillersError):
+    """This asks for a fresh proof that it is you. Enter your password, then press the button again; nothing you typed is lost."""
+
+
 class NotLegalNow(BillersError):
     """This is not possible in the transaction's present state. Open it again to see where it stands."""
 

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -21,7 +24,24 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_DIRECTORY = 107 - len("/.s.PGSQL.5432")
 
 DATABASE_NAME = "billers"
+# Owns the tables, and so migrates and seeds them. The programs that run all day sign in as somebody who cannot change what is on the record.
 DATABASE_ROLE = "billers"
+REPORTS_ROLE = "billers_reports"
+
+
+class Part(StrEnum):
+    """A program that has a role of its own in the database."""
+
+    WEB = "web"
+    WORKER = "worker"
+
+    @property
+    def role(self) -> str:
+        return f"billers_{self.value}"
+
+
+PROGRAM_ROLES = (*(part.role for part in Part), REPORTS_ROLE)
+
 # Only the name of the socket's file: the embedded server listens on no network. Said aloud, so that PGPORT has no say.
 DATABASE_PORT = 5432
 
@@ -41,9 +61,12 @@ def default_data_dir(environment: Mapping[str, str] = os.environ, *, is_root: bo
 class Settings(BaseSettings):
     """What a deployment may choose. Names are the environment's, in capitals; README lists them all."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False)
+    # A complaint never quotes what it is about: passwords and keys are among it.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False, hide_input_in_errors=True)
 
-    database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.")
+    database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.", repr=False)
+    database_url_web: str = Field("", description="The same for the console, as the role `billers_web` that `billers roles` makes. Unset: DATABASE_URL.")
+    database_url_worker: str = Field("", description="The same for workers, as the role `billers_worker`. Unset: DATABASE_URL.")
     port: int = Field(8501, ge=1, le=65535, description="Port of the console.")
     enable_background_jobs: bool = Field(True, description="false: this machine only serves pages; payments stay QUEUED until a worker runs elsewhere.")
     t24_api_url: str = Field("", description="Core banking (T24). Unset: core banking is off.")
@@ -62,6 +85,9 @@ class Settings(BaseSettings):
 
     billers_data_dir: Path = Field(default_factory=default_data_dir, description="Embedded database, vault key ring, logs.")
     billers_bind: str = Field("127.0.0.1", description="Address that the console listens on. Behind a proxy on another machine: 0.0.0.0.")
+    billers_public_hosts: tuple[str, ...] = Field(
+        (), description="Names that people open the console by, as a JSON list. This machine's own name, localhost and addresses need not be said."
+    )
     billers_sandbox: bool = Field(False, description="Sandbox mode: test billers on loopback, generated sign-ins, a badge on each page. `make run` sets it.")
     billers_sandbox_port: int = Field(8601, ge=1, le=65535, description="Port of the sandbox's billers.")
     billers_sandbox_control_port: int = Field(8602, ge=1, le=65535, description="Port that sets the sandbox's faults.")
@@ -81,14 +107,27 @@ class Settings(BaseSettings):
     billers_keep_months: int | None = Field(
         None, ge=1, le=1_200, description="Whole months whose attempts, answers and events stay at hand; older ones are put away. Unset: all of them."
     )
+    billers_audit_heads: Path | None = Field(
+        None, description="File that the audit chain's heads are added to, best where no DBA writes. Unset: audit-heads.jsonl in the data directory."
+    )
+    billers_audit_heads_minutes: int = Field(15, ge=1, le=1_440, description="Minutes between two published heads; at a day's end there is one anyway.")
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
+    billers_log_format: Literal["json", "text"] = Field("json", description="How a log line looks: json for programs, text for people.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_url_web", "database_url_worker")
     @classmethod
     def _with_driver(cls, value: str) -> str:
         for scheme in ("postgres://", "postgresql://"):
             if value.startswith(scheme):
                 return "postgresql+psycopg://" + value.removeprefix(scheme)
+        return value
+
+    @field_validator("billers_public_hosts")
+    @classmethod
+    def _names_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                raise ValueError(f"{name!r} is no name. Write it without https:// and without a port, as in pay.example.mw")
         return value
 
     @model_validator(mode="after")
@@ -113,8 +152,16 @@ class Settings(BaseSettings):
 
     @property
     def dsn(self) -> str:
-        """The database's SQLAlchemy URL, whoever runs the server."""
-        return self.database_url or f"postgresql+psycopg://{DATABASE_ROLE}@/{DATABASE_NAME}?host={quote(str(self.socket_dir))}&port={DATABASE_PORT}"
+        """The database's SQLAlchemy URL, whoever runs the server: as the tables' owner."""
+        return self.dsn_of(None)
+
+    def dsn_of(self, part: Part | None) -> str:
+        """The same as the role of one program. Where an outside database has none for it, as the owner."""
+        if self.embedded:
+            role = part.role if part else DATABASE_ROLE
+            return f"postgresql+psycopg://{role}@/{DATABASE_NAME}?host={quote(str(self.socket_dir))}&port={DATABASE_PORT}"
+        own = {Part.WEB: self.database_url_web, Part.WORKER: self.database_url_worker}
+        return (own[part] if part else "") or self.database_url
 
 
 @lru_cache

@@ -19,14 +19,31 @@ from core import clock, db, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
-from core.services import approvals, bulk, claims, core_banking, gate, live, people, reopening, retention, rollups, settlement, sweeps, wake, workers
+from core.services import (
+    approvals,
+    audit_heads,
+    bulk,
+    claims,
+    configuration_approvals,
+    core_banking,
+    gate,
+    live,
+    people,
+    reopening,
+    retention,
+    rollups,
+    settlement,
+    sweeps,
+    wake,
+    workers,
+)
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
 from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
 from core.services.errands import CLAIM_TOO_OLD, Errand, Result, perform
 from core.services.gate import NotDurable
 from core.services.report_maker import ReportMaker
-from core.settings import settings
+from core.settings import Part, settings
 from core.states import LegKind
 from core.wire.contract import Outcome
 from core.wire.line import Line
@@ -158,6 +175,7 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
             asyncio.create_task(self._every(REPORTS_SECONDS, self._report_maker.look)),
+            asyncio.create_task(self._every(REPORTS_SECONDS, audit_heads.publish_due)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._every(TIDY_SECONDS, retention.put_old_away)),
@@ -290,6 +308,7 @@ class Worker:
         lost = sweeps.settle_lost_leases()
         failed = sweeps.give_up_overdue()
         undecided = approvals.expire_old()
+        undecided += configuration_approvals.expire_old()
         if lost or failed or undecided:
             log.info("worker.swept", lost_leases=lost, expired=failed, undecided=undecided)
 
@@ -357,7 +376,8 @@ def main() -> int:
     async def run() -> None:
         await Worker().run()
 
-    logs.configure(settings().billers_log_level)
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    db.act_as(Part.WORKER)
     # What is imported stays: looked through again and again, it would hold up every call for a tenth of a second. What a call leaves behind goes by
     # itself, nearly all of it, so that the rest may gather for a while.
     gc.collect()

@@ -1,5 +1,7 @@
 """Runs migrations one at a time: a second starter waits for the first, and no migration waits long for a lock that payments hold."""
 
+from pathlib import Path
+
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
@@ -8,6 +10,9 @@ from core.settings import settings
 
 # Any number would do; this one is "billers" on a telephone's keys.
 MIGRATION_LOCK = 2455377
+
+# What each program's role may do with the tables that are there afterwards.
+ROLES = Path(__file__).resolve().parent / "sql" / "roles.sql"
 
 
 def run() -> None:
@@ -21,6 +26,8 @@ def run() -> None:
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
+        connection.execute(text(ROLES.read_text()))
+        connection.commit()
         connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})
         connection.commit()
     engine.dispose()

@@ -11,12 +11,16 @@ from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
 
 import core.db
+from core import clock
 from core.access import Actor
 from core.ids import new_id
 from core.launch.embedded import EmbeddedPostgres
 from core.models import User
 from core.settings import DATABASE_PORT, DATABASE_ROLE, settings
 from tests.world import GIVEN_DATABASE_URL, PASSWORD_HASH, AddPerson, Database, SetEnvironment, console_uses, create_database, drop_database, forget_settings
+
+# Each attack that the tests try, and what became of it: a table at the end of the run.
+pytest_plugins = ("tests.attacks.report",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -102,7 +106,7 @@ def empty_database(server_url: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def add_person(database: Database) -> AddPerson:
-    """`add_person("operator", username="grace")`: somebody who can sign in with PASSWORD, as the Actor that a session would make of them."""
+    """`add_person("operator", username="grace")`: somebody who can sign in with PASSWORD, as the Actor that a session would make of them just then."""
 
     def add(role: str = "operator", *, username: str = "", display_name: str = "", sandbox: bool = False) -> Actor:
         username = username or f"{role}-{uuid.uuid4().hex[:6]}"
@@ -110,6 +114,6 @@ def add_person(database: Database) -> AddPerson:
         with core.db.unit_of_work() as session:
             session.add(person)
             permissions = session.execute(text("SELECT permission FROM role_permissions WHERE role = :role"), {"role": role}).scalars().all()
-        return Actor(person.id, person.username, person.display_name, role, frozenset(permissions), "127.0.0.1")
+        return Actor(person.id, person.username, person.display_name, role, frozenset(permissions), "127.0.0.1", proved_at=clock.now())
 
     return add

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 import core.db
+from core import clock
 from core.access import Actor
 from core.settings import settings
 
@@ -47,13 +48,18 @@ class Database:
         return connect(self.url)
 
 
+def proven(actor: Actor) -> Actor:
+    """As they are after proving anew who they are: a test that goes on for an hour outlives the first proof."""
+    return replace(actor, proved_at=clock.now())
+
+
 def connect(url: URL) -> psycopg.Connection:
     return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
 
 
 def forget_settings(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
     for name in list(os.environ):  # noqa: TID251 - the tests' own doorstep
-        if name.startswith(("BILLERS_", "T24_", "STREAMLIT_")) or name in ("DATABASE_URL", "PORT", "ENABLE_BACKGROUND_JOBS"):
+        if name.startswith(("BILLERS_", "DATABASE_URL", "T24_", "STREAMLIT_")) or name in ("PORT", "ENABLE_BACKGROUND_JOBS"):
             patch.delenv(name)
     patch.setenv("BILLERS_DATA_DIR", str(data_dir))
     settings.cache_clear()

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from core.access import Actor
 from core.api.session import actor_of
-from core.errors import BadInput, BillersError, Misconfigured, NotAllowed, NotFound, NotLegalNow, NotSignedIn, Unavailable
+from core.errors import BadInput, BillersError, Misconfigured, NotAllowed, NotFound, NotLegalNow, NotSignedIn, ProveAgain, Unavailable
 from core.ids import incident_id
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ STATUSES: Mapping[type[BillersError], int] = {
     BadInput: 400,
     NotSignedIn: 401,
     NotAllowed: 403,
+    ProveAgain: 403,
     NotFound: 404,
     NotLegalNow: 409,
     Misconfigured: 503,

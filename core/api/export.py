@@ -5,6 +5,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
@@ -18,9 +19,9 @@ from core.access import Actor, require
 from core.api.session import actor_of, asked_by_us
 from core.errors import BadInput, BillersError, NotAllowed, NotFound, NotSignedIn, Unavailable
 from core.repositories.exports import Profile
-from core.services import billers, exports
+from core.services import audit, audit_exports, billers, exports
 from core.services.asked import Asked, contradiction, read_and_tell
-from core.services.exports import Cancelled, Running, TooManyExports
+from core.services.exports import Cancelled, TooManyExports
 
 log = structlog.get_logger()
 
@@ -57,6 +58,20 @@ def transactions(request: Request) -> Response:
 def workbook(request: Request) -> Response:
     """`GET /export/transactions.xlsx?<the list's own query>&columns=…&zone=…`: the same as a workbook, up to what one holds."""
     return _answered(lambda: _file(request, lambda: Profile.WORKBOOK))
+
+
+def audit_record(request: Request) -> Response:
+    """`GET /export/audit.csv?<the audit page's own query>`: every entry that is found, newest first."""
+
+    def file() -> Response:
+        actor = _actor(request)
+        require(actor, "audit:read")
+        if request.method == "HEAD":
+            return Response(headers=_headers("audit.csv"))
+        asked = request.query_params
+        return Download(audit_exports.begin(actor, audit.Asked(asked.get("q", ""), asked.get("subject", ""))))
+
+    return _answered(file)
 
 
 def manifest(request: Request) -> Response:
@@ -131,10 +146,23 @@ def _headers(file_name: str) -> dict[str, str]:
     }
 
 
+class Taken(Protocol):
+    """What is taken away: transactions, or the record."""
+
+    id: uuid.UUID
+    file_name: str
+
+    def next_block(self) -> bytes: ...
+
+    def look(self) -> bool: ...
+
+    def end(self) -> None: ...
+
+
 class Download(StreamingResponse):
     """The file, as fast as its reader takes it. However it ends, the export is ended, and what left is written down."""
 
-    def __init__(self, export: Running) -> None:
+    def __init__(self, export: Taken) -> None:
         self._export = export
         super().__init__(self._blocks(), headers=_headers(export.file_name))
 

@@ -7,7 +7,10 @@ from starlette.routing import Route
 
 from core.api import export, health, receipts, reports, session, stream
 from core.api.assets import Assets
+from core.api.bodies import Bodies
 from core.api.hardening import Hardening
+from core.api.limits import Limits
+from core.api.windows import Windows
 from core.settings import settings
 
 ROUTES = [
@@ -15,6 +18,7 @@ ROUTES = [
     Route("/readyz", health.readyz),
     Route("/export/transactions.csv", export.transactions),
     Route("/export/transactions.xlsx", export.workbook),
+    Route("/export/audit.csv", export.audit_record),
     Route("/export/{export_id}.json", export.manifest),
     Route("/receipt/{transaction_id}.pdf", receipts.receipt),
     Route("/my-day.pdf", receipts.day_sheet),
@@ -28,8 +32,11 @@ ROUTES = [
 
 
 def middleware(index: Path, favicon: Path) -> list[Middleware]:
-    """`index` is the page that loads Streamlit's front end."""
+    """From the outside in. `index` is the page that loads Streamlit's front end."""
     return [
-        Middleware(Hardening, index=index, over_https=settings().billers_secure_cookies),
+        Middleware(Hardening, index=index, over_https=settings().billers_secure_cookies, public_hosts=settings().billers_public_hosts),
         Middleware(Assets, index=index, favicon=favicon),
+        Middleware(Limits),
+        Middleware(Bodies),
+        Middleware(Windows),
     ]

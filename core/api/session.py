@@ -10,23 +10,33 @@ from core.access import Actor
 from core.api.hardening import is_same_origin
 from core.errors import BillersError
 from core.security.sessions import LONGEST, cookie_name
-from core.services import people
+from core.services import api_tokens, people
 from core.settings import settings
 
 # A path of ours and nothing that a browser might read as another place: no scheme, no second slash, no backslash, nothing but printable ASCII.
 _OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
-def actor_of(request: Request) -> Actor | None:
-    """Who asks, by the session's cookie: what each route under it begins with."""
-    return people.actor_of(request.cookies.get(cookie_name()))
+def actor_of(request: Request, *, touch: bool = True) -> Actor | None:
+    """Who asks, by the session's cookie, or by a program's token: what each route under it begins with. A request with a token is the token's alone."""
+    if (bearer := bearer_of(request)) is not None:
+        return api_tokens.actor_of_token(bearer, _address(request))
+    return people.actor_of(request.cookies.get(cookie_name()), touch=touch)
+
+
+def bearer_of(request: Request) -> str | None:
+    """`Authorization: Bearer …`: what a program sends, and no browser by itself."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else None
 
 
 def asked_by_us(request: Request) -> bool:
-    """A page of ours, or a person who typed the address. Other pages could not read what comes, but could have it thrown at somebody.
+    """A page of ours, or a person who typed the address, or a program. Other pages could not read what comes, but could have it thrown at somebody.
 
     A browser that only guesses that somebody will click has nothing made.
     """
+    if bearer_of(request) is not None:
+        return True
     site = request.headers.get("sec-fetch-site")
     if (site is not None and site not in ("same-origin", "none")) or "prefetch" in request.headers.get("sec-purpose", ""):
         return False

@@ -18,18 +18,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core import clock
 from core.access import Actor
+from core.api.endings import ENDINGS
 from core.api.hardening import is_same_origin
-from core.api.session import came_from_us
+from core.api.session import actor_of, bearer_of, came_from_us
 from core.errors import BillersError, NotAllowed, NotSignedIn, Unavailable
 from core.security.sessions import cookie_name
-from core.services import people
-from core.services.live import CHANGES, Closing, Follower, Word
+from core.services.live import CHANGES, Closing, Follower, LetGo, Word
 from core.settings import settings
 
 # Without news, a word that the stream is alive: who hears none for three of them opens another.
 BEAT_SECONDS = 10.0
 
-# Whose session is over listens on for so long at most.
+# A session that ended by the clock listens on for so long at most; one that somebody ended is told of at once (core.api.endings).
 CHECK_SECONDS = 30.0
 
 # A browser that lost its stream opens the next one after this.
@@ -62,22 +62,21 @@ STATUSES: dict[type[BillersError], int] = {NotSignedIn: 401, NotAllowed: 403, To
 
 
 async def events(request: Request) -> Response:
-    """`GET /live/events`: Server-Sent Events, for whoever is signed in. Listening is no sign of being at work: no session lives longer by it."""
+    """`GET /live/events`: Server-Sent Events, for whoever is signed in, or a program. Listening is no sign of being at work: no session lives longer by it."""
     try:
-        if not (is_same_origin(request.headers) and came_from_us(request)):
+        if bearer_of(request) is None and not (is_same_origin(request.headers) and came_from_us(request)):
             raise NotAllowed("News are for the console's own pages. Open the console, and look there.")
-        token = request.cookies.get(cookie_name())
-        actor = await _whose(token)
+        actor = await _whose(request)
         if actor is None:
             raise NotSignedIn
     except BillersError as error:
         return _refusal(error)
-    return Stream(token, actor.id)
+    return Stream(request, actor.id)
 
 
-async def _whose(token: str | None) -> Actor | None:
+async def _whose(request: Request) -> Actor | None:
     async with LOOKS:
-        return await anyio.to_thread.run_sync(lambda: people.actor_of(token, touch=False))
+        return await anyio.to_thread.run_sync(lambda: actor_of(request, touch=False))
 
 
 def _refusal(error: BillersError) -> Response:
@@ -110,8 +109,8 @@ PLACES = Places()
 class Stream(StreamingResponse):
     """The words as they come, until the reader leaves, its session is over, or the process stops."""
 
-    def __init__(self, token: str | None, person: uuid.UUID | None) -> None:
-        self._token, self._person = token, person
+    def __init__(self, request: Request, person: uuid.UUID | None) -> None:
+        self._request, self._person = request, person
         super().__init__(self._words(), headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +126,8 @@ class Stream(StreamingResponse):
             await super().__call__(scope, receive, send_while_read)
 
     async def _words(self) -> AsyncIterator[bytes]:
-        with CHANGES.following() as follower, suppress(Closing):
+        token = self._request.cookies.get(cookie_name()) if bearer_of(self._request) is None else None
+        with CHANGES.following() as follower, ENDINGS.telling(token, follower.let_go), suppress(Closing):
             yield f"retry: {REOPEN_MS}\n\n".encode() + _as_event(follower.now())
             async for word in self._while_signed_in(follower):
                 yield _as_event(word)
@@ -137,12 +137,15 @@ class Stream(StreamingResponse):
         between = CHECK_SECONDS * float(settings().billers_time_factor)
         checked = clock.monotonic_seconds()
         while True:
-            yield await follower.next(min(BEAT_SECONDS, between))
+            try:
+                yield await follower.next(min(BEAT_SECONDS, between))
+            except LetGo:
+                return
             if clock.monotonic_seconds() - checked >= between:
                 checked = clock.monotonic_seconds()
                 # While the database is away nobody can say; nothing is told meanwhile either.
                 with suppress(Unavailable):
-                    if await _whose(self._token) is None:
+                    if await _whose(self._request) is None:
                         return
 
 
@@ -159,14 +162,14 @@ async def listening() -> AsyncIterator[None]:
     """While this lasts the process hears of changes. At SIGTERM its streams end at once: the server waits for every open answer before it stops."""
     loop = asyncio.get_running_loop()
     with _before_the_server(lambda: loop.call_soon_threadsafe(CHANGES.close)):
-        task = asyncio.create_task(CHANGES.listen_for_ever())
+        tasks = [asyncio.create_task(CHANGES.listen_for_ever()), asyncio.create_task(ENDINGS.watch())]
         try:
             yield
         finally:
             CHANGES.close()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager

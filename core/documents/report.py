@@ -104,6 +104,8 @@ class Report:
     failures: tuple[FailurePart, ...]
     # The oldest first, and no more than one page holds; how many there are stands in `altogether`.
     in_doubt: tuple[DoubtPart, ...]
+    # The billers it is of, where whoever took it sees only some; none named: all.
+    only: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

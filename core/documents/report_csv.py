@@ -67,6 +67,7 @@ def _about(report: Report) -> Iterator[Line]:
         "zone": report.zone,
         "target_success_rate": report.target_rate,
         "target_answer_seconds": report.target_seconds,
+        **({"only": _text("; ".join(report.only))} if report.only else {}),
     }
     for measure, value in facts.items():
         yield ("report", "", "", measure, value)

@@ -44,7 +44,10 @@ def _days(first: date, last: date) -> str:
 
 
 def title(report: Report) -> str:
-    return TITLES[report.kind]
+    """`Daily report`; of some billers it says so, or a part would pass for the whole."""
+    if not report.only:
+        return TITLES[report.kind]
+    return f"{TITLES[report.kind]} of {report.only[0] if len(report.only) == 1 else f'{len(report.only)} billers'} only"
 
 
 def period(report: Report) -> str:

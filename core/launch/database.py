@@ -23,8 +23,13 @@ def embedded(chosen: Settings) -> EmbeddedPostgres | None:
 
 
 def plain_dsn(chosen: Settings) -> str:
-    """The URL without SQLAlchemy's driver, as libpq understands it."""
-    return chosen.dsn.replace("postgresql+psycopg://", "postgresql://", 1)
+    """The tables' owner's URL, as libpq understands it."""
+    return plain(chosen.dsn)
+
+
+def plain(dsn: str) -> str:
+    """A URL without SQLAlchemy's driver."""
+    return dsn.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 class DatabaseNotDurable(BillersError):

@@ -4,6 +4,7 @@ import shutil
 import socket
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import psycopg
 
 from core.durability import DURABILITY
 from core.errors import BillersError
-from core.launch import database
+from core.launch import database, roles
 from core.launch.children import answered_ok
 from core.launch.ports import complaint_about
 from core.launch.programs import HEALTH, ports
@@ -72,6 +73,12 @@ def durability(examined: Examined) -> Finding:
     return Finding(complaint is None, complaint or f"{', '.join(DURABILITY)} are on.")
 
 
+def database_roles(examined: Examined) -> Finding:
+    _connection(examined)
+    complaint = roles.weakness(examined.settings)
+    return Finding(complaint is None, complaint or "Neither the console nor a worker can change what is on the record.")
+
+
 def restore_gate(examined: Examined) -> Finding:
     row = _connection(examined).execute("SELECT id, because FROM gates WHERE reopened_at IS NULL").fetchone()
     if row is None:
@@ -92,6 +99,20 @@ def key_ring(examined: Examined) -> Finding:
     if mode != 0o600:
         return Finding(False, f"{path} is open to others (mode {mode:o}). Close it with: chmod 600 {path}")
     return Finding(True, f"{path} is there and closed to others.")
+
+
+def sealed_secrets(examined: Examined) -> Finding:
+    from core.models.vault import PLACES
+    from core.security.vault import load_ring
+
+    connection, held, shut = _connection(examined), load_ring().keys, Counter[str]()
+    for place in PLACES:
+        counted = f"SELECT split_part({place.column}, '.', 2), count(*) FROM {place.table} WHERE {place.column} IS NOT NULL GROUP BY 1"  # noqa: S608
+        shut.update({key: count for key, count in connection.execute(counted).fetchall() if key not in held})
+    if not shut:
+        return Finding(True, "Every key that something is sealed with is in the ring.")
+    told = ", ".join(f"{key} ({count:,} sealed)" for key, count in shut.items())
+    return Finding(False, f"The ring lacks {told}. Put the key back from a backup of the ring; until then none of that can be opened.")
 
 
 def sandbox(examined: Examined) -> Finding:
@@ -138,9 +159,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("database version", database_version),
     ("migrations", migrations),
     ("durability", durability),
+    ("database roles", database_roles),
     ("restore gate", restore_gate),
     ("search", search_index),
     ("vault", key_ring),
+    ("sealed secrets", sealed_secrets),
     ("sandbox", sandbox),
     ("disk space", disk_space),
     ("port", console_port),

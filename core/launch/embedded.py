@@ -21,9 +21,9 @@ import psycopg
 from core.errors import BillersError
 from core.launch import account, binaries, locks
 from core.launch.account import Account
-from core.settings import DATABASE_NAME, DATABASE_PORT, DATABASE_ROLE
+from core.settings import DATABASE_NAME, DATABASE_PORT, DATABASE_ROLE, PROGRAM_ROLES, REPORTS_ROLE
 
-# Owns the system catalogs. Nobody can sign in as it: pg_hba.conf knows one role only.
+# Owns the system catalogs. Nobody can sign in as it: pg_hba.conf knows the tables' owner and the programs' roles only.
 SUPERUSER = "postgres"
 IDENTITY_MAP = "launcher"
 
@@ -72,9 +72,23 @@ true
 """
 
 PERMISSIONS = f"""\
-# Written by Billers at each start: one role, over the socket, and only for the system users in pg_ident.conf.
-local all {DATABASE_ROLE} peer map={IDENTITY_MAP}
+# Written by Billers at each start: these roles, over the socket, and only for the system users in pg_ident.conf.
+local all {",".join((DATABASE_ROLE, *PROGRAM_ROLES))} peer map={IDENTITY_MAP}
 """
+
+# In single-user mode a statement ends with its line. None of these owns anything, makes anything, or is a member of another; the owner is one of each, and so
+# sees what they ask and can end it.
+MAKE_ROLES = (
+    *(
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN; END IF; END $$;\n"
+        f"GRANT {role} TO {DATABASE_ROLE};\n"
+        for role in PROGRAM_ROLES
+    ),
+    f"ALTER ROLE {REPORTS_ROLE} SET default_transaction_read_only = on;\n",
+)
+
+# In the cluster, once its roles are made: one that an earlier version made has only the owner.
+ROLES_MADE = "billers.roles"
 
 
 def _memory() -> dict[str, str]:
@@ -164,6 +178,7 @@ class EmbeddedPostgres:
 
     def _start_server(self, server: Account, programs: Path) -> None:
         self._configure(server)
+        self._make_roles(server, programs)
         self._make_log(server)
         started = server.run([programs / "pg_ctl", "start", "-D", self.cluster, "-l", self.log, "-s", "-w", "-t", str(START_SECONDS)])
         # A killed launcher's `pg_ctl` may have been quicker than ours: then the server is there all the same.
@@ -214,6 +229,10 @@ class EmbeddedPostgres:
                 return
 
     def _make_database(self) -> None:
+        if not (self.cluster / ROLES_MADE).exists():
+            raise DatabaseNotStarted(
+                f"The embedded database in {self.data_dir} has been running since an earlier version of Billers. Stop whatever uses it, and start again."
+            )
         with self._connect() as connection:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE_NAME]).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
@@ -233,14 +252,24 @@ class EmbeddedPostgres:
         made = server.run([programs / "initdb", "-D", fresh, "-U", SUPERUSER, "--auth=reject", "--data-checksums", *locale, "--no-instructions"])
         if made.returncode != 0:
             raise DatabaseNotStarted(f"The embedded database could not be made in {self.data_dir}:\n{made.stdout.decode(errors='replace').strip()}")
-        # Without a running server, so that there is never one that somebody could enter as superuser.
-        role = server.run([programs / "postgres", "--single", "-D", fresh, "postgres"], text=f"CREATE ROLE {DATABASE_ROLE} LOGIN CREATEDB;\n")
-        if role.returncode != 0 or b"ERROR" in role.stdout:
-            raise DatabaseNotStarted(f"The embedded database's role could not be made:\n{role.stdout.decode(errors='replace').strip()}")
+        self._run_alone(server, programs, fresh, f"CREATE ROLE {DATABASE_ROLE} LOGIN CREATEDB;\n")
         with (fresh / "postgresql.conf").open("a") as configuration:
             configuration.write("\ninclude 'billers.conf'\n")
         fresh.rename(self.cluster)
         _sync_directory(self.data_dir)
+
+    def _make_roles(self, server: Account, programs: Path) -> None:
+        """The programs' roles, once."""
+        made = self.cluster / ROLES_MADE
+        if not made.exists():
+            self._run_alone(server, programs, self.cluster, "".join(MAKE_ROLES))
+            self._write(ROLES_MADE, "".join(f"{role}\n" for role in PROGRAM_ROLES), server)
+
+    def _run_alone(self, server: Account, programs: Path, cluster: Path, statements: str) -> None:
+        """Without a running server, so that there is never one that somebody could enter as superuser."""
+        ran = server.run([programs / "postgres", "--single", "-D", cluster, "postgres"], text=statements)
+        if ran.returncode != 0 or b"ERROR" in ran.stdout:
+            raise DatabaseNotStarted(f"The embedded database's roles could not be made:\n{ran.stdout.decode(errors='replace').strip()}")
 
     def _configure(self, server: Account) -> None:
         directory = str(self.socket_dir).replace("'", "''").replace('"', '""')
@@ -249,7 +278,7 @@ class EmbeddedPostgres:
         self._write("pg_hba.conf", PERMISSIONS, server)
         # root may become anybody anyway; named, it can look after another user's server.
         names = dict.fromkeys((account.caller().name, "root"))
-        self._write("pg_ident.conf", "".join(f'{IDENTITY_MAP} "{name}" {DATABASE_ROLE}\n' for name in names), server)
+        self._write("pg_ident.conf", "".join(f'{IDENTITY_MAP} "{name}" {role}\n' for name in names for role in (DATABASE_ROLE, *PROGRAM_ROLES)), server)
 
     def _write(self, name: str, text: str, server: Account) -> None:
         path = self.cluster / name

@@ -5,21 +5,26 @@ from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
 from core.models.breaks import Break
 from core.models.bulk import BulkAct, BulkItem
+from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.lists import known_accounts
-from core.models.people import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
+from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
+from core.models.proofs import Authenticator, RecoveryCode
 from core.models.proposals import Proposal
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.rollups import RollupCallDay, RollupCallHour, RollupCallWeek, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
+from core.models.vault import RetiredKey
 from core.models.vended import VendedToken
 from core.models.views import RoleView, SavedView
 
 __all__ = [
     "Answer",
+    "ApiToken",
     "Attempt",
     "AuditEntry",
+    "Authenticator",
     "Base",
     "BillerConfig",
     "BillerConfigVersion",
@@ -28,6 +33,7 @@ __all__ = [
     "Breaker",
     "BulkAct",
     "BulkItem",
+    "ConfigurationProposal",
     "ConnectionTest",
     "Draft",
     "Event",
@@ -37,8 +43,10 @@ __all__ = [
     "KeptReport",
     "Leg",
     "Proposal",
+    "RecoveryCode",
     "ReportFile",
     "ReportSchedule",
+    "RetiredKey",
     "Role",
     "RolePermission",
     "RoleView",
@@ -56,6 +64,7 @@ __all__ = [
     "SignInTicket",
     "Transaction",
     "User",
+    "UserBiller",
     "UserSession",
     "VendedToken",
     "Worker",

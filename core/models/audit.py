@@ -17,8 +17,12 @@ class AuditEntry(Base):
     __table_args__ = (
         # The history of one object.
         Index("ix_audit_entries_subject", "subject_type", "subject_id", "seq"),
-        # What one person did.
-        Index("ix_audit_entries_actor", "actor_id", "seq"),
+        # What one person did, by the name on the record: those who are nobody here have one, too.
+        Index("ix_audit_entries_actor_name", "actor_name", "seq"),
+        # What was done, from where, and when.
+        Index("ix_audit_entries_action", "action", "seq"),
+        Index("ix_audit_entries_address", "address", "seq", postgresql_where=text("address IS NOT NULL")),
+        Index("ix_audit_entries_at", "at"),
         # The sealer reads by database transaction.
         Index("ix_audit_entries_xid", "xid"),
     )

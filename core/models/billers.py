@@ -32,6 +32,7 @@ class BillerConfig(Base):
         CheckConstraint("retry_attempts BETWEEN 0 AND 10", "retry_attempts"),
         CheckConstraint("concurrency BETWEEN 1 AND 1000", "concurrency"),
         CheckConstraint("(paused_at IS NULL) = (paused_reason IS NULL)", "paused"),
+        CheckConstraint("approved_version BETWEEN 1 AND version", "approved_version"),
     )
 
     # Identity.
@@ -42,6 +43,9 @@ class BillerConfig(Base):
     description: Mapped[str | None]
     is_active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+
+    # The last version of which two people, or whoever loaded it on the machine, said what takes two people. None: it was never offered to anybody.
+    approved_version: Mapped[int | None] = mapped_column(Integer)
 
     # API. `authentication` is a vault envelope, bound to this row.
     base_url: Mapped[str]
@@ -90,6 +94,8 @@ class BillerConfigVersion(Base):
     authentication: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    # What it came of, where two people made it: who approved it, and why.
+    proposal_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("configuration_proposals.id"))
 
 
 class ConnectionTest(Base):

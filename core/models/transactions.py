@@ -309,3 +309,5 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     stopped_at: Mapped[datetime | None]
+    # Which keys of the vault it holds, by id and fingerprint, the newest last; a rotation waits for it.
+    vault_keys: Mapped[str | None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -50,9 +51,8 @@ PUT_AWAY = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a source as the seal sees it."""
+class Row(NamedTuple):
+    """A row of a source as the seal sees it. A tuple: a million of them are made by each verification."""
 
     xid: int
     source: int
@@ -60,8 +60,7 @@ class Row:
     canonical: str
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One seal."""
 
     number: int
@@ -69,6 +68,16 @@ class Link:
     seq: int
     xid: int
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some seals one after the other, and which rows they name: from the first to the last of each source."""
+
+    number: int
+    count: int
+    hash: bytes
+    rows: Mapping[int, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +121,55 @@ class Audit:
         """The newest seal."""
         return next(iter(self._links("ORDER BY number DESC LIMIT 1", {})), None)
 
-    def link(self, number: int) -> Link | None:
-        return next(iter(self._links("WHERE number = :number", {"number": number})), None)
-
     def links_after(self, number: int, limit: int) -> Sequence[Link]:
         return self._links("WHERE number > :number ORDER BY number LIMIT :limit", {"number": number, "limit": limit})
 
+    def stretch_after(self, number: int, limit: int) -> Stretch | None:
+        """The seals numbered up to `limit` more than this. None where there are none."""
+        bounds = ", ".join(f"min(source_seq) FILTER (WHERE source = {source}), max(source_seq) FILTER (WHERE source = {source})" for source in SOURCES)
+        query = f"""
+            SELECT max(number), count(*), (array_agg(hash ORDER BY number DESC))[1], {bounds}
+            FROM seals WHERE number > :number AND number <= :last
+        """  # noqa: S608 - constants of this module
+        last, count, digest, *ends = self._session.execute(text(query), {"number": number, "last": number + limit}).one()
+        if not count:
+            return None
+        pairs = zip(SOURCES, zip(ends[::2], ends[1::2], strict=True), strict=True)
+        return Stretch(last, count, bytes(digest), {source: (first, end) for source, (first, end) in pairs if first is not None})
+
+    def holds(self, stretch: Stretch, previous: bytes) -> bool:
+        """Does each of these seals follow from the one before it and from its row, and is each row there once? By the server's own hash: whoever could make the
+        server lie about that could make it lie about the rows.
+        """
+        begins = stretch.number - stretch.count
+        parts = " UNION ALL ".join(
+            f"""
+            SELECT l.xid = r.xid AND l.hash = pg_catalog.sha256(l.previous || pg_catalog.convert_to({source.canonical}, 'UTF8')) AS holds
+            FROM links l JOIN {self._whole(source)} r ON r.seq = l.source_seq
+            WHERE l.source = {source.number} AND r.seq BETWEEN :first_{source.number} AND :last_{source.number}
+            """  # noqa: S608 - constants of this module
+            for source in SOURCES.values()
+            if source.number in stretch.rows
+        )
+        query = f"""
+            WITH links AS MATERIALIZED (
+                SELECT source, source_seq, xid, hash, lag(hash, 1, CAST(:previous AS bytea)) OVER (ORDER BY number) AS previous
+                FROM seals WHERE number > :begins AND number <= :number
+            )
+            SELECT count(*), count(*) FILTER (WHERE holds) FROM ({parts}) AS each
+        """  # noqa: S608 - constants of this module
+        ends = {f"{name}_{source}": seq for source, pair in stretch.rows.items() for name, seq in zip(("first", "last"), pair, strict=True)}
+        rows, good = self._session.execute(text(query), {"previous": previous, "begins": begins, "number": stretch.number, **ends}).one()
+        return bool(rows == good == stretch.count)
+
     def _links(self, where: str, values: Mapping[str, int]) -> Sequence[Link]:
         rows = self._session.execute(text(f"SELECT number, source, source_seq, xid, hash FROM seals {where}"), values)  # noqa: S608 - constants of this class
-        return [Link(number, source, seq, xid, bytes(link_hash)) for number, source, seq, xid, link_hash in rows]
+        return [Link(number, source, seq, xid, bytes(link_hash)) for number, source, seq, xid, link_hash in rows.all()]
+
+    def hashes(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
+        """Of those of these seals that are there."""
+        rows = self._session.execute(text("SELECT number, hash FROM seals WHERE number = ANY(:numbers)"), {"numbers": list(numbers)})
+        return {number: bytes(digest) for number, digest in rows}
 
     def unsealed(self, floor: int, ceiling: int, after: Mapping[int, int], limit: int) -> Sequence[Row]:
         """Rows without a seal with `floor <= xid < ceiling`, in the chain's order; of those at the floor itself only what comes `after` (by source)."""
@@ -164,7 +213,7 @@ class Audit:
             seqs = [link.seq for link in links if link.source == source.number]
             if seqs:
                 query = f"SELECT r.xid, {source.number}, r.seq, {source.canonical} FROM {self._whole(source)} r WHERE r.seq = ANY(:seqs)"  # noqa: S608 - constants
-                yield from (Row(*row) for row in self._session.execute(text(query), {"seqs": seqs}))
+                yield from map(Row._make, self._session.execute(text(query), {"seqs": seqs}).all())
 
     def keep(self, links: Sequence[Link]) -> None:
         self._session.execute(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.models import BulkAct, BulkItem, Event, Proposal, RolePermission, Transaction, User
+from core.models import BulkAct, BulkItem, Event, Proposal, RolePermission, Transaction, User, UserBiller
 from core.models.bulk import ItemState
 from core.models.proposals import ProposalKind
 from core.repositories.filters import TransactionFilter
@@ -35,6 +35,8 @@ class Whose:
 
     user: User
     permissions: frozenset[str]
+    # None: not limited to any.
+    billers: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,9 @@ class Bulk:
         user = self._session.scalar(select(User).where(User.id == user_id, User.disabled_at.is_(None)).execution_options(populate_existing=True))
         if user is None:
             return None
-        return Whose(user, frozenset(self._session.scalars(select(RolePermission.permission).where(RolePermission.role == user.role))))
+        permissions = self._session.scalars(select(RolePermission.permission).where(RolePermission.role == user.role))
+        billers = self._session.scalars(select(UserBiller.biller_type).where(UserBiller.user_id == user.id))
+        return Whose(user, frozenset(permissions), frozenset(billers) or None)
 
     def is_work_of(self, transaction_id: uuid.UUID) -> bool:
         """Whether some row has this new payment as its work already."""

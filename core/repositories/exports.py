@@ -170,7 +170,11 @@ class Snapshot:
 
     def blocks(self, wanted: TransactionFilter, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST) -> Generator[bytes, None, None]:
         """The CSV as it comes, header first, in whole rows. Once for each snapshot. Raises `Stopped`, and psycopg's own where the database does not go on."""
-        self._blocks = self._copy(rows(wanted, profile, columns, sort, self._zone))
+        return self.copied(rows(wanted, profile, columns, sort, self._zone))
+
+    def copied(self, query: Select[Any]) -> Generator[bytes, None, None]:
+        """The same of any question's rows."""
+        self._blocks = self._copy(query)
         return self._blocks
 
     def _copy(self, query: Select[Any]) -> Generator[bytes, None, None]:

@@ -1,15 +1,15 @@
 """Asks about people, their sessions, and who tried the door. All times are the database's, so that every web process agrees."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from core.models import Role, RolePermission, SignInAttempt, SignInTicket, User, UserSession
+from core.models import Authenticator, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,12 @@ class LiveSession:
     permissions: frozenset[str]
     address: str | None
     should_touch: bool
+    # None: not limited to any.
+    billers: frozenset[str] | None = None
+    # How long ago it proved who it is, by the database's clock; None: it never did.
+    proved_ago: timedelta | None = None
+    # The role asks for a code, and the person has none yet.
+    must_enrol: bool = False
 
 
 class People:
@@ -55,6 +61,15 @@ class People:
     def permissions_by_role(self) -> Mapping[str, frozenset[str]]:
         rows = self._session.execute(select(RolePermission.role, func.array_agg(RolePermission.permission)).group_by(RolePermission.role))
         return {role: frozenset(permissions) for role, permissions in rows}
+
+    def requires_code(self, role: str) -> bool:
+        """Whether who has this role signs in with a code beside the password."""
+        return bool(self._session.scalars(select(Role.requires_totp).where(Role.code == role)).one_or_none())
+
+    def ask_for_code(self, role: str, asked: bool) -> bool:
+        """False where it was so before."""
+        changed = update(Role).where(Role.code == role, Role.requires_totp != asked).values(requires_totp=asked).returning(Role.code)
+        return self._session.scalars(changed).one_or_none() is not None
 
     def keep_role(self, code: str, title: str, permissions: frozenset[str]) -> None:
         """Makes the role what is said here, whatever it was."""
@@ -117,7 +132,9 @@ class People:
 
     def open_session(self, token_hash: bytes, user_id: uuid.UUID, life: timedelta, address: str | None, user_agent: str | None) -> None:
         self._session.execute(
-            insert(UserSession).values(token_hash=token_hash, user_id=user_id, expires_at=func.now() + life, address=address, user_agent=user_agent)
+            insert(UserSession).values(
+                token_hash=token_hash, user_id=user_id, expires_at=func.now() + life, proved_at=func.now(), address=address, user_agent=user_agent
+            )
         )
 
     def live_session(self, token_hash: bytes, idle: timedelta, touch_every: timedelta) -> LiveSession | None:
@@ -125,6 +142,8 @@ class People:
         permissions = (
             select(func.coalesce(func.array_agg(RolePermission.permission), cast([], ARRAY(Text)))).where(RolePermission.role == User.role).scalar_subquery()
         )
+        billers = select(func.array_agg(UserBiller.biller_type)).where(UserBiller.user_id == User.id).scalar_subquery()
+        is_enrolled = exists().where(Authenticator.user_id == User.id, Authenticator.confirmed_at.is_not(None))
         row = self._session.execute(
             select(
                 UserSession.token_hash,
@@ -134,22 +153,28 @@ class People:
                 User.role,
                 User.sandbox,
                 permissions,
+                billers,
                 UserSession.address,
                 UserSession.last_seen_at <= func.now() - touch_every,
+                func.now() - UserSession.proved_at,
+                and_(Role.requires_totp, ~is_enrolled),
             )
             .join(User, User.id == UserSession.user_id)
-            .where(
-                UserSession.token_hash == token_hash,
-                UserSession.ended_at.is_(None),
-                UserSession.expires_at > func.now(),
-                UserSession.last_seen_at > func.now() - idle,
-                User.disabled_at.is_(None),
-            )
+            .join(Role, Role.code == User.role)
+            .where(UserSession.token_hash == token_hash, *_counts_now(idle))
         ).one_or_none()
         if row is None:
             return None
-        token_hash, user_id, username, display_name, role, sandbox, held, address, should_touch = row
-        return LiveSession(token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch)
+        token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch, proved_ago, must_enrol = row
+        billers_of = frozenset(scope) if scope else None
+        return LiveSession(
+            token_hash, user_id, username, display_name, role, sandbox, frozenset(held), address, should_touch, billers_of, proved_ago, must_enrol
+        )
+
+    def still_open(self, token_hashes: Collection[bytes], idle: timedelta) -> frozenset[bytes]:
+        """Those of them that count now."""
+        asked = select(UserSession.token_hash).join(User, User.id == UserSession.user_id)
+        return frozenset(self._session.scalars(asked.where(UserSession.token_hash.in_(list(token_hashes)), *_counts_now(idle))))
 
     def touch_session(self, token_hash: bytes, touch_every: timedelta) -> None:
         """Seen just now. Of many at once, one writes."""
@@ -158,6 +183,10 @@ class People:
             .where(UserSession.token_hash == token_hash, UserSession.last_seen_at <= func.now() - touch_every, UserSession.ended_at.is_(None))
             .values(last_seen_at=func.now())
         )
+
+    def prove_session(self, token_hash: bytes) -> None:
+        """Its person proved just now who they are."""
+        self._session.execute(update(UserSession).where(UserSession.token_hash == token_hash, UserSession.ended_at.is_(None)).values(proved_at=func.now()))
 
     def end_session(self, token_hash: bytes, because: str) -> uuid.UUID | None:
         """Whose session ended, or None when there was none to end."""
@@ -184,3 +213,13 @@ class People:
         tickets = self._session.execute(delete(SignInTicket).where(SignInTicket.expires_at < func.now() - kept).returning(SignInTicket.user_id))
         tries = self._session.execute(delete(SignInAttempt).where(SignInAttempt.at < func.now() - kept).returning(SignInAttempt.id))
         return len(tickets.all()) + len(tries.all())
+
+
+def _counts_now(idle: timedelta) -> tuple[ColumnElement[bool], ...]:
+    """A session that was not ended, is not too old and was used lately, of somebody who may still sign in."""
+    return (
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > func.now(),
+        UserSession.last_seen_at > func.now() - idle,
+        User.disabled_at.is_(None),
+    )

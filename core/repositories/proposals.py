@@ -2,11 +2,12 @@
 
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Event, Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
+from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import NAMED, Waiting
 from core.states import Stage
 
@@ -31,29 +32,31 @@ class Proposals:
         """All that was ever proposed about this transaction, in its order."""
         return list(self._session.scalars(select(Proposal).where(Proposal.transaction_id == transaction_id).order_by(Proposal.created_at)))
 
-    def waiting(self, most: int = 100) -> list[Proposal]:
+    def waiting(self, most: int = 100, billers: tuple[str, ...] = ()) -> list[Proposal]:
         """What waits, the one that ends first in front."""
-        return list(self._session.scalars(select(Proposal).where(Proposal.decision == Decision.OPEN.value).order_by(Proposal.expires_at).limit(most)))
+        found = select(Proposal).where(Proposal.decision == Decision.OPEN.value, *_of(billers))
+        return list(self._session.scalars(found.order_by(Proposal.expires_at).limit(most)))
 
-    def backlog(self) -> Waiting:
+    def backlog(self, billers: tuple[str, ...] = ()) -> Waiting:
         """How many payments wait for a second person, since when the first does, and which the oldest are."""
-        still_open = Proposal.decision == Decision.OPEN.value
-        count, oldest_at = self._session.execute(select(func.count(Proposal.transaction_id.distinct()), func.min(Proposal.created_at)).where(still_open)).one()
+        still_open = (Proposal.decision == Decision.OPEN.value, *_of(billers))
+        count, oldest_at = self._session.execute(select(func.count(Proposal.transaction_id.distinct()), func.min(Proposal.created_at)).where(*still_open)).one()
         if not count:
             return Waiting()
         oldest = (
             select(Transaction.our_transaction_id)
             .join(Proposal, Proposal.transaction_id == Transaction.id)
-            .where(still_open)
+            .where(*still_open)
             .group_by(Transaction.our_transaction_id)
             .order_by(func.min(Proposal.created_at))
             .limit(NAMED)
         )
         return Waiting(count, oldest_at, references=tuple(self._session.scalars(oldest)))
 
-    def decided(self, most: int = 50) -> list[Proposal]:
+    def decided(self, most: int = 50, billers: tuple[str, ...] = ()) -> list[Proposal]:
         """What was decided, the latest in front."""
-        return list(self._session.scalars(select(Proposal).where(Proposal.decided_at.is_not(None)).order_by(Proposal.decided_at.desc()).limit(most)))
+        found = select(Proposal).where(Proposal.decided_at.is_not(None), *_of(billers))
+        return list(self._session.scalars(found.order_by(Proposal.decided_at.desc()).limit(most)))
 
     def overdue(self, most: int = 100) -> list[tuple[Proposal, Transaction]]:
         """What nobody decided in time, with its transaction, both held. Whatever somebody holds just now is left for the next look."""
@@ -82,3 +85,8 @@ class Proposals:
         """The hash of the payload it was made from, as its first event tells it: that can be changed by nobody."""
         told = select(Event.facts["payload_hash"].astext).where(Event.transaction_id == transaction_id, Event.to_stage == Stage.CREATED.value)
         return self._session.scalar(told)
+
+
+def _of(billers: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    """About payments of some billers; of none named, of all."""
+    return [Proposal.transaction_id.in_(select(Transaction.id).where(*TransactionFilter(billers=billers).conditions()))] if billers else []

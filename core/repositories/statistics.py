@@ -1,5 +1,6 @@
 """What a set of transactions comes to. It knows each definition once: payments, look-ups, value paid, success, doubt, answer time."""
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Break, Breaker, ConnectionTest, Transaction
 from core.repositories import rollups
@@ -307,14 +308,16 @@ class Statistics:
 
     # ---- How things stand just now
 
-    def in_doubt(self, *, under_review: bool, ages: Sequence[timedelta] = ()) -> Waiting:
+    def in_doubt(self, *, under_review: bool, ages: Sequence[timedelta] = (), billers: tuple[str, ...] = ()) -> Waiting:
         """Payments that were or may have been sent and are not settled: those that are asked about by themselves, or those that wait for a person."""
         is_review = Transaction.stage == Stage.REVIEW.value
-        return self._waiting(ages, Transaction.status == Status.PROCESSING.value, IS_PAYMENT, is_review if under_review else ~is_review)
+        theirs = TransactionFilter(billers=billers).conditions()
+        return self._waiting(ages, Transaction.status == Status.PROCESSING.value, IS_PAYMENT, is_review if under_review else ~is_review, *theirs)
 
-    def queued(self, ages: Sequence[timedelta] = ()) -> Waiting:
+    def queued(self, ages: Sequence[timedelta] = (), billers: tuple[str, ...] = ()) -> Waiting:
         """Payments that nothing was sent of yet."""
-        return self._waiting(ages, Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None))
+        theirs = TransactionFilter(billers=billers).conditions()
+        return self._waiting(ages, Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None), *theirs)
 
     def _waiting(self, ages: Sequence[timedelta], *where: ColumnElement[bool]) -> Waiting:
         older = [func.count().filter(Transaction.created_at <= func.now() - age) for age in ages]
@@ -324,16 +327,16 @@ class Statistics:
         references = select(Transaction.our_transaction_id).where(*where).order_by(Transaction.created_at, Transaction.id).limit(NAMED)
         return Waiting(count, oldest_at, dict(zip(ages, counts, strict=True)), tuple(self._session.scalars(references)))
 
-    def breaks(self) -> Waiting:
+    def breaks(self, billers: tuple[str, ...] = ()) -> Waiting:
         """Payments whose end is contradicted, and nobody has seen to it; as old as the evidence is."""
-        still_open = Break.closed_at.is_(None)
-        count, oldest_at = self._session.execute(select(func.count(Break.transaction_id.distinct()), func.min(Break.found_at)).where(still_open)).one()
+        still_open = (Break.closed_at.is_(None), *_of(Break.transaction_id, billers))
+        count, oldest_at = self._session.execute(select(func.count(Break.transaction_id.distinct()), func.min(Break.found_at)).where(*still_open)).one()
         if not count:
             return Waiting()
         oldest = (
             select(Transaction.our_transaction_id)
             .join(Break, Break.transaction_id == Transaction.id)
-            .where(still_open)
+            .where(*still_open)
             .group_by(Transaction.our_transaction_id)
             .order_by(func.min(Break.found_at))
             .limit(NAMED)
@@ -360,7 +363,7 @@ class Statistics:
         states = [BillerState(*row) for row in self._session.execute(found)]
         return sorted(states, key=lambda state: state.title)
 
-    def changes_of_configurations(self, since: datetime) -> Changes:
+    def changes_of_configurations(self, since: datetime, billers: tuple[str, ...] = ()) -> Changes:
         """Versions that people saved since then, which of them a connection was tested with as they were saved, and whether the latest test of each passed."""
         version, test = BillerConfigVersion, ConnectionTest
         latest = (
@@ -370,15 +373,24 @@ class Statistics:
             .limit(1)
             .scalar_subquery()
         )
-        each = select(latest.label("passed")).where(version.created_at >= since, version.created_by.is_not(None)).subquery()
+        saved = select(latest.label("passed")).where(version.created_at >= since, version.created_by.is_not(None))
+        if billers:
+            saved = saved.where(version.config_id.in_(select(BillerConfig.id).where(BillerConfig.biller_type.in_(list(billers)))))
+        each = saved.subquery()
         counts = (func.count(), func.count(each.c.passed), func.count().filter(each.c.passed))
         return Changes(*self._session.execute(select(*counts).select_from(each)).one())
 
-    def left_behind(self, age: timedelta) -> int:
+    def left_behind(self, age: timedelta, billers: tuple[str, ...] = ()) -> int:
         """Payments and look-ups whose call should have ended longer ago than `age`, and which nobody has seen to since: what would be lost."""
         on_the_wire = Transaction.stage.in_([stage.value for stage in WHEN_LEASE_EXPIRES])
         overdue = (Transaction.next_action_at.is_not(None), Transaction.lease_until < func.clock_timestamp() - age)
-        return self._session.execute(select(func.count()).where(on_the_wire, *overdue)).scalar_one()
+        theirs = TransactionFilter(billers=billers).conditions()
+        return self._session.execute(select(func.count()).where(on_the_wire, *overdue, *theirs)).scalar_one()
+
+
+def _of(transaction_id: InstrumentedAttribute[uuid.UUID], billers: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    """What refers to transactions, of some billers; of none named, of all."""
+    return [transaction_id.in_(select(Transaction.id).where(*TransactionFilter(billers=billers).conditions()))] if billers else []
 
 
 # What GROUPING(biller, step) answers for each of the three sets.

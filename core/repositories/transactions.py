@@ -17,7 +17,7 @@ from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
 from core.repositories.walks import Sort as Sort
 from core.repositories.words import Words
-from core.states import IN_FLIGHT, MONEY_TYPES, LegKind, Stage, Status, TransactionType
+from core.states import IN_FLIGHT, LegKind, Stage, Status, TransactionType
 
 # Statuses that say no money is with the biller: a second payment beside one of these is no duplicate.
 SETTLED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
@@ -250,29 +250,32 @@ class Transactions:
         # A row that no longer matches the filter has changed, too.
         return News(new, sum(now.get(row_id) != version for row_id, version in versions.items()), self.now())
 
-    def widest(self, wanted: TransactionFilter) -> Widened | None:
-        """For a filter that holds nothing: the same without its days, or else without the first of its other parts that stands in the way."""
-        for wider in _wider(wanted):
+    def widest(self, wanted: TransactionFilter, billers: tuple[str, ...] = ()) -> Widened | None:
+        """For a filter that holds nothing: the same without its days, or else without the first of its other parts that stands in the way.
+
+        `billers` are the widest there are for whoever asks.
+        """
+        for wider in _wider(wanted, TransactionFilter(billers=billers)):
             counted = self.count_up_to(wider, WIDE_ENOUGH)
             ends = [Walk(self._session, wider).rows(sort, 1) for sort in (Sort.OLDEST, Sort.NEWEST)] if counted.rows else []
             if all(ends) and ends:
                 return Widened(wider, counted.rows, counted.is_exact, ends[0][0].created_at, ends[1][0].created_at)
         return None
 
-    def suggest(self, term: str, limit: int = 8) -> Sequence[Suggestion]:
+    def suggest(self, term: str, limit: int = 8, billers: tuple[str, ...] = ()) -> Sequence[Suggestion]:
         """What somebody who types this may mean: accounts, meters and names with it, those used last first, and references that begin so."""
         word = term.strip()
         if len(word) < SHORTEST_PART:
             return []
         found = []
-        for biller, account, meter, name, last_at in Words(self._session, TransactionFilter(search=word)).meant(LOOKED_AT):
+        for biller, account, meter, name, last_at in Words(self._session, TransactionFilter(search=word, billers=billers)).meant(LOOKED_AT):
             places = (("account", account, name), ("meter", meter, account), ("name", name, account))
             found += [Suggestion(kind, value, biller, note, last_at) for kind, value, note in places if word.casefold() in value.casefold()][:1]
         # The same name of ten accounts is one suggestion.
         accounts = list({(one.kind, one.value): one for one in reversed(found)}.values())[::-1]
         start = word.upper()
         begins = Transaction.our_transaction_id.op("~>=~")(start), Transaction.our_transaction_id.op("~<~")(start + LAST_LETTER)
-        ours = self._session.scalars(select(Transaction).where(*begins).limit(limit))
+        ours = self._session.scalars(select(Transaction).where(*begins, *TransactionFilter(billers=billers).conditions()).limit(limit))
         references = [Suggestion("reference", one.our_transaction_id, one.biller_type, one.account_number, one.created_at) for one in ours]
         begun = [one for one in accounts if one.value.casefold().startswith(word.casefold())]
         rest = [one for one in accounts if not one.value.casefold().startswith(word.casefold())]
@@ -286,10 +289,8 @@ class Transactions:
         """A contradiction nobody has seen to, held until the unit of work ends."""
         return self._session.scalar(select(Break).where(Break.id == break_id, Break.closed_at.is_(None)).with_for_update())
 
-    def story(self, transaction_id: uuid.UUID) -> Story | None:
-        transaction = self.by_id(transaction_id)
-        if transaction is None:
-            return None
+    def story(self, transaction: Transaction) -> Story:
+        transaction_id = transaction.id
         legs = list(self._session.scalars(select(Leg).where(Leg.transaction_id == transaction_id)))
         events = list(self._session.scalars(select(Event).where(Event.transaction_id == transaction_id).order_by(Event.version, Event.seq)))
         attempts = list(self._session.scalars(select(Attempt).where(Attempt.transaction_id == transaction_id).order_by(Attempt.at, Attempt.id)))
@@ -319,14 +320,14 @@ class Transactions:
             seen.setdefault(account, RecentAccount(biller_type, account, kind, name, moment))
         return list(seen.values())[:count]
 
-    def last_biller(self, user_id: uuid.UUID) -> str | None:
+    def last_biller(self, user_id: uuid.UUID, billers: tuple[str, ...] = ()) -> str | None:
         """Whom this person asked or paid last."""
-        latest = _latest_of(user_id, 1)
+        latest = _latest_of(user_id, 1, billers)
         return self._session.scalar(select(latest.c.biller_type).order_by(latest.c.created_at.desc()).limit(1))
 
-    def recent_lookups(self, user_id: uuid.UUID, count: int = 8) -> list[Transaction]:
+    def recent_lookups(self, user_id: uuid.UUID, count: int = 8, billers: tuple[str, ...] = ()) -> list[Transaction]:
         """Of what this person did last at each biller, the look-ups."""
-        latest = _latest_of(user_id, LATELY)
+        latest = _latest_of(user_id, LATELY, billers)
         found = select(Transaction).join(latest, latest.c.id == Transaction.id).where(latest.c.transaction_type == TransactionType.ACCOUNT_DETAILS.value)
         return list(self._session.scalars(found.order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(count)))
 
@@ -339,23 +340,21 @@ class Transactions:
             .limit(1)
         )
 
-    def in_doubt(self) -> int:
+    def in_doubt(self, billers: tuple[str, ...] = ()) -> int:
         """Payments that were or may have been sent and are not settled."""
-        money = [kind.value for kind in MONEY_TYPES]
-        counted = select(func.count()).where(Transaction.status == Status.PROCESSING.value, Transaction.transaction_type.in_(money))
-        return self._session.scalar(counted) or 0
+        return self._session.scalar(select(func.count()).where(*TransactionFilter(in_doubt=True, billers=billers).conditions())) or 0
 
-    def queued(self) -> int:
-        return self._session.scalar(select(func.count()).where(Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None))) or 0
+    def queued(self, billers: tuple[str, ...] = ()) -> int:
+        waits = (Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None))
+        return self._session.scalar(select(func.count()).where(*waits, *TransactionFilter(billers=billers).conditions())) or 0
 
     def worker_seen_within(self, age: timedelta) -> bool:
         alive = select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - age)
         return bool(self._session.scalar(select(alive.exists())))
 
 
-def _wider(wanted: TransactionFilter) -> Iterator[TransactionFilter]:
-    """The filter without its days; then without its days and one thing more."""
-    nothing = TransactionFilter()
+def _wider(wanted: TransactionFilter, nothing: TransactionFilter) -> Iterator[TransactionFilter]:
+    """The filter without its days; then without its days and one thing more, which is as in the filter that asks for nothing."""
     all_days = replace(wanted, since=None, until=None, weekdays=(), time_of_day=None)
     if all_days != wanted:
         yield all_days
@@ -373,9 +372,10 @@ def _impossible() -> datetime:
     raise AssertionError("The database told no time.")
 
 
-def _latest_of(user_id: uuid.UUID, count: int) -> Any:
+def _latest_of(user_id: uuid.UUID, count: int, billers: tuple[str, ...]) -> Any:
     """So many of a person's transactions at each biller, the newest: in that order an index has them."""
     columns = (Transaction.id, Transaction.biller_type, Transaction.transaction_type, Transaction.created_at)
     theirs = select(*columns).where(Transaction.initiated_by == user_id, Transaction.biller_type == BillerType.code)
     one = theirs.order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(count).correlate(BillerType).lateral()
-    return select(one).select_from(BillerType).join(one, true()).subquery()
+    found = select(one).select_from(BillerType).join(one, true())
+    return (found.where(BillerType.code.in_(list(billers))) if billers else found).subquery()

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from core.repositories.audit import AFTER_ALL, BEFORE_ALL, SOURCES, Audit, Horiz
 
 # Rows of one sealing: some tenths of a second, so that a sealer holds neither its lock nor much memory for long.
 SEAL_ROWS = 20_000
-VERIFY_ROWS = 10_000
+VERIFY_ROWS = 20_000
 
 # What the first link is chained to.
 GENESIS = bytes(32)
@@ -73,6 +74,15 @@ class FirstBad:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The chain as it was at a moment: so many seals, and the newest one's hash in hex. Noted elsewhere, it proves a tail that was cut or written anew."""
+
+    number: int
+    hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditVerdict:
     """What a walk along the chain found. `head_hash` is for publishing outside: who holds an old one can prove a rewritten tail."""
 
@@ -121,13 +131,15 @@ def _hash(previous: bytes, row: Row) -> bytes:
     return hashlib.sha256(previous + row.canonical.encode()).digest()
 
 
-def verify(session: Session, published: tuple[int, str] | None = None) -> AuditVerdict:
-    """Walk the whole chain, in batches. `published` is a head that was noted elsewhere: (number of seals, hash in hex)."""
+def verify(session: Session, published: Sequence[Head] = (), tell: Callable[[int, int], None] | None = None) -> AuditVerdict:
+    """Walk the whole chain, in batches. `published` are heads that were noted elsewhere; `tell` hears after each batch how far it is, and of how many."""
     audit = Audit(session)
     audit.may_take_long()
-    sealed, head_hash = 0, GENESIS
-    while links := audit.links_after(sealed, VERIFY_ROWS):
-        bad, sealed, head_hash = _walk(audit, links, sealed, head_hash)
+    sealed, head_hash, newest = 0, GENESIS, audit.head()
+    while (found := _next_stretch(audit, sealed, head_hash)) is not None:
+        bad, sealed, head_hash = found
+        if tell is not None and newest is not None:
+            tell(sealed, max(newest.number, sealed))
         if bad is not None:
             unsealed, _ = audit.loose()
             return AuditVerdict(False, sealed, unsealed, f"The audit chain is broken after {sealed:,} entries. {bad.sentence}", bad, head_hash.hex())
@@ -136,19 +148,33 @@ def verify(session: Session, published: tuple[int, str] | None = None) -> AuditV
         table = SOURCES[stranger.source].table
         bad = FirstBad(None, table, stranger.seq, f"Row {stranger.seq} of {table} was slipped in: it claims to be older than the chain that lacks it.")
     else:
-        bad = _missing_head(audit, published, sealed)
+        bad = _head_that_does_not_hold(audit, published, sealed)
     if bad is not None:
         return AuditVerdict(False, sealed, unsealed, f"The audit chain cannot be trusted. {bad.sentence}", bad, head_hash.hex())
     return AuditVerdict(True, sealed, unsealed, _praise(sealed, unsealed, head_hash), None, head_hash.hex())
+
+
+def _next_stretch(audit: Audit, sealed: int, previous: bytes) -> tuple[FirstBad | None, int, bytes] | None:
+    """How far and to which hash the chain holds after the next seals, and what is wrong with the first bad one; None at its end.
+
+    All of them at once, in the database; where they do not hold together, or one is missing, each by itself.
+    """
+    stretch = audit.stretch_after(sealed, VERIFY_ROWS)
+    if stretch is not None and stretch.number == sealed + stretch.count and audit.holds(stretch, previous):
+        return None, stretch.number, stretch.hash
+    links = audit.links_after(sealed, VERIFY_ROWS)
+    return _walk(audit, links, sealed, previous) if links else None
 
 
 def _walk(audit: Audit, links: Sequence[Link], sealed: int, previous: bytes) -> tuple[FirstBad | None, int, bytes]:
     """One batch: what is wrong with its first bad link, and how far and to which hash the chain holds."""
     rows = list(audit.rows_of(links))
     found = {(row.source, row.seq): row for row in rows}
-    times = Counter((row.source, row.seq) for row in rows)
+    # As a rule each is there once, and nobody need count.
+    times = Counter((row.source, row.seq) for row in rows) if len(found) < len(rows) else None
     for link in links:
-        if sentence := _complaint(link, sealed, previous, found.get((link.source, link.seq)), times[link.source, link.seq]):
+        place = (link.source, link.seq)
+        if sentence := _complaint(link, sealed, previous, found.get(place), times[place] if times else 1):
             table = SOURCES[link.source].table if link.source in SOURCES else "?"
             missing = link.number != sealed + 1
             return FirstBad(sealed + 1, table, None if missing else link.seq, sentence), sealed, previous
@@ -171,15 +197,17 @@ def _complaint(link: Link, sealed: int, previous: bytes, row: Row | None, times:
     return None
 
 
-def _missing_head(audit: Audit, published: tuple[int, str] | None, sealed: int) -> FirstBad | None:
-    if published is None or published[0] == 0:
-        return None
-    number, digest = published
-    link = audit.link(number)
-    if link is None:
-        return FirstBad(sealed + 1, "seals", None, f"It ends at seal {sealed:,}, but one up to seal {number:,} was published: its tail was cut off.")
-    if link.hash.hex() != digest.lower():
-        return FirstBad(number, "seals", None, f"Seal {number:,} is not the one that was published: the chain was written anew.")
+def _head_that_does_not_hold(audit: Audit, published: Sequence[Head], sealed: int) -> FirstBad | None:
+    """The first of them. Behind it everything may have been written anew; what is before one that holds is as it was."""
+    noted = sorted((head for head in published if head.number), key=lambda head: head.number)
+    hashes = audit.hashes([head.number for head in noted])
+    for head in noted:
+        when = f" on {head.at.astimezone(UTC):%d %b %Y at %H:%M:%S} UTC"
+        if head.number not in hashes:
+            cut = f"It ends at seal {sealed:,}, but one up to seal {head.number:,} was published{when}: its tail was cut off."
+            return FirstBad(sealed + 1, "seals", None, cut)
+        if hashes[head.number].hex() != head.hash.lower():
+            return FirstBad(head.number, "seals", None, f"Seal {head.number:,} is not the one that was published{when}: the chain was written anew.")
     return None
 
 

@@ -1,10 +1,26 @@
 """Passwords: how they are kept, what they must be, and how the sandbox makes its own."""
 
 import secrets
+import string
+from functools import lru_cache
+from pathlib import Path
 
 import bcrypt
 
 from core.errors import BadInput
+from core.settings import settings
+
+# Where it comes from, and under which licence, stands at its head.
+COMMON = Path(__file__).with_name("common_passwords.txt")
+
+PRODUCT = "Billers"
+
+# What people write for a letter, when a form wants a sign.
+SIGNS_FOR_LETTERS = str.maketrans("@4310$5!7", "aaeiossit")
+AT_THE_ENDS = string.digits + string.punctuation + string.whitespace
+
+# Parts of a bank's name shorter than this are in too many words to be held against a password.
+SHORTEST_NAME = 5
 
 # 2^12 rounds: about a quarter of a second, which a person does not mind and a guesser does.
 COST = 12
@@ -39,6 +55,39 @@ def check_policy(password: str, username: str) -> None:
         raise WeakPassword("A password is not the user name with something added. Choose other words.")
     if len(set(password)) < SHORTEST // 2:
         raise WeakPassword("This password repeats the same few characters. Four words in a row are good.")
+    if (name := _name_in(password)) is not None:
+        raise WeakPassword(f"“{name}” is what everybody here would try first. Leave it out.")
+    if is_common(password):
+        raise WeakPassword("This password is one that many people have, with something added. Four words that do not belong together are good.")
+
+
+def is_common(password: str) -> bool:
+    """Whether it is one of those that are tried first, or that one twice: whatever its case, the digits and signs at its ends, and signs for its letters."""
+    known = _common()
+    plain = password.casefold().strip(AT_THE_ENDS)
+    return not plain or any(word in known or _half_of(word) in known for word in (plain, plain.translate(SIGNS_FOR_LETTERS).strip(AT_THE_ENDS)))
+
+
+def _half_of(word: str) -> str:
+    half = word[: len(word) // 2]
+    return half if half * 2 == word else word
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    return frozenset(line for line in COMMON.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+
+
+def _name_in(password: str) -> str | None:
+    """The product's or the bank's name, where the password is hardly more than that."""
+    bank = settings().billers_bank_name
+    folded = _letters(password)
+    names = [name for name in (PRODUCT, bank, *bank.split()) if len(_letters(name)) >= SHORTEST_NAME]
+    return next((name for name in names if _letters(name) in folded and len(folded) < len(_letters(name)) + SHORTEST), None)
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def hash_of(password: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.errors import Misconfigured
+from core.models.vault import PLACES
 from core.settings import credentials_text, settings
 
 VERSION = "v1"
@@ -23,6 +25,8 @@ KEY_BYTES = 32
 # The size GCM is defined for. Random: with one key, 2^32 secrets may be sealed before two nonces could plausibly meet.
 NONCE_BYTES = 12
 RING_FILE = "vault-keys.json"
+# What an envelope may be bound to.
+_BOUND = frozenset((table, column) for table, _, column in (place.bound_to for place in PLACES))
 
 
 class CannotOpen(Misconfigured):
@@ -39,8 +43,22 @@ class Ring:
     def newest(self) -> tuple[str, bytes]:
         return list(self.keys.items())[-1]
 
+    @property
+    def told(self) -> str:
+        """Which keys these are, for others to compare: `k1:5f0c…, k2:9a41…`. Two machines may each have a k1 of their own."""
+        return ", ".join(f"{name}:{hashlib.sha256(b'billers vault key ' + key).hexdigest()[:16]}" for name, key in self.keys.items())
+
     def __repr__(self) -> str:
         return f"Ring({', '.join(self.keys)})"
+
+
+class Opened(dict[str, Any]):
+    """What was in an envelope, for the one call it was opened for. It shows which words it holds, and never what they say."""
+
+    def __repr__(self) -> str:
+        return f"Opened({', '.join(self)})"
+
+    __str__ = __repr__
 
 
 def ring_path() -> Path:
@@ -109,14 +127,18 @@ def _parse(text: str, source: str) -> Ring:
 
 
 def seal_secret(secret: Mapping[str, Any], table: str, row_id: object, column: str, ring: Ring | None = None) -> str:
-    """The envelope `v1.<key id>.<base64 of nonce and ciphertext>`, which only opens at this table, row and column."""
+    """The envelope `v1.<key id>.<base64 of nonce and ciphertext>`, which only opens at this table, row and column. Raises `LookupError` for a place that no
+    rotation would find.
+    """
+    if (table, column) not in _BOUND:
+        raise LookupError(f"Nothing is sealed for {table}.{column}: add the column that holds it to core.models.vault.PLACES.")
     key_id, key = (ring or load_ring()).newest
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = AESGCM(key).encrypt(nonce, json.dumps(secret, sort_keys=True).encode(), _place(key_id, table, row_id, column))
     return f"{VERSION}.{key_id}.{base64.b64encode(nonce + sealed).decode()}"
 
 
-def open_secret(envelope: str, table: str, row_id: object, column: str, ring: Ring | None = None) -> dict[str, Any]:
+def open_secret(envelope: str, table: str, row_id: object, column: str, ring: Ring | None = None) -> Opened:
     """What was sealed. Raises CannotOpen, whatever the cause."""
     ring = ring or load_ring()
     try:
@@ -127,11 +149,10 @@ def open_secret(envelope: str, table: str, row_id: object, column: str, ring: Ri
         opened = AESGCM(ring.keys[key_id]).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _place(key_id, table, row_id, column))
     except (ValueError, InvalidTag):
         raise CannotOpen from None
-    found: dict[str, Any] = json.loads(opened)
-    return found
+    return Opened(json.loads(opened))
 
 
-def credentials_from_environment(biller_type: str) -> dict[str, Any] | None:
+def credentials_from_environment(biller_type: str) -> Opened | None:
     """What BILLERS_CREDENTIALS_<CODE> says, which goes before the database's; None when it is unset. Raises Misconfigured, quoting nothing."""
     text = credentials_text(biller_type)
     if not text:
@@ -142,12 +163,15 @@ def credentials_from_environment(biller_type: str) -> dict[str, Any] | None:
         found = None
     if not isinstance(found, dict):
         raise Misconfigured(f"BILLERS_CREDENTIALS_{biller_type.upper()} must be a JSON object. Correct it where the console is started.") from None
-    return found
+    return Opened(found)
 
 
-def needs_resealing(envelope: str, ring: Ring | None = None) -> bool:
-    """Whether an older key sealed it: what a rotation asks of each row."""
-    return envelope.split(".")[1:2] != [(ring or load_ring()).newest[0]]
+def resealed(envelope: str, table: str, row_id: object, column: str, ring: Ring) -> str:
+    """The same secret for the same place, sealed with the newest key. Raises `CannotOpen`."""
+    fresh = seal_secret(open_secret(envelope, table, row_id, column, ring), table, row_id, column, ring)
+    # Before the old one is written over: what a defect or a bad chip made of it would be gone for good.
+    open_secret(fresh, table, row_id, column, ring)
+    return fresh
 
 
 def _place(key_id: str, table: str, row_id: object, column: str) -> bytes:

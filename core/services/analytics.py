@@ -7,6 +7,7 @@ from core import db
 from core.access import Actor, needs
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import AnswerTimesBy, FailureReason, Figures, Grain, Statistics
+from core.services.scope import narrowed
 from core.services.statistics import business_zone
 
 
@@ -35,6 +36,7 @@ class Compared:
 @needs("statistics:read")
 def compared(actor: Actor, /, wanted: TransactionFilter, before: TransactionFilter) -> Compared:
     """Both, without steps of time."""
+    wanted, before = narrowed(actor, wanted), narrowed(actor, before)
     with db.snapshot() as session:
         found = Statistics(session)
         return Compared(found.figures(wanted), found.answer_times(wanted), found.figures(before))
@@ -43,7 +45,7 @@ def compared(actor: Actor, /, wanted: TransactionFilter, before: TransactionFilt
 @needs("statistics:read")
 def analysis(actor: Actor, /, wanted: TransactionFilter, grain: Grain, before: TransactionFilter | None = None) -> Analysis:
     """What the filter's rows come to, in every way the page has; what `before` came to beside it."""
-    zone = business_zone()
+    zone, wanted, before = business_zone(), narrowed(actor, wanted), narrowed(actor, before) if before else None
     with db.snapshot() as session:
         found = Statistics(session)
         return Analysis(

@@ -30,7 +30,7 @@ from core.services.proposals import (
     words_of,
 )
 from core.services.resolutions import Way, give_time, pinned
-from core.services.transactions import existing
+from core.services.scope import billers_of, existing
 from core.states import Stage
 
 # A reference is read out and typed off a statement: as long as any of the field, and one line.
@@ -79,8 +79,8 @@ def overview(actor: Actor, /) -> Approvals:
     with db.unit_of_work() as session:
         found = Proposals(session)
         return Approvals(
-            waiting=[_seen(session, actor, proposal) for proposal in found.waiting()],
-            decided=[_seen(session, actor, proposal) for proposal in found.decided()],
+            waiting=[_seen(session, actor, proposal) for proposal in found.waiting(billers=billers_of(actor))],
+            decided=[_seen(session, actor, proposal) for proposal in found.decided(billers=billers_of(actor))],
             as_of=Transactions(session).now(),
         )
 
@@ -89,6 +89,7 @@ def overview(actor: Actor, /) -> Approvals:
 def about(actor: Actor, /, transaction_id: uuid.UUID) -> list[Waiting]:
     """Everything that was ever proposed about one transaction: part of its story."""
     with db.unit_of_work() as session:
+        existing(actor, Transactions(session).by_id(transaction_id))
         return [_seen(session, actor, proposal) for proposal in Proposals(session).of(transaction_id)]
 
 
@@ -96,13 +97,13 @@ def about(actor: Actor, /, transaction_id: uuid.UUID) -> list[Waiting]:
 def ways(actor: Actor, /, transaction_id: uuid.UUID) -> list[tuple[Way, bool]]:
     """How this payment may be resolved as it stands, each with whether the evidence must give a number."""
     with db.unit_of_work() as session:
-        transaction = existing(Transactions(session).by_id(transaction_id))
+        transaction = existing(actor, Transactions(session).by_id(transaction_id))
         return [(way, resolutions.needs_number(session, transaction, way)) for way in resolutions.ways_of(session, transaction)]
 
 
 def _seen(session: Session, actor: Actor, proposal: Proposal) -> Waiting:
     transactions = Transactions(session)
-    transaction = existing(transactions.by_id(proposal.transaction_id))
+    transaction = existing(actor, transactions.by_id(proposal.transaction_id))
     is_open = proposal.decision == Decision.OPEN.value
     return Waiting(
         proposal=proposal,
@@ -129,13 +130,13 @@ def _why_not(actor: Actor, proposal: Proposal, transaction: Transaction) -> str 
 # ---- Proposing
 
 
-@needs("transactions:resolve")
+@needs("transactions:resolve", fresh=True)
 def propose_resolution(
     actor: Actor, /, transaction_id: uuid.UUID, choice: str, evidence: str | None, reference: str | None = None, reason: str | None = None
 ) -> uuid.UUID:
     """Says what became of a payment under review, with what shows it. Raises `BadInput` where evidence or its number is missing, `NotLegalNow`."""
     with db.unit_of_work() as session:
-        transaction = _held(session, transaction_id, why_no_resolution)
+        transaction = _held(actor, session, transaction_id, why_no_resolution)
         number = " ".join((reference or "").split())[:LONGEST_REFERENCE] or None
         way = resolutions.checked(session, transaction, choice, number)
         shown = words_of(evidence, "The evidence (the statement's line, for example)", LONGEST_EVIDENCE)
@@ -143,25 +144,25 @@ def propose_resolution(
         return propose(session, actor, ProposalKind.RESOLVE, transaction, said, evidence=shown, choice=way.choice.value, reference=number).id
 
 
-@needs("transactions:reverse")
+@needs("transactions:reverse", fresh=True)
 def propose_reversal(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None, evidence: str | None = None) -> uuid.UUID:
     """Asks that a completed payment is given back. It stays completed until another person approves it."""
     with db.unit_of_work() as session:
-        transaction = _held(session, transaction_id, why_no_reversal)
+        transaction = _held(actor, session, transaction_id, why_no_reversal)
         shown = words_of(evidence, "The evidence", LONGEST_EVIDENCE) if (evidence or "").strip() else None
         return propose(session, actor, ProposalKind.REVERSE, transaction, words_of(reason, "A reason"), evidence=shown).id
 
 
-@needs("transactions:waive")
+@needs("transactions:waive", fresh=True)
 def propose_waiver(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None) -> uuid.UUID:
     """Asks that other payments to this account are let go although this one is under review."""
     with db.unit_of_work() as session:
-        transaction = _held(session, transaction_id, why_no_waiver)
+        transaction = _held(actor, session, transaction_id, why_no_waiver)
         return propose(session, actor, ProposalKind.WAIVE, transaction, words_of(reason, "A reason")).id
 
 
-def _held(session: Session, transaction_id: uuid.UUID, why_not: Callable[[Session, Transaction], str | None]) -> Transaction:
-    transaction = existing(Transactions(session).locked(transaction_id))
+def _held(actor: Actor, session: Session, transaction_id: uuid.UUID, why_not: Callable[[Session, Transaction], str | None]) -> Transaction:
+    transaction = existing(actor, Transactions(session).locked(transaction_id))
     if why := why_not(session, transaction):
         raise NotLegalNow(why)
     return transaction
@@ -170,7 +171,7 @@ def _held(session: Session, transaction_id: uuid.UUID, why_not: Callable[[Sessio
 # ---- Deciding
 
 
-@needs("transactions:approve")
+@needs("transactions:approve", fresh=True)
 def approve(actor: Actor, /, proposal_id: uuid.UUID) -> None:
     """Does what was proposed, if everything is still as it was shown. Of two who approve at once the second is told that it was decided.
 
@@ -186,7 +187,7 @@ def approve(actor: Actor, /, proposal_id: uuid.UUID) -> None:
         DONE_BY[ProposalKind(proposal.kind)](session, actor, proposal, transaction)
 
 
-@needs("transactions:approve")
+@needs("transactions:approve", fresh=True)
 def reject(actor: Actor, /, proposal_id: uuid.UUID, reason: str | None) -> None:
     """Turns a proposal down. A payment that waited for it is cancelled; anything else stays as it is."""
     because = words_of(reason, "A reason")
@@ -200,7 +201,7 @@ def reject(actor: Actor, /, proposal_id: uuid.UUID, reason: str | None) -> None:
 def withdraw(actor: Actor, /, proposal_id: uuid.UUID) -> None:
     """Takes one's own proposal back. A payment that waited for it is cancelled."""
     with db.unit_of_work() as session:
-        proposal, transaction = _both(session, proposal_id)
+        proposal, transaction = _both(actor, session, proposal_id)
         if proposal.proposed_by != actor.id:
             raise OneOfTheTwo("Only whoever proposed it takes it back. A manager can reject it.")
         end(session, actor, proposal, Decision.WITHDRAWN)
@@ -216,12 +217,12 @@ def expire_old() -> int:
         return len(overdue)
 
 
-def _both(session: Session, proposal_id: uuid.UUID) -> tuple[Proposal, Transaction]:
+def _both(actor: Actor, session: Session, proposal_id: uuid.UUID) -> tuple[Proposal, Transaction]:
     """The proposal and its transaction, both held, the transaction first. Raises `NotLegalNow` where it was decided already."""
     found = Proposals(session).by_id(proposal_id)
     if found is None:
         raise NotFound("There is no such proposal. Open the Approvals page again.")
-    transaction = existing(Transactions(session).locked(found.transaction_id))
+    transaction = existing(actor, Transactions(session).locked(found.transaction_id))
     proposal = Proposals(session).locked(proposal_id)
     if proposal is None or proposal.decision != Decision.OPEN.value:
         raise NotLegalNow("It was decided meanwhile. Open the Approvals page again to see how.")
@@ -229,7 +230,7 @@ def _both(session: Session, proposal_id: uuid.UUID) -> tuple[Proposal, Transacti
 
 
 def _to_decide(session: Session, actor: Actor, proposal_id: uuid.UUID) -> tuple[Proposal, Transaction]:
-    proposal, transaction = _both(session, proposal_id)
+    proposal, transaction = _both(actor, session, proposal_id)
     if why := _why_not(actor, proposal, transaction):
         raise OneOfTheTwo(why)
     return proposal, transaction

@@ -13,12 +13,13 @@ from core.access import SYSTEM, Actor, needs
 from core.adapters import adapter_for, adapters
 from core.errors import BadInput, Misconfigured, NotFound
 from core.ids import new_id
-from core.models import BillerConfig, BillerConfigVersion, BillerType, Breaker
+from core.models import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConfigurationProposal
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
 from core.security import audit, vault
 from core.services import core_banking
 from core.services.biller_cache import CACHE, tell_everybody
+from core.services.scope import theirs, within
 from core.settings import CHECKOUT, settings
 from core.wire.contract import Flow, Verb, flow_of
 
@@ -91,7 +92,7 @@ def _card(config: BillerConfig, breaker: Breaker | None) -> BillerCard:
 @needs("billers:read")
 def list_billers(actor: Actor, /) -> list[BillerCard]:
     """The active billers, by name: kept between reruns while no configuration changes."""
-    return list(CACHE.answer("active", _active_cards))
+    return theirs(actor, CACHE.answer("active", _active_cards), "code")
 
 
 def _active_cards() -> tuple[BillerCard, ...]:
@@ -104,13 +105,13 @@ def _active_cards() -> tuple[BillerCard, ...]:
 @needs("billers:read")
 def biller_names(actor: Actor, /) -> dict[str, str]:
     """Every biller's name by its code, those switched off included: what a filter offers."""
-    return dict(CACHE.answer("names", _names))
+    return within(actor, CACHE.answer("names", _names))
 
 
 @needs("billers:read")
 def short_names(actor: Actor, /) -> Mapping[str, str]:
     """What each biller is called in a table: "SRWB prepaid"."""
-    return CACHE.answer("short names", _short_names)
+    return within(actor, CACHE.answer("short names", _short_names))
 
 
 def _short_names() -> Mapping[str, str]:
@@ -123,12 +124,12 @@ def _names() -> Mapping[str, str]:
         return Billers(session).names()
 
 
-def version_of(session: Session, config_id: uuid.UUID, version: int) -> tuple[Snapshot, str | None] | None:
-    """What a version says, with its sealed credentials. It never says anything else, so it is kept as long as the billers are."""
+def version_of(session: Session, config_id: uuid.UUID, version: int) -> Snapshot | None:
+    """What a version says. It never says anything else, so it is kept as long as the billers are; its credentials are not kept, not even sealed."""
 
-    def read() -> tuple[Snapshot, str | None] | None:
+    def read() -> Snapshot | None:
         found = Billers(session).version(config_id, version)
-        return None if found is None else (Snapshot.model_validate(found.snapshot), found.authentication)
+        return None if found is None else Snapshot.model_validate(found.snapshot)
 
     return CACHE.answer((config_id, version), read)
 
@@ -142,12 +143,13 @@ def sandbox_accounts(actor: Actor, /) -> list[SandboxAccount]:
     fields = [name for name in SandboxAccount.__dataclass_fields__ if name != "biller"]
     rows = [(biller, row) for row in told.get("account", []) for biller in row.get("billers", [row.get("biller")])]
     rows += [(core_banking.CODE, row) for row in told.get("core_banking", {}).get("account", [])]
-    return [SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields}) for biller, row in rows]
+    accounts = [SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields}) for biller, row in rows]
+    return [one for one in accounts if one.biller == core_banking.CODE or actor.serves(one.biller)]
 
 
-def chosen(session: Session, biller_type: str) -> BillerConfig:
-    """The active configuration of a biller that may be used now. Raises `NotFound` or `BadInput` with what to do."""
-    config = Billers(session).active_of(biller_type)
+def chosen(actor: Actor, session: Session, biller_type: str) -> BillerConfig:
+    """The active configuration of a biller that this person may use now. Raises `NotFound` or `BadInput` with what to do."""
+    config = Billers(session).active_of(biller_type) if actor.serves(biller_type) else None
     if config is None:
         raise NotFound("This biller is not switched on. Choose another, or ask an administrator.")
     if config.paused_at is not None:
@@ -204,6 +206,8 @@ def _add(session: Session, entry: dict[str, Any]) -> None:
     if settings().billers_sandbox and (credentials := _sandbox_credentials(entry["code"])):
         config.authentication = vault.seal_secret(credentials, "biller_configs", config.id, "authentication")
     write_version(session, config, "biller.added")
+    # Whoever loads it runs the machine: what two people would have to say was said.
+    config.approved_version = config.version
 
 
 def _sandbox_credentials(code: str) -> dict[str, str]:
@@ -223,11 +227,16 @@ def _moved_sandbox(config: BillerConfig, entry: dict[str, Any]) -> bool:
     return True
 
 
-def write_version(session: Session, config: BillerConfig, action: str, by: Actor = SYSTEM, **details: object) -> None:
-    """Each change is a new version; a payment drafted under an older one keeps it. Who keeps billers in mind is told, and the worker looks again."""
+def write_version(
+    session: Session, config: BillerConfig, action: str, by: Actor = SYSTEM, proposal: ConfigurationProposal | None = None, **details: object
+) -> None:
+    """Each change is a new version; a payment drafted under an older one keeps it. Who keeps billers in mind is told, and the worker looks again.
+
+    Of two people the version is by the one who proposed it, and the entry in the audit by the one who approved it.
+    """
     config.version += 1
     config.updated_at = clock.now()
-    config.updated_by = by.id
+    config.updated_by = by.id if proposal is None else proposal.proposed_by
     session.flush()
     session.add(
         BillerConfigVersion(
@@ -236,7 +245,10 @@ def write_version(session: Session, config: BillerConfig, action: str, by: Actor
             snapshot=Snapshot.of(config).model_dump(mode="json"),
             authentication=config.authentication,
             created_by=config.updated_by,
+            proposal_id=None if proposal is None else proposal.id,
         )
     )
+    if proposal is not None:
+        details["proposal"] = proposal.number
     audit.record(session, by, action, "biller", config.id, biller=config.biller_type, version=config.version, **details)
     tell_everybody(session)

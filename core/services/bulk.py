@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock, db
-from core.access import Actor, needs, require
+from core.access import Actor, needs, require, require_proof
 from core.adapters import adapter_for
 from core.errors import BadInput, BillersError, Busy, Conflict, NotFound, NotLegalNow, Unavailable
 from core.ids import incident_id, new_id
@@ -33,6 +33,7 @@ from core.services.asked import Asked, in_words
 from core.services.billers import chosen, verbs_of
 from core.services.errands import VERBS
 from core.services.proposals import WAITS_ALREADY, why_no_reversal, words_of
+from core.services.scope import narrowed, theirs
 from core.services.views import names
 from core.settings import settings
 from core.states import MONEY_TYPES, Stage, Status, TransactionType
@@ -205,6 +206,8 @@ def dry_run(actor: Actor, /, act: BulkKind, selection: Selection) -> DryRun:
 def start(actor: Actor, /, act: BulkKind, selection: Selection, reason: str | None, expected: Promise) -> uuid.UUID:
     """Writes the act and its rows, for the worker to carry out. Raises `NoLongerSo` where that is not what was shown any more."""
     require(actor, RIGHTS[act])
+    if act is BulkKind.REVERSE:
+        require_proof(actor)
     said = words_of(reason, "A reason") if act is BulkKind.REVERSE or (reason or "").strip() else None
     try:
         with db.unit_of_work() as session:
@@ -273,37 +276,43 @@ def results(actor: Actor, /, act_id: uuid.UUID, states: Iterable[ItemState] = tu
     """What came of each row, the last one in front."""
     with db.unit_of_work() as session:
         _own(session, actor, act_id)
-        return Bulk(session).items(act_id, list(states), min(most, MOST_SHOWN))
+        rows = Bulk(session).items(act_id, list(states), min(most, MOST_SHOWN))
+        return [row for row in rows if actor.serves(row.transaction.biller_type)]
 
 
 @needs("transactions:read")
 def lately(actor: Actor, /, most: int = 10) -> list[tuple[BulkAct, str]]:
     """The latest acts with the names of who asked: one's own, or everybody's for a manager."""
     with db.unit_of_work() as session:
-        return Bulk(session).acts(None if actor.may(MANAGES) else actor.id, most)
+        return Bulk(session).acts(None if _sees_all(actor) else actor.id, most)
 
 
 def _own(session: Session, actor: Actor, act_id: uuid.UUID) -> BulkAct:
     act = Bulk(session).act(act_id)
-    if act is None or (act.asked_by != actor.id and not actor.may(MANAGES)):
+    if act is None or (act.asked_by != actor.id and not _sees_all(actor)):
         raise NotFound("There is no such act, or it is somebody else's. Check the address.")
     return act
+
+
+def _sees_all(actor: Actor) -> bool:
+    """An act may be about any biller: of others' acts only somebody who sees them all is told."""
+    return actor.may(MANAGES) and actor.billers is None
 
 
 # ---- Looking through
 
 
 def _look_through(session: Session, actor: Actor, act: BulkKind, selection: Selection) -> _Looked:
-    most = MOST[act]
-    if selection.asked is None:
+    most, asked = MOST[act], narrowed(actor, selection.asked) if selection.asked else None
+    if asked is None:
         ids = frozenset(selection.ids)
         if len(ids) > most:
             raise TooMany(most=most)
-        rows: Sequence[Transaction] = Bulk(session).chosen(ids) if ids else []
+        rows: Sequence[Transaction] = theirs(actor, Bulk(session).chosen(ids)) if ids else []
         words, left_out = f"{len(rows):,} chosen transaction{'' if len(rows) == 1 else 's'}", None
     else:
-        rows, left_out = _matching(session, actor, act, selection.asked)
-        words = ("of all that can come into question, the oldest: " if left_out else "") + in_words(selection.asked, names(session, selection.asked))
+        rows, left_out = _matching(session, actor, act, asked)
+        words = ("of all that can come into question, the oldest: " if left_out else "") + in_words(asked, names(session, asked))
     if not rows:
         raise NotFound(f"Nothing of it comes into question: {left_out}" if left_out else "Nothing is chosen. Choose rows, or widen the filter.")
     whys = WHY_NOT[act](session, actor, rows)
@@ -343,7 +352,7 @@ def _why_no_retry(session: Session, actor: Actor, rows: Sequence[Transaction]) -
     open_rows = [row for row in rows if found[row.id] is None]
     if not open_rows:
         return found
-    parties = {biller: _party(session, biller) for biller in {row.biller_type for row in open_rows}}
+    parties = {biller: _party(actor, session, biller) for biller in {row.biller_type for row in open_rows}}
     windows = [timedelta(minutes=party.duplicate_window_minutes) for party in parties.values() if isinstance(party, Snapshot)]
     way, now = Bulk(session).in_the_way_of(open_rows, max(windows, default=timedelta(0))), Transactions(session).now()
     taken: set[tuple[str, str]] = set()
@@ -357,10 +366,10 @@ def _why_no_retry(session: Session, actor: Actor, rows: Sequence[Transaction]) -
     return found
 
 
-def _party(session: Session, biller_type: str) -> Snapshot | str:
+def _party(actor: Actor, session: Session, biller_type: str) -> Snapshot | str:
     """The biller as it would be paid now, or why it cannot be."""
     try:
-        return Snapshot.of(chosen(session, biller_type))
+        return Snapshot.of(chosen(actor, session, biller_type))
     except BillersError as error:
         return error.sentence
 
@@ -473,7 +482,7 @@ def _asker(session: Session, act: BulkAct) -> Actor | None:
     found = Bulk(session).whose(act.asked_by)
     if found is None or (found.user.sandbox and not settings().billers_sandbox):
         return None
-    return Actor(found.user.id, found.user.username, found.user.display_name, found.user.role, found.permissions)
+    return Actor(found.user.id, found.user.username, found.user.display_name, found.user.role, found.permissions, billers=found.billers)
 
 
 def _retry(session: Session, asker: Actor, act: BulkAct, transaction_id: uuid.UUID) -> _Came:
@@ -503,7 +512,8 @@ def _reverse(session: Session, asker: Actor, act: BulkAct, transaction_id: uuid.
     # Asked before: a proposal of ours that was rejected meanwhile must not be made a second time.
     if not Bulk(session).was_proposed(transaction_id, asker.id or NOBODY, act.created_at):
         try:
-            approvals.propose_reversal(asker, transaction_id, act.reason)
+            # The proof was asked for when the whole was started, once for all of them.
+            approvals.propose_reversal(replace(asker, proved_at=clock.now()), transaction_id, act.reason)
         except NotLegalNow as error:
             if error.sentence == WAITS_ALREADY:
                 return _Came(ItemState.DONE, WAITS_ALREADY)

@@ -8,25 +8,30 @@ import asyncio
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from core import clock, db
 from core.access import Actor, needs
 from core.adapters import adapter_for
-from core.errors import BadInput, BillersError, NotFound
+from core.errors import BadInput, BillersError, Conflict, NotLegalNow
 from core.ids import new_id
 from core.models import BillerConfig, ConnectionTest
 from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.billers import TYPED_ONLY, Billers
+from core.repositories.configuration_proposals import ConfigurationProposals
 from core.security import audit, vault
 from core.services import bank_trial, core_banking
 from core.services import configuration_rules as rules
 from core.services.balances import number_of
 from core.services.billers import verbs_of
+from core.services.configuration_changes import existing
+from core.services.configuration_proposals import entered_in, has_changed
 from core.services.configuration_rules import QUESTIONS, Content, Invalid, origin_of
 from core.services.deployment import line_policy
 from core.services.errands import terms_of
@@ -135,7 +140,7 @@ class Trial:
     config_id: uuid.UUID
     version: int
     snapshot: Snapshot
-    credentials: Mapping[str, str]
+    credentials: Mapping[str, str] = field(repr=False)
     question: Verb
     query: Query
     remark: StageResult | None
@@ -154,17 +159,20 @@ def run(
     bank_account: str = "",
     typed: Content | None = None,
     credentials: Mapping[str, str] | None = None,
+    proposal: int | None = None,
 ) -> Tried:
-    """Tries the saved configuration; with `typed`, the values in a form that nobody saved, and the credentials that were typed with them.
+    """Tries the saved configuration; with `typed`, the values in a form that nobody saved, and the credentials that were typed with them; with the number
+    of a `proposal`, what waits for a second person, and the credentials that wait with it.
 
     `bank_account` is asked for where the topology has a debit: core banking tries it on that account, and posts nothing.
     Raises `BadInput` for an account that this biller cannot have, `Invalid` for values that could not be saved either.
     """
     with db.unit_of_work() as session:
-        config = Billers(session).with_id(config_id)
-        if config is None:
-            raise NotFound("There is no configuration under this address. Choose one from the list.")
-        trial = _trial(config, account, account_type, bank_account, typed, credentials or {})
+        config = existing(Billers(session).with_id(config_id))
+        entered, told = credentials or {}, "With values that are not saved"
+        if proposal is not None:
+            typed, entered, told = _proposed(session, config, proposal)
+        trial = _trial(config, account, account_type, bank_account, typed, entered, told)
     stages = ([trial.remark] if trial.remark else []) + asyncio.run(_stages(trial, line_policy()))
     passed = all(one.passed for one in stages)
     with db.unit_of_work() as session:
@@ -192,7 +200,19 @@ def history(actor: Actor, /, config_id: uuid.UUID) -> list[Tried]:
         return [Tried.of(row) for row in Billers(session).tests(config_id)]
 
 
-def _trial(config: BillerConfig, account: str, account_type: str | None, bank_account: str, typed: Content | None, entered: Mapping[str, str]) -> Trial:
+def _proposed(session: Session, config: BillerConfig, number: int) -> tuple[Content, Mapping[str, str], str]:
+    """What a change proposes that waits. Its credentials were entered for the host in it, and go nowhere else; of an older version nobody tries it."""
+    found = ConfigurationProposals(session).open_of(config.id)
+    if found is None or found.number != number:
+        raise NotLegalNow("It was decided meanwhile. The configuration's history tells how.")
+    if has_changed(config, found):
+        raise Conflict("The configuration has changed since this was proposed, so there is nothing to try. Reject it, or have it proposed anew.")
+    return found.content, entered_in(found), f"As change {number} proposes it"
+
+
+def _trial(
+    config: BillerConfig, account: str, account_type: str | None, bank_account: str, typed: Content | None, entered: Mapping[str, str], told: str
+) -> Trial:
     saved = Snapshot.of(config)
     snapshot, remark = saved, None
     if typed is not None:
@@ -200,7 +220,7 @@ def _trial(config: BillerConfig, account: str, account_type: str | None, bank_ac
         if found := {**rules.complaints(content, line_policy(), core_banking=core_banking.is_on()), **rules.credential_complaints(content, entered)}:
             raise Invalid(found)
         snapshot = Snapshot.model_validate(rules.tidy(content))
-        remark = StageResult(Stage.TYPED, passed=True, milliseconds=None, told=f"With values that are not saved: {snapshot.base_url}")
+        remark = StageResult(Stage.TYPED, passed=True, milliseconds=None, told=f"{told}: {snapshot.base_url}")
     moved = origin_of(snapshot.base_url) != origin_of(saved.base_url)
     if moved and remark and not entered:
         remark = replace(remark, told=f"{remark.told}. Without credentials: the stored ones belong to {origin_of(saved.base_url)}")

@@ -159,7 +159,7 @@ def freeze(actor: Actor, /, draft_id: uuid.UUID) -> Review:
 
 
 def _payload_of(session: Session, actor: Actor, form: Mapping[str, Any]) -> dict[str, Any]:
-    config = chosen(session, str(form.get("biller") or ""))
+    config = chosen(actor, session, str(form.get("biller") or ""))
     snapshot = Snapshot.of(config)
     account = snapshot.check_account(str(form.get("account") or ""))
     kind = snapshot.check_account_type(form.get("account_type"))
@@ -301,10 +301,9 @@ def _answered(session: Session, asked: object, stand: Stand) -> Transaction | No
 
 def _review(session: Session, draft: Draft) -> Review:
     payload = draft.payload or {}
-    version = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
-    if version is None:
+    snapshot = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    if snapshot is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
-    snapshot, _ = version
     view = _view(session, draft)
     return Review(
         draft=view,

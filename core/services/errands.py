@@ -11,7 +11,7 @@ import structlog
 from core.adapters import adapter_for
 from core.banking.contract import BankVerb, TakenBack, Transfer
 from core.banking.t24 import T24
-from core.errors import BillersError
+from core.errors import BillersError, Misconfigured
 from core.ids import new_id
 from core.models import Leg, Transaction
 from core.models.snapshot import Snapshot
@@ -33,6 +33,10 @@ LEASE_MARGIN = timedelta(seconds=10)
 # Why the worker itself sent nothing: no accident of the wire, and nothing the biller had a part in.
 CLAIM_TOO_OLD = "claim_too_old"
 NOT_PREPARED = "not_prepared"
+
+
+class CredentialsShut(Misconfigured):
+    """The stored credentials of {biller} do not open: they were changed or moved, or their key is gone. Nothing was sent. Have an administrator enter them."""
 
 
 Ask = Payment | Query | Transfer | TakenBack
@@ -103,7 +107,12 @@ class TheBiller:
             return given
         if self.authentication is None:
             return {}
-        return vault.open_secret(self.authentication, "biller_configs", self.config_id, "authentication")
+        try:
+            return vault.open_secret(self.authentication, "biller_configs", self.config_id, "authentication")
+        except vault.CannotOpen as error:
+            # Somebody may have put another biller's in their place: whoever watches the log is to know of each try.
+            log.error("errand.credentials_do_not_open", biller=self.code, config=str(self.config_id))
+            raise CredentialsShut(biller=self.name) from error
 
 
 @dataclass(frozen=True, slots=True)

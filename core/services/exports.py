@@ -29,6 +29,7 @@ from core.repositories.statistics import Statistics
 from core.security import audit
 from core.services import workbooks
 from core.services.asked import Asked, business_today, in_words
+from core.services.scope import narrowed
 from core.services.statistics import business_zone
 from core.services.workbooks import NotWritten
 
@@ -184,7 +185,7 @@ def begin(actor: Actor, /, asked: Asked, profile: Profile, zone: str | None = No
     bank's own for people. Raises `BadInput`, `TooManyExports`, `TooManyRows`, `Unavailable`.
     """
     # A day that has a name is another one tomorrow: what is kept of this says which it was.
-    asked = asked.filter_only.settled(business_today())
+    asked = narrowed(actor, asked.filter_only).settled(business_today())
     wanted, columns, times = asked.wanted(business_zone(), actor.id), _columns(asked), _zone(zone, profile)
     with db.unit_of_work() as session:
         words = in_words(asked, Billers(session).names())
@@ -271,7 +272,7 @@ class Announced:
 @needs("transactions:export")
 def announced(actor: Actor, /, asked: Asked) -> Announced:
     """What is known without going through the rows, or through no more of them than a page may."""
-    wanted = asked.filter_only.wanted(business_zone(), actor.id)
+    wanted = narrowed(actor, asked.filter_only).wanted(business_zone(), actor.id)
     with db.snapshot() as session:
         found = Statistics(session)
         known = found.count(wanted)
@@ -281,7 +282,7 @@ def announced(actor: Actor, /, asked: Asked) -> Announced:
 @needs("transactions:export")
 def counted(actor: Actor, /, asked: Asked) -> Announced:
     """Exactly, however many there are: it takes as long as it takes, and one of the places that exports have. Raises `TooManyExports`, `Unavailable`."""
-    wanted = asked.filter_only.wanted(business_zone(), actor.id)
+    wanted = narrowed(actor, asked.filter_only).wanted(business_zone(), actor.id)
     _take_a_place()
     try:
         snapshot = Snapshot(business_zone())

@@ -22,6 +22,9 @@ from core.services import biller_cache
 
 CHANNEL = "billers_changes"
 
+# A session is over, or somebody may sign in no longer: whoever holds its windows open looks which.
+ENDINGS = "billers_sessions"
+
 # What is worth another look: a transaction that was made or moved, and a biller that was switched, paused or found out of order.
 HEARD = (CHANNEL, biller_cache.CHANNEL)
 
@@ -50,6 +53,10 @@ log = structlog.get_logger(__name__)
 
 class Closing(Exception):
     """The process stops serving; whoever follows lets go."""
+
+
+class LetGo(Exception):
+    """This follower's session is over."""
 
 
 # ---- Telling
@@ -166,6 +173,8 @@ class Changes:
         self.cursor = int(clock.now().timestamp() * 1000)
         self.hears = False
         self.is_closing = False
+        # Set when a session ended somewhere; whoever looks clears it.
+        self.endings = asyncio.Event()
         self._followers: set[Follower] = set()
         self._moments: deque[tuple[int, float]] = deque(maxlen=MEASURED)
         # The database's clock less this process' own.
@@ -202,15 +211,19 @@ class Changes:
     async def _listen(self) -> None:
         dsn = db.engine().url.set(drivername="postgresql").render_as_string(hide_password=False)
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5, application_name="billers live") as connection:
-            for channel in HEARD:
+            for channel in (*HEARD, ENDINGS):
                 await connection.execute(f"LISTEN {channel}")
             await self._set_the_clock(connection)
             self.hears = True
-            # Something may have changed while nobody listened.
+            # Something may have changed while nobody listened, and somebody may be gone.
             self._count_on(None)
+            self.endings.set()
             while True:
                 async for heard in connection.notifies(timeout=HEARTBEAT_SECONDS):
-                    self._count_on(self._moment_of(heard.payload))
+                    if heard.channel == ENDINGS:
+                        self.endings.set()
+                    else:
+                        self._count_on(self._moment_of(heard.payload))
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._set_the_clock(connection)
 
@@ -250,18 +263,26 @@ class Follower:
         self._changes = changes
         self._last = Word(changes.cursor, changes.hears, None)
         self._spoke_at = clock.monotonic_seconds()
+        self._is_let_go = False
+
+    def let_go(self) -> None:
+        """Whoever follows hears no more: they may not any longer."""
+        self._is_let_go = True
+        self.woken.set()
 
     def now(self) -> Word:
         """The first word: where things stand."""
         return self._last
 
     async def next(self, seconds: float) -> Word:
-        """The next word: soon after a change, however many there were; else, after so long, that things stand as they stood. Raises Closing at the end."""
+        """The next word: soon after a change, however many there were; else, after so long, that things stand as they stood. Raises Closing or LetGo."""
         until = clock.monotonic_seconds() + seconds
         while True:
             self.woken.clear()
             if self._changes.is_closing:
                 raise Closing
+            if self._is_let_go:
+                raise LetGo
             now = clock.monotonic_seconds()
             is_news = (self._changes.cursor, self._changes.hears) != (self._last.cursor, self._last.hears)
             at = max(now, self._spoke_at + STREAM_PACE_SECONDS) if is_news else until

@@ -21,6 +21,7 @@ from core.services import wake
 from core.services.billers import chosen, verbs_of
 from core.services.moves import tell_created
 from core.services.policy import Reason
+from core.services.scope import billers_of
 from core.states import Stage, Status, TransactionType
 from core.wire.contract import Verb
 
@@ -53,7 +54,7 @@ def ask_bundles(actor: Actor, /, biller_type: str, account: str) -> uuid.UUID:
 def _ask(actor: Actor, question: TransactionType, biller_type: str, account: str, account_type: str | None = None, amount: str | None = None) -> uuid.UUID:
     verb, absence = QUESTIONS[question]
     with db.unit_of_work() as session:
-        config = chosen(session, biller_type)
+        config = chosen(actor, session, biller_type)
         snapshot = Snapshot.of(config)
         if verb not in verbs_of(biller_type, snapshot):
             raise BadInput(f"{snapshot.biller_name} {absence}.")
@@ -95,18 +96,18 @@ def _asked_amount(question: TransactionType, snapshot: Snapshot, typed: str | No
 def recent_lookups(actor: Actor, /) -> list[Transaction]:
     """What this person looked up last, newest first."""
     with db.glance() as session:
-        return Transactions(session).recent_lookups(actor.id) if actor.id else []
+        return Transactions(session).recent_lookups(actor.id, billers=billers_of(actor)) if actor.id else []
 
 
 @needs("accounts:lookup")
 def last_biller(actor: Actor, /) -> str | None:
     """Whom this person asked or paid last: the one a counter most likely wants next."""
     with db.glance() as session:
-        return Transactions(session).last_biller(actor.id) if actor.id else None
+        return Transactions(session).last_biller(actor.id, billers_of(actor)) if actor.id else None
 
 
 @needs("accounts:lookup")
 def recent_accounts(actor: Actor, /, biller_type: str) -> list[RecentAccount]:
     """The accounts this person served last at one biller."""
     with db.glance() as session:
-        return Transactions(session).recent_accounts(actor.id, biller_type) if actor.id else []
+        return Transactions(session).recent_accounts(actor.id, biller_type) if actor.id and actor.serves(biller_type) else []

@@ -93,7 +93,10 @@ class Printed:
 
 @needs("transactions:pay")
 def of_day(actor: Actor, /, day: date | None = None) -> Day:
-    """One's own payments of this business day, today's unless told. Raises `BadInput` for a day no calendar of ours has."""
+    """One's own payments of this business day, today's unless told. Raises `BadInput` for a day no calendar of ours has.
+
+    Those to billers that one is no longer shown stand on it, too: their money is in the till.
+    """
     if actor.id is None:
         raise NotAllowed("Only a person has a till.")
     zone = _zone()

@@ -27,7 +27,7 @@ from core.services.errands import VERBS
 from core.services.moves import Move, Stand, move, tell_created
 from core.services.policy import ASK_AGAIN_AFTER, Reason
 from core.services.proposals import propose_payment, why_no_resolution, why_no_reversal, why_no_waiver, withdraw_payment
-from core.services.transactions import existing
+from core.services.scope import existing
 from core.settings import settings
 from core.states import ASKS_ABOUT, LEGS, TERMINAL, LegKind, Stage, Status, Topology, TransactionType
 
@@ -137,11 +137,10 @@ def _submit(session: Session, actor: Actor, draft_id: uuid.UUID, duplicate_reaso
     if Transactions(session).now() - draft.frozen_at > REVIEW_LASTS:
         raise BadInput("This review is more than an hour old. Go back, and look it through again before you pay.")
     payload = draft.payload
-    chosen(session, payload["biller_type"])
-    version = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
-    if version is None:
+    chosen(actor, session, payload["biller_type"])
+    snapshot = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
+    if snapshot is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
-    snapshot, _ = version
     seen = refuse_second_payments(session, payload, snapshot, duplicate_reason)
     made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason, duplicate=seen)
     audit.record(session, actor, "transaction.submitted", "transaction", made_id, draft=draft_id, **_said(payload), reason=duplicate_reason)
@@ -248,7 +247,7 @@ def _create(
     stand = Stand(made_id, TransactionType(payload["transaction_type"]), Stage.CREATED, 1, 0)
     if snapshot.needs_second_person(amount):
         move(session, Move(stand, Stage.AWAITING_APPROVAL, ABOVE_THE_LIMIT.format(amount=amount), actor=actor))
-        propose_payment(session, actor, existing(Transactions(session).locked(made_id)), duplicate)
+        propose_payment(session, actor, existing(actor, Transactions(session).locked(made_id)), duplicate)
     else:
         move(session, Move(stand, Stage.QUEUED, Reason.QUEUED.format(biller=payload["biller_name"]), wait=timedelta(0), actor=actor))
         wake.the_worker(session)
@@ -271,19 +270,19 @@ def retry(actor: Actor, /, transaction_id: uuid.UUID, duplicate_reason: str | No
     except (Unavailable, IntegrityError):
         with db.unit_of_work() as session:
             kept = Transactions(session).retried_as(transaction_id)
-        if kept is None:
+        if kept is None or not actor.serves(kept.biller_type):
             raise
         return Submitted(kept.id, already=True)
 
 
 def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_reason: str | None) -> Submitted:
     # The row is held, so that of two retries at once the second waits and finds the first one's child.
-    original = existing(Transactions(session).locked(transaction_id))
+    original = existing(actor, Transactions(session).locked(transaction_id))
     if (child := Transactions(session).retried_as(transaction_id)) is not None:
         return Submitted(child.id, already=True)
     if why := _why_no_retry(original):
         raise NotLegalNow(why)
-    config = chosen(session, original.biller_type)
+    config = chosen(actor, session, original.biller_type)
     snapshot = Snapshot.of(config)
     if VERBS[TransactionType(original.transaction_type)] not in verbs_of(original.biller_type, snapshot):
         raise NotLegalNow(f"{snapshot.biller_name} takes such payments no longer. Start a new payment, or ask an administrator.")
@@ -318,7 +317,7 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
 def cancel(actor: Actor, /, transaction_id: uuid.UUID) -> None:
     """Stops a payment before anything was sent. Raises `NotLegalNow` where the worker was quicker."""
     with db.unit_of_work() as session:
-        transaction = existing(Transactions(session).locked(transaction_id))
+        transaction = existing(actor, Transactions(session).locked(transaction_id))
         if transaction.initiated_by != actor.id:
             require(actor, "transactions:cancel")
         if why := _why_no_cancel(transaction):
@@ -333,6 +332,7 @@ def cancel(actor: Actor, /, transaction_id: uuid.UUID) -> None:
 def check_now(actor: Actor, /, transaction_id: uuid.UUID) -> bool:
     """Has the biller asked at once about a payment in doubt, at most once in ten seconds. False: it is not due, or a call is out already."""
     with db.unit_of_work() as session:
+        existing(actor, Transactions(session).by_id(transaction_id))
         hurried = session.execute(
             update(Transaction)
             .where(
@@ -360,6 +360,7 @@ def actions(actor: Actor, transaction: Transaction, *, retried: bool) -> list[Ac
 
     What takes two people (resolve, reverse, waive) is here proposed; only where the stage allows one of them is the database asked.
     """
+    existing(actor, transaction)
     own = transaction.initiated_by == actor.id
     may_cancel = actor.may("transactions:cancel") or (own and actor.may("transactions:cancel_own"))
     retry_off = "It was retried already: open the new payment." if retried else _why_no_retry(transaction)

@@ -1,19 +1,20 @@
 """Who may sign in, and who is signed in. A proof of the password becomes a ticket, a ticket becomes a session, a session is asked at every act."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from core import clock
-from core.access import SYSTEM, Actor
+from core.access import Actor
 from core.db import glance, unit_of_work
-from core.errors import BadInput, BillersError, NotFound
+from core.errors import BillersError
 from core.ids import new_id, new_secret
 from core.models import User
 from core.repositories.people import People
+from core.repositories.proofs import Proofs
 from core.security import audit, passwords
 from core.security.sessions import (
     IDLE,
@@ -27,14 +28,19 @@ from core.security.sessions import (
     Throttle,
     hash_of,
 )
+from core.services import second_factor
+from core.services.second_factor import By
 from core.settings import settings
+
+# All that somebody may whose role asks for a code, until they have one.
+TO_ENROL_ONLY = frozenset({"people:sign_in"})
 
 # Tries and tickets are kept this long: longer than any rule looks back.
 TRIES_KEPT = timedelta(days=30)
 
 
 class SignInRefused(BillersError):
-    """The user name or the password is not right. Check both and try again."""
+    """The user name, the password or the code is not right. Check them and try again."""
 
 
 class TooManyTries(BillersError):
@@ -53,17 +59,7 @@ class Try:
     user_id: uuid.UUID | None
     username: str
     address: str | None
-    password_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who may or might sign in, as lists show them."""
-
-    username: str
-    display_name: str
-    role: str
-    disabled: bool
+    password_hash: str = field(repr=False)
 
 
 # The way in: try, conclude, redeem.
@@ -88,22 +84,41 @@ def begin_try(username: str, address: str | None) -> Try:
     raise TooManyTries(f"There were too many tries with a wrong password. {_how_long(wait_until)} An administrator can give you a new password.")
 
 
-def conclude_try(attempt: Try, *, matched: bool) -> str:
-    """Turn a try whose password matched into a ticket. Raises SignInRefused when it did not, or when it was used before."""
+def conclude_try(attempt: Try, *, matched: bool, code: str | None = None) -> str:
+    """Turn a try whose password matched into a ticket, where the code is right of whoever has one. Raises SignInRefused when either is not, or when it was
+    used before; which of them was wrong only the record says.
+    """
     with unit_of_work() as session:
-        people = People(session)
-        user = people.with_id(attempt.user_id) if attempt.user_id else None
-        # Looked at again: the person may have been disabled, or the password changed, while it was being checked.
-        if matched and user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash and people.pass_try(attempt.id):
-            return _issue_ticket(people, user.id)
-        audit.record(session, _stranger(attempt.username, attempt.address), "sign_in.refused", "username", attempt.username)
+        wrong = wrong_with(session, attempt, matched=matched, code=code)
+        if wrong is None and attempt.user_id is not None:
+            return _issue_ticket(People(session), attempt.user_id)
+        audit.record(session, _stranger(attempt.username, attempt.address), "sign_in.refused", "username", attempt.username, because=wrong)
     raise SignInRefused
 
 
-def sign_in(username: str, password: str, address: str | None) -> str:
-    """A ticket for whoever proves to know the password. Raises SignInRefused and TooManyTries."""
+def wrong_with(session: Session, attempt: Try, *, matched: bool, code: str | None) -> str | None:
+    """What of a try is not right: the password or the code; None where both are. Then both are used up: one try is one way in, and so is one code."""
+    people = People(session)
+    user = people.with_id(attempt.user_id) if attempt.user_id else None
+    # Looked at again: the person may have been disabled, or the password changed, while it was being checked.
+    is_theirs = matched and user is not None and _may_sign_in(user) and user.password_hash == attempt.password_hash
+    proof = second_factor.proof_by(session, attempt.user_id, code, use=is_theirs)
+    if user is None or not is_theirs:
+        return "password"
+    if proof is None:
+        return "code"
+    if not people.pass_try(attempt.id):
+        return "used before"
+    if proof is By.RECOVERY_CODE:
+        person = Actor(user.id, user.username, user.display_name, user.role, frozenset(), attempt.address)
+        audit.record(session, person, "proof.recovery_code_used", "user", user.id, left=Proofs(session).left(user.id))
+    return None
+
+
+def sign_in(username: str, password: str, address: str | None, code: str | None = None) -> str:
+    """A ticket for whoever proves to know the password, and has the code where there is one. Raises SignInRefused and TooManyTries."""
     attempt = begin_try(username, address)
-    return conclude_try(attempt, matched=passwords.matches(password, attempt.password_hash))
+    return conclude_try(attempt, matched=passwords.matches(password, attempt.password_hash), code=code)
 
 
 def redeem(ticket: str, address: str | None, user_agent: str | None) -> str:
@@ -138,7 +153,16 @@ def actor_of(token: str | None, *, touch: bool = True) -> Actor | None:
     if touch and found.should_touch:
         with unit_of_work() as session:
             People(session).touch_session(found.token_hash, TOUCH_EVERY)
-    return Actor(found.user_id, found.username, found.display_name, found.role, found.permissions, found.address)
+    # On this machine's clock: whether a proof is fresh does not hang on two clocks agreeing.
+    proved_at = None if found.proved_ago is None else clock.now() - found.proved_ago
+    held = TO_ENROL_ONLY & found.permissions if found.must_enrol else found.permissions
+    return Actor(found.user_id, found.username, found.display_name, found.role, held, found.address, found.billers, proved_at, found.must_enrol)
+
+
+def still_open(token_hashes: Collection[bytes]) -> frozenset[bytes]:
+    """Which of these sessions count now. Asked of all that a process holds open at once; nobody is at work by it."""
+    with glance() as session:
+        return People(session).still_open(token_hashes, IDLE)
 
 
 def sign_out(token: str, because: str = "signed out") -> None:
@@ -159,61 +183,11 @@ def ticket_for_sandbox_person(username: str, address: str | None) -> str:
         user = people.named(username)
         if user is None or not user.sandbox or not _may_sign_in(user):
             audit.record(session, _stranger(username, address), "sign_in.refused", "username", username)
+        elif Proofs(session).enrolled([user.id]):
+            raise SignInRefused("This person has a code. Sign in above, with user name, password and the code.")
         else:
             return _issue_ticket(people, user.id)
     raise SignInRefused
-
-
-# Looking after people. These act for whoever runs the `billers` command: an operator of the machine.
-
-
-def add_user(username: str, display_name: str, role: str, password: str, *, actor: Actor = SYSTEM) -> None:
-    """Let somebody sign in. Raises BadInput with what to change."""
-    username, display_name = username.strip(), display_name.strip()
-    if not username or len(username) > LONGEST_USERNAME or not username.isprintable() or any(sign.isspace() for sign in username):
-        raise BadInput(f"A user name is one word of at most {LONGEST_USERNAME} signs.")
-    if not display_name or not display_name.isprintable():
-        raise BadInput("Give the person's name as others shall see it.")
-    passwords.check_policy(password, username)
-    password_hash = passwords.hash_of(password)
-    with unit_of_work() as session:
-        people = People(session)
-        if role not in (roles := people.roles()):
-            raise BadInput(f"There is no role {role!r}. Choose one of {', '.join(roles)}.")
-        user = User(id=new_id(), username=username, display_name=display_name, role=role, password_hash=password_hash, sandbox=False)
-        try:
-            people.add(user)
-        except IntegrityError as error:
-            raise BadInput(f"There is a {username} already. Choose another user name.") from error
-        audit.record(session, actor, "user.added", "user", user.id, username=username, display_name=display_name, role=role)
-
-
-def list_users() -> Sequence[Person]:
-    with unit_of_work() as session:
-        return [Person(user.username, user.display_name, user.role, user.disabled_at is not None) for user in People(session).everybody()]
-
-
-def disable_user(username: str, *, actor: Actor = SYSTEM) -> None:
-    """Let somebody sign in no longer, and end their sessions at once. Raises NotFound."""
-    with unit_of_work() as session:
-        people = People(session)
-        user = _known(people, username)
-        user.disabled_at = user.disabled_at or clock.now()
-        ended = people.end_sessions_of(user.id, "disabled")
-        audit.record(session, actor, "user.disabled", "user", user.id, username=user.username, sessions_ended=ended)
-
-
-def set_password(username: str, password: str, *, actor: Actor = SYSTEM) -> None:
-    """Give somebody a new password, end their sessions, and let them try at once. Raises NotFound, BadInput."""
-    passwords.check_policy(password, username)
-    password_hash = passwords.hash_of(password)
-    with unit_of_work() as session:
-        people = People(session)
-        user = _known(people, username)
-        user.password_hash = password_hash
-        ended = people.end_sessions_of(user.id, "new password")
-        people.forgive(user.username.lower())
-        audit.record(session, actor, "user.password_set", "user", user.id, username=user.username, sessions_ended=ended)
 
 
 def forget_old() -> int:
@@ -245,13 +219,6 @@ def _issue_ticket(people: People, user_id: uuid.UUID) -> str:
     ticket = new_secret()
     people.add_ticket(hash_of(ticket), user_id, TICKET_LIFE)
     return ticket
-
-
-def _known(people: People, username: str) -> User:
-    user = people.named(username.strip())
-    if user is None:
-        raise NotFound(f"There is nobody called {username}. `billers user list` shows everybody.")
-    return user
 
 
 def _stranger(username: str, address: str | None) -> Actor:

@@ -259,4 +259,4 @@ def _verbs(session: Session, transaction: Transaction) -> frozenset[Verb]:
     if transaction.biller_config_id is None or transaction.config_version is None:
         return frozenset()
     version = version_of(session, transaction.biller_config_id, transaction.config_version)
-    return frozenset() if version is None else verbs_of(transaction.biller_type, version[0])
+    return frozenset() if version is None else verbs_of(transaction.biller_type, version)

@@ -12,14 +12,14 @@ from core import db
 from core.access import Actor, needs
 from core.documents.amount_words import in_words
 from core.documents.receipt import PAPERS, Slip, draw_receipt
-from core.errors import BadInput, BillersError, NotLegalNow
+from core.errors import BadInput, BillersError, NotLegalNow, ProveAgain
 from core.models import Transaction
 from core.money import Money
 from core.repositories.receipts import PRINTED, Receipts
 from core.repositories.transactions import Transactions
 from core.security import audit
 from core.services import tokens
-from core.services.transactions import existing
+from core.services.scope import existing
 from core.settings import settings
 from core.states import Stage, Status
 
@@ -58,7 +58,7 @@ def print_receipt(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None
     given = tokens.reason_of(reason)
     with db.unit_of_work() as session:
         # Held until the print is counted: two at once are not both the original.
-        transaction = _proven(existing(Transactions(session).locked(transaction_id)))
+        transaction = _proven(existing(actor, Transactions(session).locked(transaction_id)))
         standing = _standing(actor, session, transaction)
         token, note = _token(actor, session, transaction, standing, given)
         slip = _slip(actor, session, transaction, standing, token, note)
@@ -81,6 +81,7 @@ def print_receipt(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None
 @needs("receipts:print")
 def standing(actor: Actor, /, transaction: Transaction) -> Standing | None:
     """What the next print would be, or None where there is no receipt of it."""
+    existing(actor, transaction)
     if transaction.amount is None or transaction.status not in {status.value for status in PROVEN}:
         return None
     with db.unit_of_work() as session:
@@ -111,6 +112,9 @@ def _token(actor: Actor, session: Session, transaction: Transaction, standing: S
         return None, "The token is not on this copy. Ask for it at the counter where it was paid."
     try:
         return tokens.opened(actor, session, transaction, reason, on="receipt"), ""
+    except ProveAgain:
+        # Nothing is printed, or a copy would be used up without what it was asked for.
+        raise
     except BillersError as error:
         return None, error.sentence
 

@@ -24,13 +24,13 @@ from core.errors import BadInput, BillersError, NotAllowed, NotFound, NotLegalNo
 from core.ids import incident_id, new_id
 from core.models import KeptReport, ReportSchedule
 from core.models.reports import ReportFormat, ReportKind
-from core.repositories.filters import TransactionFilter
 from core.repositories.reports import Listed, Reports
 from core.repositories.rollups import Question
 from core.repositories.statistics import AnswerTimes, Figures, Grain, Statistics
 from core.security import audit
 from core.services import periods
 from core.services.periods import Period
+from core.services.scope import narrowed, theirs
 from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, between, business_zone, of_days
 from core.settings import settings
 from core.states import Status
@@ -109,8 +109,8 @@ class Schedule:
 # ---- Making
 
 
-def _count(kind: ReportKind, first_day: date) -> Report:
-    """The report as the database is at one moment. Raises `NotLegalNow` for a period that has not begun."""
+def _count(actor: Actor, kind: ReportKind, first_day: date) -> Report:
+    """The report as the database is at one moment, of this person's billers. Raises `NotLegalNow` for a period that has not begun."""
     zone = business_zone()
     with db.unit_of_work() as session:
         reports, statistics = Reports(session), Statistics(session)
@@ -119,8 +119,8 @@ def _count(kind: ReportKind, first_day: date) -> Report:
         period = periods.whole(GRAINS[kind], first_day, now, zone)
         if period.first_day > clock.business_day(now, zone):
             raise NotLegalNow("This period has not begun, so there is nothing to report. Choose an earlier one.")
-        wanted, earlier = of_days(period.first_day, period.last_day), between(*period.before)
-        titles = {state.code: state.title for state in statistics.billers()}
+        wanted, earlier = narrowed(actor, of_days(period.first_day, period.last_day)), narrowed(actor, between(*period.before))
+        titles = {state.code: state.title for state in theirs(actor, statistics.billers(), "code")}
         figures, before = statistics.figures_of([Question(wanted, STEPS[kind], zone), Question(earlier)])
         times, times_before = statistics.answer_times(wanted, STEPS[kind], zone), statistics.answer_times(earlier)
         by_step, apart, apart_before = figures.by_step(), figures.by_biller(), before.by_biller()
@@ -155,8 +155,9 @@ def _count(kind: ReportKind, first_day: date) -> Report:
             ),
             in_doubt=tuple(
                 DoubtPart(one.reference, one.biller, titles.get(one.biller, one.biller), one.submitted_at, one.amount, one.currency, one.under_review)
-                for one in reports.still_open(TransactionFilter(since=wanted.since, until=wanted.until, in_doubt=True), MOST_OPEN)
+                for one in reports.still_open(replace(wanted, in_doubt=True), MOST_OPEN)
             ),
+            only=() if actor.billers is None else tuple(titles.values()),
         )
 
 
@@ -219,19 +220,22 @@ def read(actor: Actor, /, kind: ReportKind, name: str) -> Report:
 
     Raises `BadInput` for what is no period, `NotLegalNow` for one that has not begun.
     """
-    return _count(kind, first_day_of(kind, name))
+    return _count(actor, kind, first_day_of(kind, name))
 
 
 @needs("reports:read")
 def take(actor: Actor, /, kind: ReportKind, name: str, form: ReportFormat) -> Made:
     """The report of a period as a file: the last one made, as long as it still says what is known, else a new one, which is kept beside the others.
 
+    What is kept is of all billers: somebody who sees some gets theirs drawn each time, and nothing of it is kept but that it was taken.
     Raises `BadInput` for what is no period, `NotLegalNow` for one that has not begun.
     """
     if actor.id is None:
         raise NotAllowed("A report is asked for by a person; those made by themselves have their schedule.")
-    report = _count(kind, first_day_of(kind, name))
+    report = _count(actor, kind, first_day_of(kind, name))
     with db.unit_of_work() as session:
+        if actor.billers is not None:
+            return _part_of(session, actor, report, form)
         last = Reports(session).last_of(kind, report.first_day)
         kept = last if last is not None and _still_holds(last, report) else _keep_new(session, actor, report)
         return _hand_out(session, actor, kept, form)
@@ -239,9 +243,9 @@ def take(actor: Actor, /, kind: ReportKind, name: str, form: ReportFormat) -> Ma
 
 @needs("reports:read")
 def take_kept(actor: Actor, /, report_id: uuid.UUID, form: ReportFormat) -> Made:
-    """A report as it was made, whatever has come of its payments since. Raises `NotFound`."""
+    """A report as it was made, whatever has come of its payments since. Raises `NotFound`, and for somebody who sees some billers only there is none."""
     with db.unit_of_work() as session:
-        kept = Reports(session).with_id(report_id)
+        kept = Reports(session).with_id(report_id) if actor.billers is None else None
         if kept is None or kept.made_at is None:
             raise NotFound("There is no such report. Open Reports, and take it from the list.")
         return _hand_out(session, actor, kept, form)
@@ -311,9 +315,18 @@ def _hand_out(session: Session, actor: Actor, kept: KeptReport, form: ReportForm
     if content is None:
         content = _draw(report, form)
         reports.keep_file(kept.id, form, content)
+    return _taken(session, actor, kept.id, report, form, content)
+
+
+def _part_of(session: Session, actor: Actor, report: Report, form: ReportFormat) -> Made:
+    """The report of somebody's billers, which is nobody else's."""
+    return _taken(session, actor, new_id(), report, form, _draw(report, form), billers=sorted(actor.billers or ()))
+
+
+def _taken(session: Session, actor: Actor, report_id: uuid.UUID, report: Report, form: ReportFormat, content: bytes, **more: object) -> Made:
     period = report_words.period_name(report.kind, report.first_day)
-    facts = {"kind": report.kind.value, "period": period, "as_of": report.as_of, "format": form.value}
-    audit.record(session, actor, "report.taken", "report", kept.id, **facts, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    facts = {"kind": report.kind.value, "period": period, "as_of": report.as_of, "format": form.value, **more}
+    audit.record(session, actor, "report.taken", "report", report_id, **facts, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     return Made(content, f"report-{report.kind}-{period}.{form}", form, report.as_of)
 
 
@@ -322,7 +335,9 @@ def _hand_out(session: Session, actor: Actor, kept: KeptReport, form: ReportForm
 
 @needs("reports:read")
 def latest(actor: Actor, /, most: int, kind: ReportKind | None = None) -> Sequence[Listed]:
-    """What was made and what is owed, newest first; one more than `most` where there are more."""
+    """What was made and what is owed, newest first; one more than `most` where there are more. All of it is of all billers together."""
+    if actor.billers is not None:
+        return []
     with db.unit_of_work() as session:
         return Reports(session).latest(min(most, MOST_LISTED), kind)
 
@@ -332,7 +347,7 @@ def changes_since(actor: Actor, /, listed: Sequence[Listed]) -> Mapping[uuid.UUI
     """For those of these reports whose figures would be others by now: what differs. Asked for all of them in one statement."""
     made = [(one, one.altogether) for one in listed if one.altogether is not None]
     with db.unit_of_work() as session:
-        found = Statistics(session).figures_of([Question(of_days(one.first_day, one.last_day)) for one, _ in made])
+        found = Statistics(session).figures_of([Question(narrowed(actor, of_days(one.first_day, one.last_day))) for one, _ in made])
     tallies = [(one.id, tally_from_json(then), _tally(figures, None)) for (one, then), figures in zip(made, found, strict=True)]
     return {report: _change(then, now) for report, then, now in tallies if _counted(then) != _counted(now)}
 
@@ -472,7 +487,7 @@ def _make_next() -> bool:
         if owed is None:
             return False
         try:
-            report = _count(ReportKind(owed.kind), owed.first_day)
+            report = _count(SYSTEM, ReportKind(owed.kind), owed.first_day)
             files = {form: _draw(report, form) for form in map(ReportFormat, owed.formats)}
         except Exception as error:  # noqa: BLE001 - whatever it is, the next one can be made, and this one is tried again
             _put_off(owed, error)

@@ -311,4 +311,4 @@ def pinned(session: Session, transaction: Transaction) -> Snapshot:
         version = version_of(session, transaction.biller_config_id, transaction.config_version)
     if version is None:
         raise NotLegalNow("The configuration this payment was made under is gone. Tell an administrator.")
-    return version[0]
+    return version

@@ -16,18 +16,20 @@ from core.errors import Misconfigured
 from core.ids import new_id
 from core.models import User
 from core.repositories.people import People
+from core.repositories.staff import Staff
 from core.security import audit, passwords, vault
 from core.settings import CHECKOUT, settings
 
 SEEDS = CHECKOUT / "seeds"
 
-# One of each role to try everything with, and a second manager: what one proposes another approves.
+# One of each role to try everything with, and a second manager and administrator: what one proposes another approves.
 SANDBOX_PEOPLE = (
     ("grace", "Grace Banda", "operator"),
     ("chikondi", "Chikondi Phiri", "analyst"),
     ("mphatso", "Mphatso Mwale", "manager"),
     ("tiyamike", "Tiyamike Gondwe", "manager"),
     ("limbani", "Limbani Chirwa", "administrator"),
+    ("thokozani", "Thokozani Nyirenda", "administrator"),
 )
 
 
@@ -36,7 +38,7 @@ def load() -> list[str]:
     with unit_of_work() as session:
         # Two starters at once: the second finds everything there.
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext('billers.seeds'))"))
-        lines = _load_roles(People(session))
+        lines = _load_roles(People(session), Staff(session).edited())
     if settings().billers_sandbox:
         vault.ensure_ring()
     lines += _load_billers()
@@ -71,8 +73,9 @@ def read_roles(path: Path = SEEDS / "roles.toml") -> Mapping[str, tuple[str, fro
     return roles
 
 
-def _load_roles(people: People) -> list[str]:
-    wanted = read_roles()
+def _load_roles(people: People, edited: frozenset[str]) -> list[str]:
+    """What somebody edited on the People page is the bank's own, and stays: the page says how it differs from what is delivered."""
+    wanted = {code: role for code, role in read_roles().items() if code not in edited}
     there, titles = people.permissions_by_role(), people.roles()
     lines = []
     for code, (title, permissions) in wanted.items():

@@ -1,7 +1,7 @@
 """Figures as people read them: what a filter comes to. Every number on a page comes from here, so that tile, list, chart and file agree."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from core.repositories.statistics import AnswerTimesBy, BillerState, Changes, Co
 from core.repositories.transactions import Transactions
 from core.services import core_banking, live, periods
 from core.services.periods import Period
+from core.services.scope import billers_of, narrowed, theirs
 from core.services.transactions import WORKER_SILENCE
 from core.settings import settings
 
@@ -138,14 +139,14 @@ class Overview:
 def totals(actor: Actor, /, wanted: TransactionFilter) -> Figures:
     """What the filter's rows come to: `rows`, `by_status`, `payments`, `value` and the rates."""
     with db.snapshot() as session:
-        return Statistics(session).figures(wanted)
+        return Statistics(session).figures(narrowed(actor, wanted))
 
 
 @needs("statistics:read")
 def counted(actor: Actor, /, wanted: TransactionFilter) -> Counted:
     """How many rows a list has: exactly where it is known without counting them, else as far as it is worth counting."""
     with db.snapshot() as session:
-        return Statistics(session).count(wanted)
+        return Statistics(session).count(narrowed(actor, wanted))
 
 
 @needs("statistics:read")
@@ -156,28 +157,28 @@ def over_time(actor: Actor, /, wanted: TransactionFilter, grain: Grain) -> Figur
     """
     refuse_too_fine(wanted, grain)
     with db.snapshot() as session:
-        return Statistics(session).figures(wanted, grain, business_zone())
+        return Statistics(session).figures(narrowed(actor, wanted), grain, business_zone())
 
 
 @needs("statistics:read")
 def heat(actor: Actor, /, wanted: TransactionFilter) -> Mapping[tuple[int, int], Figures]:
     """By day of the week (Monday is 0) and hour of the business day; an hour in which nothing happened is not there."""
     with db.snapshot() as session:
-        return Statistics(session).heat(wanted, business_zone())
+        return Statistics(session).heat(narrowed(actor, wanted), business_zone())
 
 
 @needs("statistics:read")
 def answer_times(actor: Actor, /, wanted: TransactionFilter, grain: Grain | None = None) -> AnswerTimesBy:
     """How long billers took to answer the calls that paid these."""
     with db.snapshot() as session:
-        return Statistics(session).answer_times(wanted, grain, business_zone())
+        return Statistics(session).answer_times(narrowed(actor, wanted), grain, business_zone())
 
 
 @needs("statistics:read")
 def failure_reasons(actor: Actor, /, wanted: TransactionFilter) -> Sequence[FailureReason]:
     """Why payments failed, the most frequent reason first."""
     with db.snapshot() as session:
-        return Statistics(session).failure_reasons(wanted)
+        return Statistics(session).failure_reasons(narrowed(actor, wanted))
 
 
 @needs("statistics:read")
@@ -187,7 +188,7 @@ def kpis(actor: Actor, /) -> Kpis:
         found = Statistics(session)
         now = found.now()
         period = periods.last_days(KPI_DAYS, now, business_zone())
-        wanted = of_days(period.first_day, period.last_day)
+        wanted = narrowed(actor, of_days(period.first_day, period.last_day))
         figures, times, state = found.figures(wanted), found.answer_times(wanted).altogether, Rollups(session).state()
         heard = live.latency()
         return Kpis(
@@ -196,8 +197,8 @@ def kpis(actor: Actor, /) -> Kpis:
             ended=figures.ended,
             average_answer_ms=times.average_ms if times else None,
             calls=times.calls if times else 0,
-            changes=found.changes_of_configurations(clock.day_bounds(period.first_day, business_zone())[0]),
-            left_behind=found.left_behind(LEFT_BEHIND),
+            changes=found.changes_of_configurations(clock.day_bounds(period.first_day, business_zone())[0], billers_of(actor)),
+            left_behind=found.left_behind(LEFT_BEHIND, billers_of(actor)),
             sums_differ=_differ_lately(state, now),
             verified_at=state.verified_at,
             live_p99_ms=heard.p99_ms if heard else None,
@@ -209,23 +210,23 @@ def kpis(actor: Actor, /) -> Kpis:
 def attention(actor: Actor, /) -> Attention:
     """What needs somebody just now, and how each biller stands."""
     with db.unit_of_work() as session:
-        return _attention(session)
+        return _attention(session, actor)
 
 
-def _attention(session: Session) -> Attention:
-    found, still = Statistics(session), StandingStill(session)
+def _attention(session: Session, actor: Actor) -> Attention:
+    found, still, billers = Statistics(session), StandingStill(session), billers_of(actor)
     return Attention(
-        in_doubt=found.in_doubt(under_review=False, ages=DOUBT_AGES),
-        under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES),
-        queued=found.queued((LONG_QUEUED,)),
-        breaks=found.breaks(),
-        bank_open=still.bank_legs_open(LONG_QUEUED),
-        broken_acts=still.broken_acts(),
-        approvals=Proposals(session).backlog(),
+        in_doubt=found.in_doubt(under_review=False, ages=DOUBT_AGES, billers=billers),
+        under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES, billers=billers),
+        queued=found.queued((LONG_QUEUED,), billers),
+        breaks=found.breaks(billers),
+        bank_open=still.bank_legs_open(LONG_QUEUED, billers),
+        broken_acts=still.broken_acts(billers),
+        approvals=Proposals(session).backlog(billers),
         bank_trouble=(bank.reason, bank.opened_at) if (bank := Billers(session).open_breakers().get(core_banking.CODE)) else None,
         jobs_enabled=settings().enable_background_jobs,
         worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),
-        billers=found.billers(),
+        billers=theirs(actor, found.billers(), "code"),
         as_of=found.now(),
         rollups_differ=_differ_lately(Rollups(session).state(), found.now()),
     )
@@ -252,7 +253,8 @@ def overview(actor: Actor, /, days: int) -> Overview:
         befores = [Question(between(*one.before)) for one in (*so_far, period)]
         hours = [Question(hours_back, Grain.HOUR, zone), *([Question(of_days(last, last), Grain.HOUR, zone)] if grain is Grain.HOUR else [])]
         # Whatever goes by days is cut from the same days.
-        by_days, *rest = found.figures_of([Question(of_days(first, last), Grain.DAY, zone), *befores, *hours])
+        asked = [Question(of_days(first, last), Grain.DAY, zone), *befores, *hours]
+        by_days, *rest = found.figures_of([replace(one, wanted=narrowed(actor, one.wanted)) for one in asked])
         before, by_hour = rest[: len(befores)], rest[len(befores)]
 
         def of(one: Period) -> Figures:
@@ -260,13 +262,13 @@ def overview(actor: Actor, /, days: int) -> Overview:
 
         return Overview(
             as_of=now,
-            seen=_attention(session),
+            seen=_attention(session, actor),
             so_far=[(one, of(one), earlier) for one, earlier in zip(so_far, before, strict=False)],
             period=period,
             chosen=rest[-1] if grain is Grain.HOUR else of(period),
             before=before[-1],
-            times=found.answer_times(of_days(period.first_day, period.last_day), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),
-            times_before=found.answer_times(between(*period.before)),
+            times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),
+            times_before=found.answer_times(narrowed(actor, between(*period.before))),
             by_hour=by_hour,
             by_day=of(back),
         )
@@ -283,7 +285,7 @@ def mark(actor: Actor, /) -> tuple[object, ...]:
 def biller_titles(actor: Actor, /) -> Mapping[str, str]:
     """Every biller by its code, in the order of their titles."""
     with db.unit_of_work() as session:
-        return {state.code: state.title for state in Statistics(session).billers()}
+        return {state.code: state.title for state in theirs(actor, Statistics(session).billers(), "code")}
 
 
 def business_zone() -> ZoneInfo:

@@ -9,14 +9,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import clock, db
-from core.access import Actor, needs
+from core.access import Actor, needs, require_proof
 from core.errors import BadInput, Misconfigured, NotFound, NotLegalNow
 from core.models import Transaction, VendedToken
 from core.repositories.tokens import Tokens
 from core.repositories.transactions import Transactions
 from core.security import audit
 from core.security.vault import open_secret, seal_secret
-from core.services.transactions import existing
+from core.services.scope import existing
 from core.settings import settings
 from core.states import Status
 
@@ -30,6 +30,12 @@ GROUP_DIGITS = 4
 
 # A reason is read by whoever checks the audit: a word at least, a sentence at most.
 SHORTEST_REASON, LONGEST_REASON = 3, 200
+
+# What most who ask have to say, to choose from; everything else is said in one's own words.
+REASONS = ("The customer lost the slip", "The slip cannot be read", "The meter did not take it: read out again", "The customer is on the phone")
+
+# What the record says of whoever sold it today, and is not asked: a customer waits at the counter for what was just bought.
+HANDED_OVER = "handed to the customer on the day of the sale"
 
 
 class ReasonWanted(BadInput):
@@ -60,26 +66,31 @@ def keep(session: Session, transaction_id: uuid.UUID, token: str) -> None:
 def reveal(actor: Actor, /, transaction_id: uuid.UUID, reason: str | None = None) -> str:
     """The token as it is typed into the meter, `1234 5678 9012 3456 7890`. Raises `ReasonWanted` where one must be given, `TokenLocked`, `NotFound`."""
     with db.unit_of_work() as session:
-        transaction = existing(Transactions(session).by_id(transaction_id))
+        transaction = existing(actor, Transactions(session).by_id(transaction_id))
         return opened(actor, session, transaction, reason, on="screen")
 
 
 @needs("tokens:reveal")
 def opened(actor: Actor, /, session: Session, transaction: Transaction, reason: str | None, on: str) -> str:
     """The same within the caller's unit of work, which keeps the audit entry with the act: what another service prints it with."""
+    existing(actor, transaction)
     given = reason_of(reason)
     if transaction.status not in (Status.COMPLETED.value, Status.REVERSED.value):
         raise NotLegalNow("The token of this payment can be shown once the payment is completed. Open it again to see where it stands.")
-    if given is None and not is_own_of_today(actor.id, transaction, Transactions(session).now()):
-        raise ReasonWanted
+    if not is_own_of_today(actor.id, transaction, Transactions(session).now()):
+        if given is None:
+            raise ReasonWanted
+        # Whoever sold it today hands it to the customer anyway; for everybody else it is money that is not theirs.
+        require_proof(actor)
     token = _open(Tokens(session).envelope_of(transaction.id), transaction)
-    audit.record(session, actor, "token.revealed", "transaction", transaction.id, reference=transaction.our_transaction_id, on=on, reason=given)
+    audit.record(session, actor, "token.revealed", "transaction", transaction.id, reference=transaction.our_transaction_id, on=on, reason=given or HANDED_OVER)
     return grouped(token)
 
 
 @needs("tokens:reveal")
 def wants_reason(actor: Actor, /, transaction: Transaction) -> bool:
     """Whether this person must say why: everybody but whoever sold the token, on the day it was sold."""
+    existing(actor, transaction)
     with db.unit_of_work() as session:
         return not is_own_of_today(actor.id, transaction, Transactions(session).now())
 

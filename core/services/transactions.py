@@ -10,13 +10,14 @@ from sqlalchemy import func
 
 from core import clock, db
 from core.access import Actor, needs
-from core.errors import BadInput, NotFound, NotLegalNow
+from core.errors import BadInput, NotLegalNow
 from core.models import Transaction
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import Cursor, News, Page, Sort, Story, Suggestion, Transactions, Widened
 from core.security import audit
 from core.services import core_banking
+from core.services.scope import billers_of, existing, narrowed, within
 from core.settings import settings
 
 PAGE_SIZES = (25, 50, 100)
@@ -29,13 +30,6 @@ WORKER_SILENCE = timedelta(seconds=15)
 
 # What was done about a contradiction: whoever asks later goes by it.
 SHORTEST_WORDS, LONGEST_WORDS = 3, 200
-
-
-def existing(transaction: Transaction | None) -> Transaction:
-    """The row that was asked for, or `NotFound` in an operator's words."""
-    if transaction is None:
-        raise NotFound("There is no transaction under this reference. Check it and search again.")
-    return transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +57,14 @@ def list_page(
     if size not in PAGE_SIZES:
         raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
     with db.snapshot() as session:
-        return Transactions(session).page(wanted, size, older_than, newer_than, sort)
+        return Transactions(session).page(narrowed(actor, wanted), size, older_than, newer_than, sort)
 
 
 @needs("transactions:read")
 def jump(actor: Actor, /, wanted: TransactionFilter, page_number: int, size: int = 25, sort: Sort = Sort.NEWEST) -> Cursor | None:
     """The place that the page of this number begins behind (`older_than`), from page 2 on; None where nobody can tell it: a day can be jumped to always."""
     with db.snapshot() as session:
-        return Transactions(session).jump(wanted, page_number, size, sort)
+        return Transactions(session).jump(narrowed(actor, wanted), page_number, size, sort)
 
 
 @needs("transactions:read")
@@ -85,31 +79,31 @@ def jump_to_day(actor: Actor, /, day: date, sort: Sort = Sort.NEWEST) -> Cursor:
 def since(actor: Actor, /, wanted: TransactionFilter, first: Cursor | None, versions: Mapping[uuid.UUID, int]) -> News:
     """What has come to a list since it was drawn: rows newer than `first` (None: not asked for), and rows of the page that are not as they were."""
     with db.unit_of_work() as session:
-        return Transactions(session).since(wanted, first, versions)
+        return Transactions(session).since(narrowed(actor, wanted), first, versions)
 
 
 @needs("transactions:read")
 def widest(actor: Actor, /, wanted: TransactionFilter) -> Widened | None:
     """A wider filter that holds something, where this one holds nothing: without its days, or without one thing more."""
     with db.unit_of_work() as session:
-        return Transactions(session).widest(wanted)
+        return Transactions(session).widest(narrowed(actor, wanted), billers_of(actor))
 
 
 @needs("transactions:read")
 def suggest(actor: Actor, /, term: str, limit: int = 8) -> Sequence[Suggestion]:
     """What somebody who types this may mean, from three characters on."""
     with db.unit_of_work() as session:
-        return Transactions(session).suggest(term, limit)
+        return Transactions(session).suggest(term, limit, billers_of(actor))
 
 
 @needs("transactions:read")
 def find(actor: Actor, /, transaction_id: uuid.UUID) -> Transaction:
     """One transaction, without its story: what a page that waits for it reads every second."""
     with db.unit_of_work() as session:
-        return existing(Transactions(session).by_id(transaction_id))
+        return existing(actor, Transactions(session).by_id(transaction_id))
 
 
-@needs("transactions:resolve")
+@needs("transactions:resolve", fresh=True)
 def see_to(actor: Actor, /, break_id: uuid.UUID, because: str | None) -> None:
     """Closes a contradiction with what was done about the money; the payment stays as it is.
 
@@ -122,6 +116,7 @@ def see_to(actor: Actor, /, break_id: uuid.UUID, because: str | None) -> None:
         found = Transactions(session).open_break(break_id)
         if found is None:
             raise NotLegalNow("Somebody has seen to it already. Open the transaction again.")
+        existing(actor, Transactions(session).by_id(found.transaction_id))
         found.closed_at, found.closed_by, found.closed_because = func.clock_timestamp(), actor.id, said
         session.flush()
         audit.record(session, actor, "break.closed", "transaction", found.transaction_id, kind=found.kind, because=said)
@@ -131,17 +126,14 @@ def see_to(actor: Actor, /, break_id: uuid.UUID, because: str | None) -> None:
 def story(actor: Actor, /, transaction_id: uuid.UUID) -> Story:
     """Everything that is told of one transaction, masked payloads included."""
     with db.unit_of_work() as session:
-        told = Transactions(session).story(transaction_id)
-    if told is None:
-        raise NotFound("There is no transaction under this reference. Check it and search again.")
-    return told
+        return Transactions(session).story(existing(actor, Transactions(session).by_id(transaction_id)))
 
 
 @needs("transactions:read")
 def by_reference(actor: Actor, /, reference: str) -> Transaction:
     """The transaction a person reads out by our reference."""
     with db.unit_of_work() as session:
-        return existing(Transactions(session).by_reference(reference.strip().upper()))
+        return existing(actor, Transactions(session).by_reference(reference.strip().upper()))
 
 
 @needs("people:sign_in")
@@ -149,13 +141,13 @@ def pulse(actor: Actor, /) -> Pulse:
     """Is anybody sending, what waits, which biller is in trouble?"""
     with db.unit_of_work() as session:
         transactions, billers = Transactions(session), Billers(session)
-        names = {**billers.names(), core_banking.CODE: core_banking.NAME}
+        names = {**within(actor, billers.names()), core_banking.CODE: core_banking.NAME}
         return Pulse(
             jobs_enabled=settings().enable_background_jobs,
             worker_seen=transactions.worker_seen_within(WORKER_SILENCE),
-            queued=transactions.queued(),
-            in_doubt=transactions.in_doubt(),
-            troubles={names.get(code, code): breaker.reason for code, breaker in billers.open_breakers().items()},
+            queued=transactions.queued(billers_of(actor)),
+            in_doubt=transactions.in_doubt(billers_of(actor)),
+            troubles={names[code]: breaker.reason for code, breaker in billers.open_breakers().items() if code in names},
         )
 
 

@@ -20,6 +20,7 @@ from core.ui.analytics_told import Told, day_text, until_text
 from core.ui.attention import LOOKUP_TYPES
 from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
+from core.ui.keeping import BY_BILLERS
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.tiles import Tile, flag
 from core.ui.words import amount, as_of, zone
@@ -71,15 +72,15 @@ def _slot(seconds_now: int, asked: str) -> int:
     return (seconds_now + crc32(asked.encode()) % STEP_SECONDS) // STEP_SECONDS
 
 
-@st.cache_resource(show_spinner=False, max_entries=4, ttl=2 * KEPT_SECONDS)
-def _titles(_actor: Actor, database: str, slot: int) -> Mapping[str, str]:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=4, ttl=2 * KEPT_SECONDS)
+def _titles(actor: Actor, database: str, slot: int) -> Mapping[str, str]:
     del database, slot
-    return statistics.biller_titles(_actor)
+    return statistics.biller_titles(actor)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, ttl=STEP_SECONDS)
-def _count(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish) -> Told:
-    """Counted and drawn once for everybody who asks for the same: figures are the same for all who may see them, and who asks is no part of the key.
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=64, ttl=STEP_SECONDS)
+def _count(actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish) -> Told:
+    """Counted and drawn once for everybody who asks for the same: figures are the same for all who see the same billers.
 
     A resource and no data, so that it is not copied at each look: nobody changes it.
     """
@@ -87,7 +88,7 @@ def _count(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, as
     now = clock.now()
     period = _wish.period(now, zone())
     before = _wish.before(period) if _wish.compares else None
-    counted_now = analytics.analysis(_actor, _wish.wanted(period, zone()), _wish.grain, before)
+    counted_now = analytics.analysis(actor, _wish.wanted(period, zone()), _wish.grain, before)
     return Told(_wish, period, dict(titles), counted_now, now)
 
 

@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.ids import new_id
 from core.models.snapshot import Snapshot
 from core.services import configuration_rules as rules
-from core.services import core_banking
+from core.services import core_banking, four_eyes
 from core.services.configurations import Configuration
 from core.services.deployment import line_policy
 
@@ -26,11 +26,13 @@ class Draft:
     shown: int = 0
     config_id: uuid.UUID | None = None
     base: Mapping[str, Any] = field(default_factory=dict)
-    credentials: dict[str, str] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
     raw: str | None = None
     # Saving was tried: from then on what is missing is told of, too.
     tried: bool = False
     refusal: str | None = None
+    # Why, for whoever decides about what takes two people.
+    reason: str = ""
     # Part of each widget's key: content that did not come from the widgets draws them anew.
     serial: str = field(default_factory=lambda: new_id().hex)
 
@@ -62,6 +64,16 @@ class Draft:
     def written(self) -> dict[str, Any]:
         """What would be saved. Raises `BadInput` where the JSON cannot even be read."""
         return self.content if self.raw is None else rules.read_json(self.raw)
+
+    def takes_two(self, configuration: Configuration | None) -> dict[str, str]:
+        """Of what was typed, the fields that a second person decides about, each with what it decides. None of a draft that nobody approved yet."""
+        if configuration is None or not configuration.is_approved:
+            return {}
+        try:
+            changed = [*rules.differences(self.base, rules.tidy(self.written))]
+        except BadInput:
+            return {}
+        return four_eyes.takes_two([*changed, "authentication"] if self.credentials else changed)
 
     def complaints(self) -> dict[str, str]:
         """What is wrong, field by field; under no field's path (`json`) what keeps the JSON from being read."""

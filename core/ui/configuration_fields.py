@@ -235,6 +235,7 @@ def label_of(path: str) -> str:
         "credentials": "Credential",
         "authentication": "Credentials",
         "biller_type": TYPE.label,
+        "is_active": "Offered to operators",
         _rule("account_types"): "Kinds of accounts",
     }
     return known.get(path) or (f"{known[head]} {rest}" if head in known and rest else path)

@@ -9,8 +9,8 @@ from core.access import Actor
 from core.adapters import adapter_for
 from core.errors import BillersError
 from core.services import configuration_rules as rules
-from core.services import configurations
-from core.services.configuration_rules import RULES
+from core.services import configurations, four_eyes
+from core.services.configuration_rules import LONGEST_REASON, RULES
 from core.services.configurations import Configuration
 from core.ui import configuration_draft
 from core.ui.configuration_draft import Draft
@@ -31,6 +31,7 @@ from core.ui.configuration_fields import (
     label_of,
     type_names,
 )
+from core.ui.configuration_proposal import REASON_EXAMPLE, REASON_HELP
 from core.ui.pieces import code, complain, turn_to
 from core.ui.session import guarded
 from core.ui.words import plain
@@ -39,6 +40,11 @@ from core.ui.words import plain
 NOTICE, TEST_NEXT = "configuration-notice", "configuration-test-next"
 
 KINDS = f"{RULES}.account_types"
+
+# What the test view tries: what was just proposed, where it is this.
+TEST_CHANGE = "configuration-test-change"
+
+TWO_PEOPLE_HELP = " A second person approves a change of it."
 
 VOIDED = " The stored credentials were saved for the old host and are dropped: enter those of the new one under Settings."
 
@@ -72,7 +78,7 @@ def show(draft: Draft, configuration: Configuration | None) -> None:
     else:
         _editors(draft, found, configuration)
     _credentials(draft, found, configuration)
-    _finish(draft, found)
+    _finish(draft, found, configuration)
 
 
 def _choose_editor(draft: Draft) -> bool:
@@ -132,7 +138,7 @@ def _editors(draft: Draft, found: Mapping[str, str], configuration: Configuratio
         if draft.moved and configuration and configuration.holds_credentials:
             st.warning(
                 f"The host changes. The stored credentials were saved for {plain(rules.origin_of(configuration.snapshot.base_url))} and are dropped when"
-                " you save: they are never sent anywhere else. Enter those of the new host below.",
+                " this is saved: they are never sent anywhere else. Enter those of the new host below.",
                 icon=":material/key_off:",
             )
         _endpoints(draft, found)
@@ -185,7 +191,7 @@ def _kept(draft: Draft, path: str, read: Callable[[Any], Any] = lambda value: va
 
 def _field(draft: Draft, field: Field) -> None:
     """Each kind of field by its own widget. A value that the widget itself cannot show is left to the JSON."""
-    told = {"label": field.label, "help": field.help, "key": _key(draft, field.path)}
+    told = {"label": field.label, "help": field.help + (TWO_PEOPLE_HELP if four_eyes.takes_two([field.path]) else ""), "key": _key(draft, field.path)}
     value = draft.get(field.path)
     keep = _kept(draft, field.path)
     if field.kind in ("text", "area"):
@@ -380,14 +386,25 @@ def _credentials(draft: Draft, found: Mapping[str, str], configuration: Configur
             ways = "; or ".join(" and ".join(_credential_label(name) for name in alternative) for alternative in expected.alternatives)
             st.caption(f"Whichever the biller gave you: {ways}. Entering one kind replaces a stored one of another kind.")
         if stored and configuration:
-            st.button(
-                "Remove the stored credentials",
-                icon=":material/key_off:",
-                type="tertiary",
-                on_click=_forget_credentials,
-                args=(draft, configuration),
-                help="Nothing is sent in their place until somebody enters new ones.",
+            _offer_to_forget(draft, configuration)
+
+
+def _offer_to_forget(draft: Draft, configuration: Configuration) -> None:
+    label, meaning = "Remove the stored credentials", "Nothing is sent in their place until somebody enters new ones."
+    if not configuration.is_approved:
+        st.button(label, icon=":material/key_off:", type="tertiary", on_click=_forget_credentials, args=(draft, configuration), help=meaning)
+        return
+    with st.popover(f"{label} …", icon=":material/key_off:", type="tertiary", help="Asks for a reason first: a second person decides."):
+        st.caption(f"{meaning} A second person decides; to have nothing sent meanwhile, pause the biller.")
+        with st.form(f"forget-{configuration.id}", border=False):
+            st.text_input(
+                "Why remove them?", key=_forget_key(configuration), max_chars=LONGEST_REASON, placeholder=REASON_EXAMPLE, help=REASON_HELP, autocomplete="off"
             )
+            st.form_submit_button("Propose to remove them", type="primary", icon=":material/group:", on_click=_forget_credentials, args=(draft, configuration))
+
+
+def _forget_key(configuration: Configuration) -> str:
+    return f"forget-reason-{configuration.id}"
 
 
 def _credential_label(name: str) -> str:
@@ -405,42 +422,80 @@ def _keep_credential(draft: Draft, name: str) -> None:
 @guarded("billers:configure")
 def _forget_credentials(actor: Actor, draft: Draft, configuration: Configuration) -> None:
     try:
-        configurations.forget_credentials(actor, configuration.id, configuration.version)
+        saved = configurations.forget_credentials(actor, configuration.id, configuration.version, st.session_state.get(_forget_key(configuration)) or "")
     except BillersError as error:
         draft.refusal = error.sentence
         return
-    if draft.shown == configuration.version:
+    if saved.proposal is None and draft.shown == configuration.version:
         draft.shown += 1
-    st.session_state[NOTICE] = "The stored credentials were removed."
+    st.session_state[NOTICE] = proposed_text(saved.proposal) if saved.proposal else "The stored credentials were removed."
 
 
 # ---- Saving
 
 
-def _finish(draft: Draft, found: Mapping[str, str]) -> None:
+def proposed_text(number: int) -> str:
+    return f"Proposed as change {number}: another administrator decides about it on this page. Nothing has changed yet."
+
+
+def _finish(draft: Draft, found: Mapping[str, str], configuration: Configuration | None) -> None:
     """The buttons work whatever was typed: what they refuse, they explain."""
+    takes_two = {path: why for path, why in draft.takes_two(configuration).items() if path not in found}
+    if takes_two:
+        _tell_second_person(draft, takes_two)
     if draft.refusal:
         st.error(plain(draft.refusal), icon=":material/error:")
     if draft.tried and found:
         st.markdown("Correct first: " + ", ".join(plain(label_of(path)) for path in found) + ".")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Save",
+            "Propose" if takes_two else "Save",
             type="primary",
-            icon=":material/save:",
+            icon=":material/group:" if takes_two else ":material/save:",
             on_click=_save,
             args=(draft, False),
             shortcut="Ctrl+S",
-            help="A new version. Payments under way keep theirs.",
+            help="Another administrator decides. Nothing changes before." if takes_two else "A new version. Payments under way keep theirs.",
         )
         st.button(
-            "Save & test", icon=":material/network_check:", on_click=_save, args=(draft, True), help="Saves, then tries the biller with the example account."
+            "Propose & test" if takes_two else "Save & test",
+            icon=":material/network_check:",
+            on_click=_save,
+            args=(draft, True),
+            help=f"{'Proposes it' if takes_two else 'Saves'}, then tries the biller with the example account.",
         )
         if draft.is_changed:
             st.button("Discard changes", icon=":material/undo:", type="tertiary", on_click=configuration_draft.drop, args=(draft,))
             st.caption("Not saved yet.", width="content")
         if draft.is_new and st.button("Back to the list", icon=":material/arrow_back:", type="tertiary"):
             turn_to()
+
+
+def _tell_second_person(draft: Draft, takes_two: Mapping[str, str]) -> None:
+    """Before anything is saved: what of it takes two people, and why it is wanted."""
+    with st.container(border=True):
+        st.info(
+            "Another administrator decides about this, on this page: "
+            + "; ".join(f"{plain(label_of(path))} ({why})" for path, why in takes_two.items())
+            + ". What else you changed waits with it. Until then nothing changes, and payments go on as before.",
+            title="Needs a second person",
+            icon=":material/group:",
+        )
+        st.text_input(
+            "Why?",
+            value=draft.reason,
+            key=_key(draft, "reason"),
+            max_chars=LONGEST_REASON,
+            placeholder=REASON_EXAMPLE,
+            help=REASON_HELP,
+            on_change=_keep_reason,
+            args=(draft,),
+            autocomplete="off",
+        )
+
+
+def _keep_reason(draft: Draft) -> None:
+    draft.reason, draft.refusal = st.session_state[_key(draft, "reason")] or "", None
 
 
 @guarded("billers:configure")
@@ -456,12 +511,14 @@ def _save(actor: Actor, draft: Draft, test: bool) -> None:
         if draft.config_id is None:
             saved = configurations.create(actor, content, entered)
         else:
-            saved = configurations.edit(actor, draft.config_id, draft.shown, content, entered)
+            saved = configurations.edit(actor, draft.config_id, draft.shown, content, entered, draft.reason)
     except BillersError as error:
         draft.refusal = error.sentence
     else:
         configuration_draft.drop(draft)
         one = saved.configuration
-        st.session_state[NOTICE] = f"Saved as version {one.version}.{VOIDED if saved.credentials_voided else ''}"
+        done = f"Saved as version {one.version}.{VOIDED if saved.credentials_voided else ''}"
+        st.session_state[NOTICE] = proposed_text(saved.proposal) if saved.proposal else done
         st.session_state[TEST_NEXT] = one.id if test else None
+        st.session_state[TEST_CHANGE] = saved.proposal if test else None
         st.query_params.from_dict({"id": str(one.id), **({"tab": "test"} if test else {})})

@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from core.access import Actor
-from core.services import configurations
+from core.services import configuration_approvals, configurations
 from core.services.configurations import Configuration
+from core.ui import configuration_proposal
 from core.ui.configuration_looks import STATE_SIGNS, STATES, result_text
 from core.ui.pieces import turn_to
 from core.ui.tables import ROW_PIXELS, short_moment
@@ -28,6 +29,7 @@ def show(actor: Actor) -> None:
     if not rows:
         st.info("No biller is configured yet. Make the first configuration, test it, and activate it.", icon=":material/tune:")
         return
+    configuration_proposal.strip(configuration_approvals.waiting(actor))
     _summary(rows)
     _grid(rows)
     _go_on(rows)

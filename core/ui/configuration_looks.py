@@ -37,7 +37,13 @@ ACTIONS: Mapping[str, str] = {
     "biller.paused": "Paused",
     "biller.resumed": "Resumed",
     "biller.tested": "Connection tested",
+    "biller.cloned": "Cloned from another configuration",
     "biller.sandbox_moved": "Followed the sandbox to its new port",
+    "biller.change_proposed": "Change {proposal} proposed",
+    "biller.change_approved": "Change {proposal} approved",
+    "biller.change_rejected": "Change {proposal} rejected",
+    "biller.change_withdrawn": "Change {proposal} withdrawn",
+    "biller.change_expired": "Change {proposal} ran out of time",
 }
 
 
@@ -52,11 +58,15 @@ def result_text(test: Tried | None, version: int | None = None) -> str:
 
 def what_happened(act: Act) -> str:
     """One line of the history."""
-    told = ACTIONS.get(act.action, act.action)
+    told = ACTIONS.get(act.action, act.action).format(proposal=act.details.get("proposal"))
     if act.action == "biller.tested":
         ended = act.details.get("failed_at")
         typed = ", with values not saved" if act.details.get("typed_only") else ""
         return f"{told}: {'passed' if act.details.get('passed') else f'failed at {STAGES[Stage(ended)][0].lower()}' if ended else 'failed'}{typed}"
+    if (restored := act.details.get("restores")) is not None:
+        told += f", restored from version {restored}"
+    if act.action in ("biller.changed", "biller.activated") and (number := act.details.get("proposal")) is not None:
+        told += f" as change {number} proposed it"
     return f"{told}: {act.reason}" if act.reason else told
 
 

@@ -9,18 +9,20 @@ import streamlit as st
 
 from core.access import Actor
 from core.errors import BillersError
+from core.services import configuration_approvals, configurations, connection_tests
 from core.services import configuration_rules as rules
-from core.services import configurations, connection_tests
+from core.services.configuration_approvals import Waiting
 from core.services.configuration_rules import LONGEST_REASON
 from core.services.configurations import Configuration
 from core.services.connection_tests import Tried
 from core.settings import settings
 from core.states import Topology
-from core.ui import configuration_form
+from core.ui import configuration_form, configuration_proposal
 from core.ui.configuration_draft import Draft, draft_of
-from core.ui.configuration_form import NOTICE, TEST_NEXT
+from core.ui.configuration_form import NOTICE, TEST_CHANGE, TEST_NEXT, proposed_text
 from core.ui.configuration_looks import STAGES, STATES, change_rows, result_text, what_happened
-from core.ui.pieces import FORM_WIDTH, complain, turn_to
+from core.ui.configuration_proposal import DECIDED, REASON_EXAMPLE, REASON_HELP, fields_of
+from core.ui.pieces import FORM_WIDTH, complain, link_to_record, turn_to
 from core.ui.session import guarded
 from core.ui.tables import ROW_PIXELS
 from core.ui.words import ago, as_of, moment_text, plain
@@ -88,21 +90,30 @@ def show(actor: Actor, config_id: uuid.UUID) -> None:
     _head(one)
     # Kept for the run after the test, where it is still news.
     notice = st.session_state.get(NOTICE) if st.session_state.get(TEST_NEXT) == one.id else st.session_state.pop(NOTICE, None)
-    if notice:
-        st.success(plain(notice), icon=":material/check_circle:")
+    for told in (notice, st.session_state.pop(DECIDED, None)):
+        if told:
+            st.success(plain(told), icon=":material/check_circle:")
+    if waits := configuration_approvals.about(actor, one.id):
+        configuration_proposal.show(waits)
     if (asked := st.query_params.get("do")) in SWITCHES:
         _confirm(actor, one, str(asked))
+    elif asked == RESTORE:
+        _confirm_restore(actor, one, st.query_params.get("version", ""))
     tab = _choose_tab()
     draft = draft_of(one)
-    {"settings": _settings, "test": _test, "versions": _versions, "history": _history}[tab](actor, one, draft)
+    if tab == "test":
+        _test(actor, one, draft, waits)
+    else:
+        {"settings": _settings, "versions": _versions, "history": _history}[tab](actor, one, draft)
 
 
 def _head(one: Configuration) -> None:
     look = STATES[one.state]
+    draft = "" if one.is_approved else " :gray-badge[:material/edit_note: Draft: nobody else has looked at it yet]"
     st.title(plain(one.snapshot.display_name), anchor=False)
     by = f" by {plain(one.updated_by)}" if one.updated_by else ""
     tested = plain(result_text(one.last_test, one.version)) if one.last_test is None else f"test {plain(result_text(one.last_test, one.version))}"
-    st.markdown(f"{look.badge} {plain(one.snapshot.biller_name)} · version {one.version}, {moment_text(one.updated_at)}{by} · {tested}")
+    st.markdown(f"{look.badge}{draft} {plain(one.snapshot.biller_name)} · version {one.version}, {moment_text(one.updated_at)}{by} · {tested}")
     if one.paused_because and one.paused_at:
         st.warning(f"Paused {ago(one.paused_at)}: {plain(one.paused_because)}", icon=":material/pause_circle:")
     with st.container(horizontal=True):
@@ -111,6 +122,14 @@ def _head(one: Configuration) -> None:
             kind = "primary" if name in ("activate", "resume") else "secondary"
             if st.button(switch.label, icon=switch.icon, type=kind, help=f"{switch.means} Asks before it does so."):
                 turn_to(**{**_address(), "do": name})
+        st.button("Clone", icon=":material/content_copy:", on_click=_clone, args=(one.id,), help="Another one that says the same: off, no credentials.")
+
+
+@guarded("billers:configure")
+def _clone(actor: Actor, config_id: uuid.UUID) -> None:
+    made = configurations.clone(actor, config_id)
+    st.session_state[NOTICE] = f"Cloned as “{made.snapshot.display_name}”: switched off, and without credentials. Nobody is offered it before two people agree."
+    st.query_params.from_dict({"id": str(made.id)})
 
 
 def _address() -> dict[str, str]:
@@ -150,6 +169,13 @@ def _confirm(actor: Actor, one: Configuration, name: str) -> None:
                 f"This version has not passed a connection test ({plain(result_text(one.last_test, one.version))}). Test it first.",
                 icon=":material/network_check:",
             )
+        proposes = name == "activate" and not one.is_approved
+        if proposes:
+            st.info(
+                "Another administrator looks at everything it says and decides. Nobody is offered it before.",
+                title="Needs a second person",
+                icon=":material/group:",
+            )
         with st.form(f"confirm-{name}", border=False):
             if name == "pause":
                 st.text_input(
@@ -160,10 +186,36 @@ def _confirm(actor: Actor, one: Configuration, name: str) -> None:
                     help="One sentence that operators read to customers. Up to 200 characters. Example: Maintenance until 14:00.",
                     autocomplete="off",
                 )
+            if proposes:
+                _ask_why(one)
             complain(st.session_state.pop(f"refused-{one.id}", None))
             with st.container(horizontal=True):
-                st.form_submit_button(f"Yes, {switch.label.lower()}", type="primary", icon=switch.icon, on_click=_act, args=(name, one.id, one.version))
+                if proposes:
+                    st.form_submit_button(
+                        "Propose to activate", type="primary", icon=":material/group:", on_click=_propose_activation, args=(one.id, one.version)
+                    )
+                else:
+                    st.form_submit_button(f"Yes, {switch.label.lower()}", type="primary", icon=switch.icon, on_click=_act, args=(name, one.id, one.version))
                 st.form_submit_button("Leave it as it is", icon=":material/arrow_back:", on_click=_leave)
+
+
+def _ask_why(one: Configuration) -> None:
+    st.text_input("Why?", key=_why_key(one.id), max_chars=LONGEST_REASON, placeholder=REASON_EXAMPLE, help=REASON_HELP, autocomplete="off")
+
+
+def _why_key(config_id: uuid.UUID) -> str:
+    return f"why-{config_id}"
+
+
+@guarded("billers:configure")
+def _propose_activation(actor: Actor, config_id: uuid.UUID, shown: int) -> None:
+    try:
+        number = configurations.propose_activation(actor, config_id, shown, st.session_state.get(_why_key(config_id)) or "")
+    except BillersError as error:
+        st.session_state[f"refused-{config_id}"] = error.sentence
+        return
+    st.session_state[NOTICE] = proposed_text(number)
+    _leave()
 
 
 def _reason_key(config_id: uuid.UUID) -> str:
@@ -188,6 +240,55 @@ def _leave() -> None:
     st.query_params.from_dict(_address())
 
 
+# ---- Restoring
+
+RESTORE = "restore"
+
+
+def _confirm_restore(actor: Actor, one: Configuration, version: str) -> None:
+    """What would differ from what is saved now, before anything is."""
+    number = int(version) if version.isdecimal() and len(version) < 9 else 0
+    with st.container(border=True, width=FORM_WIDTH):
+        st.subheader(f"Restore version {number}?", anchor=False)
+        preview = configurations.what_restoring_changes(actor, one.id, number)
+        if not preview.changes:
+            st.info("The settings are those of this version already: there is nothing to restore.", icon=":material/info:")
+            return
+        st.markdown("It becomes a new version with what this one said. Payments under way keep theirs.")
+        _before_and_after(change_rows(preview.changes))
+        if preview.takes_two:
+            st.info(
+                f"Another administrator decides, because of: {fields_of(preview.takes_two)}. Until then nothing changes.",
+                title="Needs a second person",
+                icon=":material/group:",
+            )
+        with st.form("confirm-restore", border=False):
+            if preview.takes_two:
+                _ask_why(one)
+            complain(st.session_state.pop(f"refused-{one.id}", None))
+            with st.container(horizontal=True):
+                st.form_submit_button(
+                    "Propose to restore it" if preview.takes_two else "Yes, restore it",
+                    type="primary",
+                    icon=":material/settings_backup_restore:",
+                    on_click=_restore,
+                    args=(one.id, one.version, number),
+                )
+                st.form_submit_button("Leave it as it is", icon=":material/arrow_back:", on_click=_leave)
+
+
+@guarded("billers:configure")
+def _restore(actor: Actor, config_id: uuid.UUID, shown: int, number: int) -> None:
+    try:
+        saved = configurations.restore(actor, config_id, shown, number, st.session_state.get(_why_key(config_id)) or "")
+    except BillersError as error:
+        st.session_state[f"refused-{config_id}"] = error.sentence
+        return
+    restored = f"Version {number} is restored: its settings are version {saved.configuration.version} now."
+    st.session_state[NOTICE] = proposed_text(saved.proposal) if saved.proposal else restored
+    _leave()
+
+
 # ---- The views
 
 
@@ -195,8 +296,8 @@ def _settings(_actor: Actor, one: Configuration, draft: Draft) -> None:
     configuration_form.show(draft, one)
 
 
-def _test(actor: Actor, one: Configuration, draft: Draft) -> None:
-    _ask_test(actor, one, draft)
+def _test(actor: Actor, one: Configuration, draft: Draft, waits: Waiting | None) -> None:
+    _ask_test(actor, one, draft, waits)
     history = connection_tests.history(actor, one.id)
     if not history:
         st.info("Never tested. A test asks the biller about an account it knows; it pays nothing.", icon=":material/network_check:")
@@ -228,7 +329,7 @@ def _test(actor: Actor, one: Configuration, draft: Draft) -> None:
     )
 
 
-def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
+def _ask_test(actor: Actor, one: Configuration, draft: Draft, waits: Waiting | None) -> None:
     """The question, and the test itself where it was asked for: what it says of a bad account stands beside the field."""
     kinds, account_rules = one.snapshot.validation_rules.account_types, one.snapshot.validation_rules
     typed = draft.is_changed
@@ -250,7 +351,7 @@ def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
                 key=f"test-kind-{one.id}",
                 help="Which kind the number is of. Example: M.",
             )
-        if _debits(one, draft):
+        if _debits(one, draft, waits):
             st.text_input(
                 "Test account at the bank",
                 value=BANK_EXAMPLE if settings().billers_sandbox else "",
@@ -268,14 +369,20 @@ def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
                 icon=":material/edit_note:",
                 help="Tries the values in Settings that are not saved yet. Stored credentials go to their own host only.",
             )
+            asked_change = waits and st.form_submit_button(
+                f"Test change {waits.number}",
+                icon=":material/group:",
+                help="Tries what waits for a second person. The credentials that came with it go to the host in it, and stored ones to their own only.",
+            )
     if st.session_state.pop(TEST_NEXT, None) == one.id:
-        asked = True
-    if not asked and not asked_typed:
+        asked_change = waits is not None and st.session_state.pop(TEST_CHANGE, None) == waits.number
+        asked = not asked_change
+    if not asked and not asked_typed and not asked_change:
         return
     with below:
         try:
             with st.spinner("Asking the biller…", show_time=True):
-                _run(actor, one, draft if asked_typed else None)
+                _run(actor, one, draft if asked_typed else None, waits if asked_change else None)
         except BillersError as error:
             complain(error.sentence)
         else:
@@ -283,17 +390,18 @@ def _ask_test(actor: Actor, one: Configuration, draft: Draft) -> None:
             st.rerun()
 
 
-def _debits(one: Configuration, draft: Draft) -> bool:
-    """Saved or only typed: either may be tested."""
-    return one.snapshot.debits_customer or draft.get("topology") in (Topology.SEPARATE.value, Topology.COMPOSITE.value)
+def _debits(one: Configuration, draft: Draft, waits: Waiting | None) -> bool:
+    """Saved, typed or proposed: each may be tested."""
+    asked = (draft.get("topology"), waits.content["topology"] if waits else None)
+    return one.snapshot.debits_customer or any(topology in (Topology.SEPARATE.value, Topology.COMPOSITE.value) for topology in asked)
 
 
-def _run(actor: Actor, one: Configuration, draft: Draft | None) -> None:
+def _run(actor: Actor, one: Configuration, draft: Draft | None, waits: Waiting | None) -> None:
     account = st.session_state.get(f"test-account-{one.id}") or ""
     kind = st.session_state.get(f"test-kind-{one.id}")
     bank_account = st.session_state.get(f"test-bank-account-{one.id}") or ""
     if draft is None:
-        connection_tests.run(actor, one.id, account, kind, bank_account=bank_account)
+        connection_tests.run(actor, one.id, account, kind, bank_account=bank_account, proposal=waits.number if waits else None)
     else:
         connection_tests.run(actor, one.id, account, kind, bank_account=bank_account, typed=draft.written, credentials=draft.credentials)
 
@@ -352,6 +460,11 @@ def _versions(actor: Actor, one: Configuration, _draft: Draft) -> None:
         help="Newest first. A payment keeps the version it was drafted under. Example: 3.",
     )
     version = next(each for each in found if each.number == number)
+    if version.proposal:
+        st.markdown(
+            f":material/group: Change {version.proposal}, proposed by {plain(version.by or 'somebody')} and approved by"
+            f" {plain(version.approved_by or 'somebody')}: {plain(version.reason or '')}"
+        )
     if version.changes:
         st.markdown(f"**Changed in version {version.number}**")
         _before_and_after(change_rows(version.changes))
@@ -359,6 +472,12 @@ def _versions(actor: Actor, one: Configuration, _draft: Draft) -> None:
         st.caption("The first version: nothing came before it.")
     else:
         st.caption("The settings are those of the version before: it was switched on, off, paused or resumed. The history tells which.")
+    if version.number != one.version and st.button(
+        f"Restore version {version.number} …",
+        icon=":material/settings_backup_restore:",
+        help="Shows what would differ from what is saved now, and asks before it does so.",
+    ):
+        turn_to(id=str(one.id), tab="versions", version=str(version.number), do=RESTORE)
     with st.expander(f"All of version {version.number}", icon=":material/data_object:"):
         st.code(rules.as_json(version.content), language="json", height=420)
 
@@ -373,6 +492,7 @@ def _history(actor: Actor, one: Configuration, _draft: Draft) -> None:
     """Who did what, and when: as the audit has it."""
     acts = configurations.acts(actor, one.id)
     st.caption(f"Newest first, {as_of()}. Kept in the audit chain; of credentials only that they changed.")
+    link_to_record(actor, "biller", one.id)
     for act in acts:
         about = f"{moment_text(act.at)} · {act.by}{f' · version {act.version}' if act.version else ''}"
         rows = change_rows(act.changes)

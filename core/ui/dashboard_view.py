@@ -22,6 +22,7 @@ from core.ui import kpi_panel, tables
 from core.ui.attention import LOOKUP_TYPES, PAYMENT_TYPES, Concern, concerns
 from core.ui.figure_words import NONE_YET, change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
+from core.ui.keeping import BY_BILLERS
 from core.ui.live import followed
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.tiles import Tile, flag, payments_of
@@ -122,14 +123,14 @@ def _live(actor: Actor, chosen: str) -> None:
         _latest(actor, mark)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16, ttl=60)
-def _board(_actor: Actor, database: str, mark: tuple[object, ...], heard: object, slot: int, chosen: str) -> Board:
-    """Figures are the same for all who may see them, and who asks is no part of the key. A resource and no data, so that it is not copied at each look.
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=16, ttl=60)
+def _board(actor: Actor, database: str, mark: tuple[object, ...], heard: object, slot: int, chosen: str) -> Board:
+    """Figures are the same for all who see the same billers. A resource and no data, so that it is not copied at each look.
 
     The mark knows transactions; what was heard, billers that were paused or found out of order as well; the slot, what only ages.
     """
     del database, mark, heard, slot
-    told = statistics.overview(_actor, RANGES[chosen][1])
+    told = statistics.overview(actor, RANGES[chosen][1])
     failing = health.failing(told.by_hour, told.as_of, zone())
     rows = sorted(told.seen.billers, key=lambda biller: (not biller.is_active, biller.title))
     columns = _biller_columns()
@@ -444,11 +445,11 @@ def _latest(actor: Actor, mark: tuple[object, ...]) -> None:
         st.switch_page(TRANSACTIONS, query_params={"id": reference})
 
 
-@st.cache_resource(show_spinner=False, max_entries=4, ttl=60)
-def _last_ten(_actor: Actor, database: str, mark: tuple[object, ...]) -> tuple[Sequence[Transaction], Mapping[str, str]]:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=4, ttl=60)
+def _last_ten(actor: Actor, database: str, mark: tuple[object, ...]) -> tuple[Sequence[Transaction], Mapping[str, str]]:
     """The rows, and the billers' short names: read once for everybody who may see them."""
     del database, mark
-    return transactions.list_page(_actor, TransactionFilter()).rows[:LATEST], billers.short_names(_actor)
+    return transactions.list_page(actor, TransactionFilter()).rows[:LATEST], billers.short_names(actor)
 
 
 def _pick(reference: str) -> None:

@@ -4,6 +4,7 @@ Colours are stand-ins: Streamlit puts the chart colours of .streamlit/config.tom
 follows light and dark without a run of the script. A test holds them to Streamlit's.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,15 @@ class Series:
     dashed: bool = False
 
 
+def label(text: str) -> str:
+    """Text from outside (billers' names, their codes) as text in a figure: Plotly reads some HTML in whatever it writes, links among it, and `%{…}` in some."""
+    return html.escape(text, quote=False).replace("%{", "&#37;{")
+
+
+def labels(texts: Sequence[str]) -> list[str]:
+    return [label(text) for text in texts]
+
+
 def over_time(
     steps: Sequence[str],
     series: Sequence[Series],
@@ -112,14 +122,14 @@ def rates(names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": list(names),
+        "y": labels(names),
         "x": [100 * value for value in values],
         "marker": {"color": [GREEN if value >= TARGET_SUCCESS_RATE else RED for value in values], "cornerradius": 3},
         "hovertext": list(texts),
         "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
     }
     # In a column of their own: on the bars they would be unreadable in one theme, and at their ends the target would cross them out.
-    column = {"type": "scatter", "mode": "text", "y": list(names), "x": [103] * len(names), "text": list(texts), "textposition": "middle right"}
+    column = {"type": "scatter", "mode": "text", "y": labels(names), "x": [103] * len(names), "text": list(texts), "textposition": "middle right"}
     ticks = [0, 25, 50, 75, 100]
     axis = {"range": [0, 185], "tickvals": ticks, "ticktext": [f"{tick}%" for tick in ticks], "showgrid": True}
     figure = {"data": [bars, {**column, "hoverinfo": "skip"}], "layout": _layout(xaxis=axis, yaxis=_names_axis(), height=tall(len(names)))}
@@ -131,7 +141,7 @@ def shares(names: Sequence[str], values: Sequence[int], colours: Sequence[str], 
     """A ring. What it is the whole of stands in the middle."""
     ring = {
         "type": "pie",
-        "labels": list(names),
+        "labels": labels(names),
         "values": list(values),
         "hole": 0.62,
         "sort": False,
@@ -155,7 +165,7 @@ def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], hei
     bars = {
         "type": "bar",
         "name": "Payments",
-        "x": list(names),
+        "x": labels(names),
         "y": list(counts),
         "text": [f"{one:,}" for one in counts],
         "textposition": "outside",
@@ -168,7 +178,7 @@ def pareto(names: Sequence[str], counts: Sequence[int], says: Sequence[str], hei
         "type": "scatter",
         "mode": "lines+markers",
         "name": "Together",
-        "x": list(names),
+        "x": labels(names),
         "y": line,
         "yaxis": "y2",
         "line": {"color": SLATE, "width": 1.5},
@@ -220,7 +230,7 @@ def week(
 
 def answer_times(names: Sequence[str], medians: Sequence[float], p95s: Sequence[float], says: Sequence[str]) -> Figure:
     """Two bars for each biller, in seconds, and the target."""
-    common = {"type": "bar", "orientation": "h", "y": list(names), "hovertext": list(says)}
+    common = {"type": "bar", "orientation": "h", "y": labels(names), "hovertext": list(says)}
     shown = {"hovertemplate": "%{y}<br>%{hovertext}<extra></extra>", "textposition": "outside", "cliponaxis": False, "texttemplate": "%{x:.1f} s"}
     figure = {
         "data": [
@@ -244,11 +254,11 @@ def answer_times(names: Sequence[str], medians: Sequence[float], p95s: Sequence[
 
 def _trace(one: Series, steps: Sequence[str]) -> Figure:
     return {
-        "name": one.name,
+        "name": label(one.name),
         "x": list(steps),
         "y": list(one.values),
         "hovertext": list(one.says),
-        "hovertemplate": f"%{{x}}<br>{one.name}: %{{hovertext}}<extra></extra>",
+        "hovertemplate": f"%{{x}}<br>{label(one.name)}: %{{hovertext}}<extra></extra>",
     }
 
 

@@ -11,6 +11,7 @@ from core.services import periods, statistics
 from core.services.statistics import KPI_DAYS, TARGET_ANSWER_SECONDS, TARGET_CHANGES_RATE, TARGET_LIVE_SECONDS, TARGET_LOST, TARGET_SUCCESS_RATE, Kpis
 from core.settings import settings
 from core.ui.figure_words import count, counted, percent, seconds
+from core.ui.keeping import BY_BILLERS
 from core.ui.pieces import TRANSACTIONS
 from core.ui.tiles import ENDED, payments_of
 from core.ui.words import moment_text, zone
@@ -58,11 +59,11 @@ def show(actor: Actor, mark: tuple[object, ...], slot: int) -> None:
                         st.page_link(TRANSACTIONS, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
 
 
-@st.cache_resource(show_spinner=False, max_entries=8, ttl=2 * KEPT_SECONDS)
-def _panel(_actor: Actor, database: str, mark: tuple[object, ...], slot: int) -> Sequence[Beside]:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=8, ttl=2 * KEPT_SECONDS)
+def _panel(actor: Actor, database: str, mark: tuple[object, ...], slot: int) -> Sequence[Beside]:
     """Counted once for everybody who looks."""
     del database, mark, slot
-    return beside_targets(statistics.kpis(_actor))
+    return beside_targets(statistics.kpis(actor))
 
 
 def beside_targets(found: Kpis) -> list[Beside]:

@@ -16,6 +16,7 @@ from core.services.my_day import FIRST_YEAR, LAST_YEAR, Day, Sum
 from core.settings import settings
 from core.states import MONEY_TYPES, Status
 from core.ui import tables
+from core.ui.keeping import BY_BILLERS
 from core.ui.pieces import PAYMENT, TRANSACTIONS, complain, link_to
 from core.ui.words import amount, as_of, clock_time, look, plain, stage_label, zone
 
@@ -59,13 +60,13 @@ def show(actor: Actor, day: date | None) -> None:
     _payments(mine, rows)
 
 
-@st.cache_resource(show_spinner=False, max_entries=50, ttl=KEPT_SECONDS)
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=50, ttl=KEPT_SECONDS)
 def _read(
-    _actor: Actor, database: str, person: uuid.UUID | None, mark: tuple[object, ...], day: date | None, today: date
+    actor: Actor, database: str, person: uuid.UUID | None, mark: tuple[object, ...], day: date | None, today: date
 ) -> tuple[Day, Mapping[str, str], pa.Table]:
     """Read once for its person, until a transaction is made or moves."""
     del database, person, mark, today
-    mine, names = my_day.of_day(_actor, day), billers.short_names(_actor)
+    mine, names = my_day.of_day(actor, day), billers.short_names(actor)
     return mine, names, tables.frame(mine.rows, names)
 
 

@@ -7,12 +7,15 @@ from typing import NoReturn
 
 import streamlit as st
 
+from core.access import Actor
 from core.errors import NotFound
 from core.settings import CHECKOUT
 from core.ui.tellings import Telling, Tone
 from core.ui.words import plain
 
-LOOKUP, PAYMENT, TRANSACTIONS = (CHECKOUT / "pages" / f"{name}.py" for name in ("lookup", "payment", "transactions"))
+LOOKUP, PAYMENT, TRANSACTIONS, CONFIGURATIONS, PEOPLE, AUDIT = (
+    CHECKOUT / "pages" / f"{name}.py" for name in ("lookup", "payment", "transactions", "configurations", "people", "audit")
+)
 
 # A form as wide as a hand's breadth of text: wider ones are harder to follow, and a telephone has less anyway.
 FORM_WIDTH = 720
@@ -68,3 +71,9 @@ def turn_to(**address: str | list[str]) -> NoReturn:
 
 def link_to(page: Path, label: str, icon: str, **address: str) -> None:
     st.page_link(page, label=label, icon=icon, query_params=address)
+
+
+def link_to_record(actor: Actor, kind: str, which: object) -> None:
+    """What was done to this object, by whomever: for those who may see the record."""
+    if actor.may("audit:read"):
+        link_to(AUDIT, "On the record", ":material/policy:", subject=f"{kind}:{which}")

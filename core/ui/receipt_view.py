@@ -9,9 +9,12 @@ from core.errors import BillersError
 from core.models import Transaction
 from core.services import receipts, tokens
 from core.services.receipts import Standing
-from core.services.tokens import LONGEST_REASON
+from core.services.tokens import LONGEST_REASON, REASONS
 from core.ui.pieces import complain
+from core.ui.session import want_proof
 from core.ui.words import plain
+
+OWN_WORDS = "Another reason …"
 
 
 def offer(actor: Actor, transaction: Transaction) -> None:
@@ -55,24 +58,49 @@ def _token_buttons(actor: Actor, transaction: Transaction) -> bool:
             "Show token", key=f"token-{transaction.id}", icon=":material/key:", help="It is cash to whoever reads it. Each look is kept with your name."
         )
     with st.popover("Token with a reason …", icon=":material/key:", help="To show it, or to print it on a copy."):
-        reason = st.text_input(
-            "Why is it needed?",
-            key=f"token-reason-{transaction.id}",
-            max_chars=LONGEST_REASON,
-            placeholder="The customer lost the slip",
-            icon=":material/edit_note:",
-            help="Kept with your name, for whoever checks who saw tokens.",
-        ).strip()
+        reason = _reason(transaction)
         if st.button("Show the token", key=f"token-shown-{transaction.id}", icon=":material/visibility:"):
             _show_token(actor, transaction, reason)
-        st.link_button(
-            "Copy with the token (PDF)",
-            _address(transaction, reason=reason),
-            icon=":material/print:",
-            disabled=not reason,
-            help="Enter the reason first." if not reason else "In a window of its own, on A5.",
-        )
+        _copy_with_token(actor, transaction, reason)
     return asked
+
+
+def _reason(transaction: Transaction) -> str:
+    """Chosen, or in one's own words; empty until then."""
+    chosen = st.selectbox(
+        "Why is it needed?",
+        (*REASONS, OWN_WORDS),
+        index=None,
+        key=f"token-why-{transaction.id}",
+        placeholder="Choose a reason",
+        help="Kept with your name, for whoever checks who saw tokens.",
+    )
+    if chosen != OWN_WORDS:
+        return chosen or ""
+    typed = st.text_input(
+        "In your own words",
+        key=f"token-reason-{transaction.id}",
+        max_chars=LONGEST_REASON,
+        placeholder="The customer's meter was changed",
+        icon=":material/edit_note:",
+        help="A few words, as whoever checks it later has to understand them.",
+    )
+    return typed.strip()
+
+
+def _copy_with_token(actor: Actor, transaction: Transaction, reason: str) -> None:
+    """A window of its own could not ask who somebody is: that is asked here, before there is a link."""
+    label, icon = "Copy with the token (PDF)", ":material/print:"
+    if reason and tokens.wants_reason(actor, transaction) and not actor.proved_lately():
+        st.button(label, key=f"token-copy-{transaction.id}", icon=icon, on_click=want_proof, help="Asks first that you prove who you are.")
+        return
+    st.link_button(
+        label,
+        _address(transaction, reason=reason),
+        icon=icon,
+        disabled=not reason,
+        help="Enter the reason first." if not reason else "In a window of its own, on A5.",
+    )
 
 
 def _show_token(actor: Actor, transaction: Transaction, reason: str | None) -> None:

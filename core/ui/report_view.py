@@ -115,6 +115,11 @@ def _list(actor: Actor) -> None:
     found = reports.latest(actor, most, only)
     shown = found[:most]
     if not shown:
+        if actor.billers is not None:
+            st.info(
+                "Reports that are kept are of all billers together. Yours is of the billers you see, made when you take it above.", icon=":material/summarize:"
+            )
+            return
         st.info("No report was made yet. Take one above; those with an hour below appear here by themselves.", icon=":material/summarize:")
         return
     changes = reports.changes_since(actor, shown)

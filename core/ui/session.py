@@ -12,8 +12,8 @@ import structlog
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.access import PERMISSIONS, Actor
-from core.errors import BillersError
+from core.access import PERMISSIONS, Actor, refusal, when_proof_is_wanted
+from core.errors import BillersError, ProveAgain
 from core.ids import incident_id
 from core.security.sessions import cookie_name
 from core.services import people
@@ -28,6 +28,9 @@ _AT_THE_START: ContextVar[Actor | None] = ContextVar("billers.at_the_start", def
 
 # Set once somebody was seen in this window: whoever is not there any more was signed out, not merely a stranger.
 SEEN = "billers.was_signed_in"
+
+# Set where an act was refused until its person proves again who they are; then, while they are asked.
+PROOF_WANTED, PROOF_ASKED = "billers.proof_wanted", "billers.proof_asked"
 
 
 def token() -> str | None:
@@ -83,10 +86,7 @@ def guard(permission: str) -> Actor:
 def refuse(actor: Actor, permission: str) -> None:
     """What somebody without the right sees instead of a page."""
     st.title("Not for your role")
-    st.warning(
-        f"Your role ({actor.role}) does not include the right to {PERMISSIONS[permission]}. Ask an administrator if you need it for your work.",
-        icon=":material/lock:",
-    )
+    st.warning(refusal(actor, permission).sentence, icon=":material/lock:")
 
 
 @contextmanager
@@ -97,6 +97,8 @@ def plain_errors() -> Iterator[None]:
     """
     try:
         yield
+    except ProveAgain as error:
+        st.info(error.sentence, icon=":material/lock:")
     except BillersError as error:
         st.error(error.sentence, icon=":material/error:")
     except Exception as error:  # noqa: BLE001 - the last line before the screen
@@ -154,20 +156,59 @@ def guarded_fragment(
 
     def decorate(function: Callable[Concatenate[Actor, P], R]) -> Callable[P, R | None]:
         at_work = run_every is None if touch is None else touch
-        made: Callable[P, R | None] = st.fragment(run_every=run_every, **options)(guarded(permission, touch=at_work)(function))
+        made: Callable[P, R | None] = st.fragment(run_every=run_every, **options)(_then_asks(guarded(permission, touch=at_work)(function)))
         return made
 
     return decorate
 
 
 def guarded_dialog(title: str, permission: str, **options: Any) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[P, R | None]]:
-    """`st.dialog` that asks who is there at each of its runs."""
+    """`st.dialog` that asks who is there at each of its runs. Where an act in it wants a proof, it is asked for in it: one dialog does not open another."""
 
     def decorate(function: Callable[Concatenate[Actor, P], R]) -> Callable[P, R | None]:
-        made: Callable[P, R | None] = st.dialog(title, **options)(guarded(permission)(function))
+        checked = guarded(permission)(function)
+
+        @functools.wraps(checked)
+        def drawn(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            from core.ui import proof
+
+            place = st.container()
+            done = checked(*args, **kwargs)
+            with place, plain_errors():
+                proof.ask_here_if_wanted()
+            return done
+
+        made: Callable[P, R | None] = st.dialog(title, **options)(drawn)
         return made
 
     return decorate
+
+
+# ---- Proving again who one is
+
+
+def want_proof() -> None:
+    """Whoever draws next asks the person of this window to prove who they are. What asked for it is pressed again afterwards."""
+    # Outside a page's run there is nobody to ask: a route tells it in words.
+    if get_script_run_ctx(suppress_warning=True) is not None:
+        st.session_state[PROOF_WANTED] = True
+
+
+when_proof_is_wanted(want_proof)
+
+
+def _then_asks(fragment: Callable[P, R | None]) -> Callable[P, R | None]:
+    """A fragment that is drawn by itself leaves the asking to the whole page: a dialog of its own would close with its next drawing."""
+
+    @functools.wraps(fragment)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        done = fragment(*args, **kwargs)
+        context = get_script_run_ctx()
+        if PROOF_WANTED in st.session_state and not is_whole_run() and context is not None and context.fragment_ids_this_run:
+            st.rerun(scope="app")
+        return done
+
+    return drawn
 
 
 def _start_over() -> None:

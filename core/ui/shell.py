@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.access import Actor
 from core.errors import BillersError
-from core.services import people
+from core.services import billers, own_account, people
 from core.settings import CHECKOUT, settings
 from core.ui import session
 from core.ui.session import go_to, guarded, guarded_fragment
@@ -18,6 +18,9 @@ BANNERS_EVERY_SECONDS = 15
 CHOSEN_IN_THE_DARK = '<style>[data-testid="stButtonGroup"] button[data-variant][data-rac][data-selected] {color: #a8c8ff}</style>'
 
 LEAVING = "billers.leaving"
+
+# Whether somebody else knows this person's password, as this window knows it.
+NOT_THEIR_OWN = "billers.not-their-own"
 
 
 def configure(*, signed_in: bool) -> None:
@@ -36,11 +39,29 @@ def frame(actor: Actor) -> None:
         st.html(CHOSEN_IN_THE_DARK)
     st.logo(str(LOGO), icon_image=str(LOGO_ICON), size="large")
     with st.sidebar, st.container(border=True, gap="small"):
-        st.markdown(f"**{plain(actor.display_name)}**  \n:gray[{plain(actor.role.capitalize())}]")
+        st.markdown(f"**{plain(actor.display_name)}**  \n:gray[{plain(actor.role.capitalize())}]{_limits(actor)}")
         st.button("Sign out", icon=":material/logout:", on_click=_sign_out, width="stretch")
     if settings().billers_sandbox:
         st.markdown(":orange-badge[:material/science: SANDBOX] :gray[Test billers, no real money.]")
+    _ask_for_a_password_of_their_own(actor)
     _banners()
+
+
+def _limits(actor: Actor) -> str:
+    """Whoever is limited to some billers reads here which: of others nothing is missing, it is not theirs to see."""
+    if actor.billers is None:
+        return ""
+    return f"  \n:gray[Sees {plain(', '.join(billers.short_names(actor).values()) if actor.may('billers:read') else 'some billers')}]"
+
+
+def _ask_for_a_password_of_their_own(actor: Actor) -> None:
+    """Once a window is asked about it; until they have one, each page says so."""
+    state = st.session_state
+    if NOT_THEIR_OWN not in state:
+        state[NOT_THEIR_OWN] = own_account.password_is_given(actor)
+    if state[NOT_THEIR_OWN]:
+        st.warning("Your password was given to you, and whoever gave it knows it. Choose one of your own.", icon=":material/key:")
+        st.page_link(CHECKOUT / "pages" / "account.py", label="Choose a password", icon=":material/arrow_forward:")
 
 
 def farewell() -> None:

@@ -19,10 +19,8 @@ from core.ui.theme import LOGO
 from core.ui.words import plain
 
 FORM = "sign-in"
-FIELDS = {"Form name": "Sign in", "Username": "User name", "Password": "Password", "Login": "Sign in"}
 
-# The library leaves no say in its button, which is the one thing to press here. White on this blue reads well in light and dark.
-PRIMARY_BUTTON = f"<style>.st-key-FormSubmitter-{FORM}-Sign-in button {{background: #1d4ed8; border-color: #1d4ed8; color: #fff; width: 100%}}</style>"
+CODE_HELP = "Six digits from your authenticator app, or a recovery code. Leave it empty if you have not set one up."
 
 # What the way in says when it sends somebody back here.
 NOTICES = {
@@ -34,7 +32,6 @@ NOTICES = {
 
 def show(page_path: str = "/") -> None:
     """All that a stranger sees. After signing in the browser goes on to the page that was asked for, with its query."""
-    st.html(PRIMARY_BUTTON)
     _, middle, _ = st.columns([1, 4, 1])
     with middle:
         st.image(str(LOGO), width=150, alt="Billers")
@@ -113,7 +110,7 @@ class NoCookie:
 
 
 class SignInForm(streamlit_authenticator.Authenticate):  # type: ignore[misc]
-    """The library's form and check. Its constructor would put a component for its cookie into the page."""
+    """The library's sign-in with one field more: its own form has no room for a code. Its constructor would put a component for its cookie into the page."""
 
     def __init__(self, attempts: Attempts) -> None:
         self.path = None
@@ -121,15 +118,30 @@ class SignInForm(streamlit_authenticator.Authenticate):  # type: ignore[misc]
         self.cookie_controller = NoCookie()
         self.authentication_controller = AuthenticationController(Credentials(attempts), auto_hash=False, secret_key=secrets.token_hex(32))
 
+    def login(self) -> str | None:
+        """The code that was typed beside name and password, which the library has checked by then; None while nothing was sent.
+
+        Everybody is asked for a code, or the asking would tell whose password was right.
+        """
+        with st.form(FORM):
+            st.subheader("Sign in", anchor=False)
+            username = st.text_input("User name", autocomplete="off")
+            password = st.text_input("Password", type="password", autocomplete="off")
+            code = st.text_input("Code", autocomplete="one-time-code", placeholder="if you have set one up", help=CODE_HELP)
+            if not st.form_submit_button("Sign in", type="primary", width="stretch"):
+                return None
+        self.authentication_controller.login(username, password)
+        return code
+
 
 def _ticket_from_form(attempts: Attempts) -> str | None:
     """A ticket when the form was sent and the password was right; says why not otherwise."""
     st.session_state["authentication_status"] = None
     try:
-        SignInForm(attempts).login(fields=FIELDS, key=FORM)
+        code = SignInForm(attempts).login()
         if attempts.begun is None:
             return None
-        return people.conclude_try(attempts.begun, matched=st.session_state["authentication_status"] is True)
+        return people.conclude_try(attempts.begun, matched=st.session_state["authentication_status"] is True, code=code)
     except BillersError as error:
         st.error(error.sentence, icon=":material/error:")
         return None

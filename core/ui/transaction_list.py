@@ -23,6 +23,7 @@ from core.services.transactions import PAGE_SIZES
 from core.settings import settings
 from core.ui import bulk_acts, export_popover, filters, tables, transaction_view, view_strip
 from core.ui.filters import PACE, PACES, SIZE, SORT, Asked, chips, clear, fields, in_words, remember, show_in_widgets
+from core.ui.keeping import BY_BILLERS
 from core.ui.list_address import Opened, go, note, open_list, opened_now
 from core.ui.live import GAP_SECONDS, followed
 from core.ui.pieces import LOOKUP, PAYMENT, link_to
@@ -106,16 +107,16 @@ def show(actor: Actor) -> None:
         transaction_view.drawer(actor, reference)
 
 
-@st.cache_resource(show_spinner=False, max_entries=100, ttl=KEPT_SECONDS)
-def _read(_actor: Actor, database: str, mark: tuple[object, ...], slot: int, key: str, _wanted: TransactionFilter, _asked: Asked) -> tuple[Asked, Page, Held]:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=100, ttl=KEPT_SECONDS)
+def _read(actor: Actor, database: str, mark: tuple[object, ...], slot: int, key: str, _wanted: TransactionFilter, _asked: Asked) -> tuple[Asked, Page, Held]:
     """Where the page begins, its rows, and how many there are of them: read once for everybody who looks at the same, until a transaction is made or moves.
 
-    Who asks is no part of the key: the page has asked for the right to it, and the rows of one filter are the same for all.
+    The page has asked for the right to it, and the rows of one filter are the same for all who see the same billers.
     """
     del database, mark, slot, key
-    asked = _placed(_actor, _asked, _wanted)
-    page = transactions.list_page(_actor, _wanted, asked.size, asked.older, asked.newer, asked.sort)
-    return asked, page, _held(_actor, _wanted)
+    asked = _placed(actor, _asked, _wanted)
+    page = transactions.list_page(actor, _wanted, asked.size, asked.older, asked.newer, asked.sort)
+    return asked, page, _held(actor, _wanted)
 
 
 def _slot(wanted: TransactionFilter) -> int:
@@ -123,11 +124,11 @@ def _slot(wanted: TransactionFilter) -> int:
     return int(clock.now().timestamp()) // (1 if wanted.bank_open else KEPT_SECONDS)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4, ttl=PEOPLE_SECONDS)
-def _people(_actor: Actor, database: str) -> Mapping[uuid.UUID, Person]:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=4, ttl=PEOPLE_SECONDS)
+def _people(actor: Actor, database: str) -> Mapping[uuid.UUID, Person]:
     """Read once for everybody who may see transactions: it is the same for all of them."""
     del database
-    return views.people(_actor)
+    return views.people(actor)
 
 
 # What a suggestion becomes when it is clicked: a word of the box, or what is searched for.
@@ -153,11 +154,11 @@ def _suggest(actor: Actor, asked: Asked, known: Known) -> None:
         )
 
 
-@st.cache_resource(show_spinner=False, max_entries=500, ttl=SUGGESTIONS_SECONDS)
-def _suggestions(_actor: Actor, database: str, term: str) -> Sequence[Suggestion]:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=500, ttl=SUGGESTIONS_SECONDS)
+def _suggestions(actor: Actor, database: str, term: str) -> Sequence[Suggestion]:
     """The same for everybody who may see transactions."""
     del database
-    return transactions.suggest(_actor, term)
+    return transactions.suggest(actor, term)
 
 
 def _take(asked: Asked, known: Known, found: Mapping[str, Suggestion]) -> None:

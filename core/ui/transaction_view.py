@@ -14,7 +14,7 @@ from core.services.payments import ASKABLE
 from core.states import AT_REST, Stage, TransactionType
 from core.ui import approvals_steps, receipt_view, transaction_acts, transaction_facts, transaction_legs, transaction_messages
 from core.ui.live import followed
-from core.ui.pieces import code, complain, show_facts, show_telling
+from core.ui.pieces import code, complain, link_to_record, show_facts, show_telling
 from core.ui.session import guarded, guarded_dialog, guarded_fragment
 from core.ui.tellings import tell
 from core.ui.transaction_place import PEEK, elsewhere
@@ -44,6 +44,7 @@ def show(actor: Actor, asked: str) -> None:
         _check_on_opening(actor, transaction)
         open_still = Stage(transaction.stage) not in AT_REST
         (FOLLOWED if open_still else guarded_fragment("transactions:read"))(_story)(transaction.id, open_still)
+        link_to_record(actor, "transaction", transaction.id)
 
 
 def _found(actor: Actor, asked: str) -> Transaction:

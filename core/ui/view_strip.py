@@ -17,6 +17,7 @@ from core.services.asked import Asked, read
 from core.services.views import MANAGES, Saved, Shelf
 from core.settings import settings
 from core.ui.filters import clear_complaints, show_in_widgets
+from core.ui.keeping import BY_BILLERS
 from core.ui.list_address import PLAIN, VIEW, Opened, opened_now
 from core.ui.pieces import complain
 from core.ui.session import guarded
@@ -89,11 +90,11 @@ def _codes(view: Saved) -> tuple[str, ...]:
     return tuple(view.address.get("biller", ()))
 
 
-@st.cache_resource(show_spinner=False, max_entries=500, ttl=KEPT_SECONDS)
-def _counted(_actor: Actor, database: str, wanted: TransactionFilter) -> Counted:
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=500, ttl=KEPT_SECONDS)
+def _counted(actor: Actor, database: str, wanted: TransactionFilter) -> Counted:
     """Counted once for everybody who looks at the same rows."""
     del database
-    return statistics.counted(_actor, wanted)
+    return statistics.counted(actor, wanted)
 
 
 def _pick() -> None:

@@ -159,12 +159,12 @@ Told = Account | Invoice | Bundles
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What goes out. `path` begins with "/", is joined to the biller's base URL and may have a query."""
+    """What goes out. `path` begins with "/", is joined to the biller's base URL and may have a query. Credentials may travel in all but the method."""
 
     method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    path: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,8 @@ class Reply:
     """What came back, whole: a reply cut short or beyond a bound never becomes one. Names of headers are in lower case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,11 +68,11 @@ class _Trip:
 
     began_at: datetime
     began_seconds: float
-    url: str = ""
+    url: str = field(default="", repr=False)
     sent_at: datetime | None = None
     status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytearray = field(default_factory=bytearray)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytearray = field(default_factory=bytearray, repr=False)
     hang_up: Callable[[], Awaitable[None]] | None = None
     may_leave: Callable[[], bool] | None = None
 

@@ -51,9 +51,10 @@ class Console:
     environment: dict[str, str]
     control: str
 
-    def person(self, role: str) -> dict[str, str]:
+    def person(self, role: str, number: int = 0) -> dict[str, str]:
+        """The first of this role, or another."""
         people: list[dict[str, str]] = json.loads((self.data_dir / "sandbox-sign-ins.json").read_text())
-        return next(person for person in people if person["role"] == role)
+        return [person for person in people if person["role"] == role][number]
 
     def query(self, sql: str, *arguments: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -185,15 +186,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.close()
 
 
-SignIn = Callable[[str], Page]
+SignIn = Callable[..., Page]
 
 
 @pytest.fixture
 def sign_in(console: Console, context: BrowserContext) -> SignIn:
-    """`sign_in("operator")`: types the name and the password as a person does, and waits for the menu."""
+    """`sign_in("operator")`: types the name and the password as a person does, and waits for the menu. `sign_in("administrator", 1)`: the second one."""
 
-    def as_role(role: str) -> Page:
-        person = console.person(role)
+    def as_role(role: str, number: int = 0) -> Page:
+        person = console.person(role, number)
         page = context.new_page()
         page.goto(console.url)
         page.get_by_label("User name").fill(person["username"])

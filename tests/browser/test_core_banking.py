@@ -46,14 +46,28 @@ def choose(page: Page, box: re.Pattern[str], option: str) -> None:
 
 
 def connect(page: Page, console: Console) -> None:
-    """The topology is one choice: the suspense account came with the sandbox's seeds. Then the connection test, as far as a debit that is only tried."""
+    """The topology is one choice: the suspense account came with the sandbox's seeds. It is proposed, and tried as far as a debit that is only asked about."""
     ((config_id,),) = console.query("SELECT id FROM biller_configs WHERE biller_type = %s", CODE)
     page.goto(f"{console.url}/configurations?id={config_id}")
     choose(page, re.compile("Core banking"), "SEPARATE: debit, then biller")
     expect(page.get_by_text("Not saved yet.")).to_be_visible()
-    page.get_by_role("button", name="Save & test").click()
+    expect(page.get_by_text("Core banking (whose account is debited and credited)", exact=False)).to_be_visible()
+    page.get_by_role("textbox", name="Why?", exact=True).fill("The bank opened the suspense account today.")
+    page.get_by_role("button", name="Propose & test").click()
+    expect(page.get_by_text("Change 1 waits for a second person")).to_be_visible()
     expect(page.get_by_text("Nothing was debited: it was asked as a dry run.", exact=False).first).to_be_visible()
     expect(page.get_by_text("Did not pass")).to_have_count(0)
+
+
+def approve(page: Page, console: Console) -> None:
+    """The second administrator finds it on the list, reads before and after, and approves."""
+    page.goto(f"{console.url}/configurations")
+    expect(page.get_by_text("1 change waits for a second person")).to_be_visible()
+    page.get_by_role("button", name="Open change 1").click()
+    expect(page.get_by_text("The bank opened the suspense account today.")).to_be_visible()
+    expect(page.get_by_role("cell", name="SEPARATE")).to_be_visible()
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("Approved. It is version", exact=False)).to_be_visible()
 
 
 @pytest.fixture
@@ -90,8 +104,13 @@ def debit(page: Page, account: str) -> None:
 def test_a_biller_is_connected_paid_out_of_an_account_and_all_three_ledgers_agree(console: Console, context: BrowserContext, sign_in: SignIn) -> None:
     administrator = sign_in("administrator")
     connect(administrator, console)
+    assert console.query("SELECT topology FROM biller_configs WHERE biller_type = %s", CODE) == [("NONE",)]
     context.clear_cookies()
     administrator.close()
+    second = sign_in("administrator", 1)
+    approve(second, console)
+    context.clear_cookies()
+    second.close()
 
     page = sign_in("operator")
     to_bank_account(page, console, "70000077", "5475.50")

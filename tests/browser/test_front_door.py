@@ -45,7 +45,7 @@ def test_a_wrong_password_is_refused_in_a_sentence(console: Console, context: Br
     page.get_by_label("User name").fill("grace")
     page.get_by_label("Password", exact=True).fill("not the password")
     page.get_by_label("Password", exact=True).press("Enter")
-    expect(page.get_by_text("The user name or the password is not right.")).to_be_visible()
+    expect(page.get_by_text("The user name, the password or the code is not right.")).to_be_visible()
 
 
 def test_a_deep_link_survives_the_sign_in(console: Console, context: BrowserContext) -> None:

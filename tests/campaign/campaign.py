@@ -32,6 +32,7 @@ from tests.campaign.harness import until
 from tests.campaign.mortality import POINTS
 from tests.campaign.nursery import Nursery
 from tests.matrix.town import LWB, SRWB
+from tests.world import proven
 
 PLAN = pytest.StashKey[Plan]()
 # Where the figures of a campaign by hand are kept.
@@ -362,8 +363,8 @@ class Campaign:
             return
         for (transaction,) in self._city.rows(COMPLETED, [LWB, SRWB], due):
             with suppress(BillersError):
-                proposal = approvals.propose_reversal(self._city.manager, transaction, "Paid into the wrong account.", "The customer's letter.")
-                approvals.approve(self._second, proposal)
+                proposal = approvals.propose_reversal(proven(self._city.manager), transaction, "Paid into the wrong account.", "The customer's letter.")
+                approvals.approve(proven(self._second), proposal)
                 self._figures.reversals += 1
 
     def _retry(self, transaction: uuid.UUID) -> None:

@@ -229,7 +229,7 @@ class World:
             person = User(id=new_id(), username=name, display_name=name.title(), role=role, password_hash="!")
             session.add(person)
             permissions = session.execute(text("SELECT permission FROM role_permissions WHERE role = :role"), {"role": role}).scalars().all()
-        return Actor(person.id, name, person.display_name, role, frozenset(permissions), "127.0.0.1")
+        return Actor(person.id, name, person.display_name, role, frozenset(permissions), "127.0.0.1", proved_at=clock.now())
 
     # ---- Workers
 

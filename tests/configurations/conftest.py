@@ -11,7 +11,7 @@ from core.access import Actor
 from core.models import BillerConfig, BillerConfigVersion
 from core.repositories.billers import Billers
 from core.security import vault
-from core.services import configurations
+from core.services import configuration_approvals, configurations
 from core.services.configurations import Configuration
 from tests.sandbox.running_sandbox import PASSWORD as SANDBOX_PASSWORD
 from tests.sandbox.running_sandbox import Sandbox
@@ -55,6 +55,18 @@ def content() -> dict[str, Any]:
 def one(administrator: Actor, content: dict[str, Any]) -> Configuration:
     """A configuration with credentials, switched off."""
     return configurations.create(administrator, content, CREDENTIALS).configuration
+
+
+def switch_on(by: Actor, second: Actor, one: Configuration) -> Configuration:
+    """A draft offered to operators, as two people do it: version 2, if it was at 1."""
+    configuration_approvals.approve(second, configurations.propose_activation(by, one.id, one.version, "It is tested."))
+    return configurations.find(by, one.id)
+
+
+@pytest.fixture
+def active(administrator: Actor, colleague: Actor, one: Configuration) -> Configuration:
+    """A configuration that two people switched on, at version 2: from here on it takes two to change what it pays where."""
+    return switch_on(administrator, colleague, one)
 
 
 def row(config_id: uuid.UUID) -> BillerConfig:

@@ -11,13 +11,13 @@ from sqlalchemy import event, text
 import core.db
 from core import db
 from core.access import Actor
-from core.services import biller_cache, billers, claims, configurations, settlement
+from core.services import biller_cache, billers, claims, configuration_approvals, configurations, settlement
 from core.services.biller_cache import BillerCache
 from core.services.breakers import Breakers
 from core.services.configurations import Configuration
 from core.states import Stage
 from core.wire.contract import Outcome
-from tests.configurations.conftest import seeded
+from tests.configurations.conftest import seeded, switch_on
 from tests.payments.bench import CODE, Bench
 from tests.world import Database
 
@@ -90,9 +90,9 @@ def test_a_change_by_another_connection_is_heard_of(administrator: Actor, cache:
 
 
 @pytest.mark.usefixtures("cache")
-def test_every_change_of_a_configuration_is_seen_by_who_made_it_at_once(administrator: Actor, one: Configuration) -> None:
+def test_every_change_of_a_configuration_is_seen_by_who_made_it_at_once(administrator: Actor, colleague: Actor, one: Configuration) -> None:
     assert not is_offered(administrator, one)
-    configurations.activate(administrator, one.id, 1)
+    switch_on(administrator, colleague, one)
     assert is_offered(administrator, one)
     configurations.pause(administrator, one.id, 2, "Maintenance until 14:00.")
     assert [card.paused_because for card in billers.list_billers(administrator)] == ["Maintenance until 14:00."]
@@ -104,13 +104,22 @@ def test_every_change_of_a_configuration_is_seen_by_who_made_it_at_once(administ
     assert not is_offered(administrator, one)
 
 
-@pytest.mark.parametrize("act", ["create", "edit", "activate", "pause", "resume", "deactivate", "forget_credentials"])
+@pytest.mark.parametrize("act", ["create", "clone", "edit", "approve", "activate", "pause", "resume", "deactivate", "forget_credentials", "restore"])
 def test_each_act_tells_the_other_processes_in_its_own_unit_of_work(
-    administrator: Actor, one: Configuration, content: dict[str, Any], database: Database, act: str
+    administrator: Actor, colleague: Actor, one: Configuration, content: dict[str, Any], database: Database, act: str
 ) -> None:
-    before: dict[str, tuple[str, ...]] = {"pause": ("activate",), "deactivate": ("activate",), "resume": ("activate", "pause")}
+    before: dict[str, tuple[str, ...]] = {
+        "pause": ("approve",),
+        "deactivate": ("approve",),
+        "resume": ("approve", "pause"),
+        "activate": ("approve", "deactivate"),
+        "restore": ("edit",),
+    }
     acts: dict[str, Callable[[int], object]] = {
         "create": lambda _: configurations.create(administrator, content),
+        "clone": lambda _: configurations.clone(administrator, one.id),
+        "approve": lambda _: switch_on(administrator, colleague, one),
+        "restore": lambda shown: configurations.restore(administrator, one.id, shown, 1),
         "edit": lambda shown: configurations.edit(administrator, one.id, shown, {**one.content, "timeout_ms": 1_000}),
         "activate": lambda shown: configurations.activate(administrator, one.id, shown),
         "pause": lambda shown: configurations.pause(administrator, one.id, shown, "Maintenance."),
@@ -180,7 +189,7 @@ def test_a_version_is_read_once(cache: BillerCache, one: Configuration) -> None:
             found = billers.version_of(session, one.id, 1)
         assert billers.version_of(session, one.id, 7) is None
     assert found is not None
-    assert found[0] == one.snapshot
+    assert found == one.snapshot
     assert sent == []
 
 
@@ -205,14 +214,20 @@ def test_what_was_switched_off_behind_the_caches_back_is_not_sent(administrator:
     assert bench.stage(paid) is Stage.QUEUED
 
 
-def test_a_payment_in_flight_keeps_its_version_whatever_is_configured_meanwhile(administrator: Actor, bench: Bench) -> None:
-    """H09, by the page's own service: host, time-out and credentials of a payment are those it was reviewed under."""
+def test_a_payment_in_flight_keeps_its_version_whatever_is_configured_meanwhile(administrator: Actor, colleague: Actor, bench: Bench) -> None:
+    """H09, by the page's own service: host, time-out and credentials of a payment are those it was reviewed under; a restore is no way back for it either."""
     one = seeded(administrator)
-    armed = configurations.edit(administrator, one.id, one.version, one.content, {"username": "old", "password": "old-secret"}).configuration
+
+    def by_two(saved: configurations.Saved) -> int:
+        assert saved.proposal is not None
+        return configuration_approvals.approve(colleague, saved.proposal)
+
+    by_two(configurations.edit(administrator, one.id, one.version, one.content, {"username": "old", "password": "old-secret"}, "The biller's first."))
+    armed = configurations.find(administrator, one.id)
     sent, waiting = bench.pay(), bench.pay()
     errand = bench.claim()
     moved = {**armed.content, "base_url": "https://api.elsewhere.example/v2", "timeout_ms": 5_000}
-    configurations.edit(administrator, one.id, armed.version, moved, {"username": "new", "password": "new-secret"})
+    now = by_two(configurations.edit(administrator, one.id, armed.version, moved, {"username": "new", "password": "new-secret"}, "The biller has moved."))
     bench.sql("UPDATE transactions SET next_action_at = now() WHERE id = %s", waiting)
     later = bench.claim()
     for one_errand in (errand, later):
@@ -225,6 +240,15 @@ def test_a_payment_in_flight_keeps_its_version_whatever_is_configured_meanwhile(
     newest = bench.claim()
     assert (newest.stand.id, newest.snapshot.base_url) == (new, "https://api.elsewhere.example/v2")
     assert settlement_credentials(newest) == {"username": "new", "password": "new-secret"}
+    meanwhile = bench.pay()
+    assert by_two(configurations.restore(administrator, one.id, now, armed.version, "The biller moved back.")) == now + 1
+    of_the_moved = bench.claim()
+    assert (of_the_moved.stand.id, of_the_moved.config_version, of_the_moved.snapshot.base_url) == (meanwhile, now, "https://api.elsewhere.example/v2")
+    assert settlement_credentials(of_the_moved) == {"username": "new", "password": "new-secret"}
+    after = bench.pay()
+    restored = bench.claim()
+    assert (restored.stand.id, restored.config_version, restored.snapshot.base_url) == (after, now + 1, "https://api.lwb.example/v2")
+    assert settlement_credentials(restored) == {"username": "old", "password": "old-secret"}
 
 
 def settlement_credentials(errand: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.ids import new_id
 from core.models.snapshot import Snapshot
 from core.repositories.billers import Billers
-from core.services import audit, billers, configurations
+from core.services import audit, billers, configuration_approvals, configurations
 from core.services.configuration_rules import Invalid
 from core.services.configurations import AnotherIsActive, Configuration
-from tests.configurations.conftest import CREDENTIALS, LWB, OTHER_HOST, row, stored, version
+from tests.configurations.conftest import CREDENTIALS, LWB, OTHER_HOST, row, stored, switch_on, version
 from tests.world import AddPerson, SetEnvironment
 
 # ---- Making and changing
@@ -125,8 +125,9 @@ def test_of_two_who_activate_two_configurations_of_one_biller_at_once_one_is_tol
     administrator: Actor, colleague: Actor, one: Configuration, content: dict[str, Any]
 ) -> None:
     other = configurations.create(colleague, {**content, "display_name": "LWB, new system"}).configuration
-    outcomes = at_once(lambda: configurations.activate(administrator, one.id, 1), lambda: configurations.activate(colleague, other.id, 1))
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AnotherIsActive", "Configuration"]
+    first, second = (configurations.propose_activation(by, each.id, 1, "It is tested.") for by, each in ((administrator, one), (colleague, other)))
+    outcomes = at_once(lambda: configuration_approvals.approve(colleague, first), lambda: configuration_approvals.approve(administrator, second))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AnotherIsActive", "int"]
     assert sum(row(each.id).is_active for each in (one, other)) == 1
 
 
@@ -152,43 +153,47 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
 # ---- Switches
 
 
-def test_an_active_one_is_offered_and_a_second_one_is_refused_by_name(administrator: Actor, one: Configuration, content: dict[str, Any]) -> None:
-    assert configurations.activate(administrator, one.id, 1).state == "active"
+def test_an_active_one_is_offered_and_a_second_one_is_refused_by_name(
+    administrator: Actor, colleague: Actor, active: Configuration, content: dict[str, Any]
+) -> None:
     assert LWB in {card.code for card in billers.list_billers(administrator)}
     other = configurations.create(administrator, {**content, "display_name": "LWB, new system"}).configuration
     with pytest.raises(AnotherIsActive, match=r"“LWB postpaid” is active for Lilongwe Water Board.* Deactivate that one first\."):
-        configurations.activate(administrator, other.id, 1)
-    configurations.deactivate(administrator, one.id, 2)
-    assert configurations.activate(administrator, other.id, 1).state == "active"
+        switch_on(administrator, colleague, other)
+    configurations.deactivate(administrator, active.id, 2)
+    (waits,) = configuration_approvals.waiting(colleague)
+    assert configuration_approvals.approve(colleague, waits.number) == 2
+    assert configurations.find(administrator, other.id).state == "active"
+    configurations.deactivate(administrator, other.id, 2)
+    assert configurations.activate(administrator, active.id, 3).state == "active", "two people have looked at it before"
 
 
-def test_what_could_not_be_saved_cannot_be_activated(administrator: Actor, one: Configuration, set_environment: SetEnvironment) -> None:
+def test_what_could_not_be_saved_cannot_be_activated(administrator: Actor, active: Configuration, set_environment: SetEnvironment) -> None:
+    configurations.deactivate(administrator, active.id, 2)
     set_environment(billers_allowed_hosts="[]")
     with pytest.raises(Invalid, match="not on the list of allowed hosts"):
-        configurations.activate(administrator, one.id, 1)
-    assert not row(one.id).is_active
+        configurations.activate(administrator, active.id, 3)
+    assert not row(active.id).is_active
 
 
-def test_a_pause_has_a_reason_that_operators_read_and_each_switch_is_a_version(administrator: Actor, one: Configuration) -> None:
-    configurations.activate(administrator, one.id, 1)
-    paused = configurations.pause(administrator, one.id, 2, "  Maintenance   until 14:00 ")
+def test_a_pause_has_a_reason_that_operators_read_and_each_switch_is_a_version(administrator: Actor, active: Configuration) -> None:
+    paused = configurations.pause(administrator, active.id, 2, "  Maintenance   until 14:00 ")
     assert (paused.state, paused.paused_because, paused.version) == ("paused", "Maintenance until 14:00.", 3)
     (card,) = [card for card in billers.list_billers(administrator) if card.code == LWB]
     assert card.paused_because == "Maintenance until 14:00."
     with pytest.raises(BadInput, match=r"is paused: Maintenance until 14:00. Try again later."), db.unit_of_work() as session:
-        billers.chosen(session, LWB)
-    resumed = configurations.resume(administrator, one.id, 3)
+        billers.chosen(administrator, session, LWB)
+    resumed = configurations.resume(administrator, active.id, 3)
     assert (resumed.state, resumed.version, resumed.paused_because) == ("active", 4, None)
-    assert [act.action for act in configurations.acts(administrator, one.id)] == ["biller.resumed", "biller.paused", "biller.activated", "biller.created"]
-    assert configurations.acts(administrator, one.id)[1].reason == "Maintenance until 14:00."
+    assert [act.action for act in configurations.acts(administrator, active.id)][:3] == ["biller.resumed", "biller.paused", "biller.activated"]
+    assert configurations.acts(administrator, active.id)[1].reason == "Maintenance until 14:00."
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x", "y" * 201, "bell\a rings"])
-def test_a_pause_without_a_sentence_is_refused(administrator: Actor, one: Configuration, reason: str) -> None:
-    configurations.activate(administrator, one.id, 1)
+def test_a_pause_without_a_sentence_is_refused(administrator: Actor, active: Configuration, reason: str) -> None:
     with pytest.raises(BadInput, match="Say why in one sentence"):
-        configurations.pause(administrator, one.id, 2, reason)
-    assert row(one.id).paused_at is None
+        configurations.pause(administrator, active.id, 2, reason)
+    assert row(active.id).paused_at is None
 
 
 def test_a_switch_that_is_turned_already_is_told_and_changes_nothing(administrator: Actor, one: Configuration) -> None:
@@ -203,7 +208,7 @@ def test_a_switch_that_is_turned_already_is_told_and_changes_nothing(administrat
 def test_a_switch_turned_over_an_unseen_version_is_refused(administrator: Actor, colleague: Actor, one: Configuration) -> None:
     configurations.edit(colleague, one.id, 1, {**one.content, "timeout_ms": 5_000})
     with pytest.raises(Conflict, match="Tiyamike Gondwe"):
-        configurations.activate(administrator, one.id, 1)
+        configurations.propose_activation(administrator, one.id, 1, "It is tested.")
     assert not row(one.id).is_active
 
 
@@ -238,7 +243,7 @@ def test_another_host_takes_only_what_is_entered_for_it(administrator: Actor, on
 
 
 def test_credentials_can_be_removed(administrator: Actor, one: Configuration) -> None:
-    assert not configurations.forget_credentials(administrator, one.id, 1).holds_credentials
+    assert not configurations.forget_credentials(administrator, one.id, 1).configuration.holds_credentials
     assert stored(one.id) == {}
     assert configurations.versions(administrator, one.id)[0].changes == {"authentication": {"before": "stored", "after": None}}
 

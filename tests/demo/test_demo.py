@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from core import clock
 from core.access import PERMISSIONS, Actor
 from core.adapters import adapter_for
 from core.errors import NotLegalNow
@@ -32,7 +33,7 @@ from tests.demo.conftest import COUNT, Sandbox, counts
 
 def actor_of(sandbox: Sandbox, username: str) -> Actor:
     [(person, name, role)] = sandbox.rows("SELECT id, display_name, role FROM users WHERE username = %s", username)
-    return Actor(person, username, name, role, frozenset(PERMISSIONS), "127.0.0.1")
+    return Actor(person, username, name, role, frozenset(PERMISSIONS), "127.0.0.1", proved_at=clock.now())
 
 
 # ---- How much, when and of whom

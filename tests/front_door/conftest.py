@@ -9,21 +9,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import URL
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 import core.db
 from core.ids import new_id
 from core.models import User
 from core.security.sessions import cookie_name
 from core.services import people
-from core.settings import CHECKOUT
-from tests.world import PASSWORD, PASSWORD_HASH, console_uses, create_database, drop_database, forget_settings
+from core.settings import CHECKOUT, Part
+from tests.world import GIVEN_DATABASE_URL, PASSWORD, PASSWORD_HASH, console_uses, create_database, drop_database, forget_settings
 
 START_SECONDS = 60
 
@@ -33,6 +35,8 @@ class Console:
     """The console as a stranger finds it, and the means to become somebody."""
 
     port: int
+    # What it writes, where that is kept.
+    log: Path = Path("/dev/null")
     url: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,26 +51,37 @@ class Console:
 
     def open(self, page: str = "", *, query: str = "", token: str | None = None, origin: str | None = None) -> str:
         """What a window shows that opens this page: all texts that one run of the script sends."""
-        headers = {"Cookie": f"{cookie_name()}={token}"} if token else {}
-        with connect(
-            f"ws://localhost:{self.port}/_stcore/stream",
-            subprotocols=["streamlit"],
-            origin=origin or self.url,
-            additional_headers=headers,
+        with self.window(token, origin=origin) as window:
+            return "\n".join(str(message) for message in self.run(window, page, query))
+
+    def window(
+        self, token: str | None = None, *, origin: str | None = None, host: str = "localhost", protocols: tuple[str, ...] = ("streamlit",), **more: Any
+    ) -> ClientConnection:
+        """A websocket as a page of `origin` opens it, by default one of ours, which calls the console `host`. The browser sends the cookie along."""
+        return connect(
+            f"ws://{host}:{self.port}/_stcore/stream",
+            sock=socket.create_connection(("localhost", self.port), **more),
+            subprotocols=[Subprotocol(protocol) for protocol in protocols],
+            origin=Origin(origin or self.url),
+            additional_headers={"Cookie": f"{cookie_name()}={token}"} if token else {},
             proxy=None,
             max_size=None,
-        ) as window:
-            ask = BackMsg()
-            ask.rerun_script.page_name = page
-            ask.rerun_script.query_string = query
-            window.send(ask.SerializeToString())
-            seen = []
-            while True:
-                message = ForwardMsg()
-                message.ParseFromString(window.recv(timeout=30))
-                seen.append(str(message))
-                if message.WhichOneof("type") == "script_finished":
-                    return "\n".join(seen)
+            open_timeout=30,
+        )
+
+    @staticmethod
+    def run(window: ClientConnection, page: str = "", query: str = "") -> list[ForwardMsg]:
+        """What one run of the script sends to this window."""
+        ask = BackMsg()
+        ask.rerun_script.page_name = page
+        ask.rerun_script.query_string = query
+        window.send(ask.SerializeToString())
+        seen: list[ForwardMsg] = []
+        while not seen or seen[-1].WhichOneof("type") != "script_finished":
+            message = ForwardMsg()
+            message.ParseFromString(window.recv(timeout=30))
+            seen.append(message)
+        return seen
 
 
 def free_port() -> int:
@@ -89,6 +104,9 @@ def running_console(console_database: URL, tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         forget_settings(patch, directory)
         patch.setenv("DATABASE_URL", console_database.render_as_string(hide_password=False))
+        if not GIVEN_DATABASE_URL:
+            # As in earnest: by a role that owns nothing.
+            patch.setenv("DATABASE_URL_WEB", console_database.set(username=Part.WEB.role).render_as_string(hide_password=False))
         patch.setenv("BILLERS_SECURE_COOKIES", "false")
         with Served(port, directory / "console.log") as console:
             yield console
@@ -100,16 +118,17 @@ class Served:
 
     port: int
     log: Path
+    program: str = "Home.py"
 
     def __enter__(self) -> Console:
-        arguments = (sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(self.port), "--server.headless", "true")
+        arguments = (sys.executable, "-m", "streamlit", "run", self.program, "--server.port", str(self.port), "--server.headless", "true")
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(arguments, cwd=CHECKOUT, stdout=output, stderr=subprocess.STDOUT, env=dict(os.environ))  # noqa: TID251
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 if httpx.get(f"http://localhost:{self.port}/healthz", trust_env=False).status_code == 200:
-                    return Console(self.port)
+                    return Console(self.port, self.log)
             except httpx.TransportError:
                 self._process.poll()
         raise AssertionError(f"the console did not start:\n{self.log.read_text()}")

@@ -1,8 +1,11 @@
 """What the real server answers to strangers, and what every answer carries."""
 
+import ast
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 import streamlit
 from websockets.exceptions import InvalidStatus
 
+from core.api import hardening
 from core.api.assets import NOT_PAGES
 from core.services import people
 from core.settings import CHECKOUT
@@ -55,6 +59,57 @@ def test_doors_that_nobody_needs_are_shut(console, token_of: Callable[[str], str
         with console.client(token) as browser:
             answer = browser.request(method, path, json={} if method == "POST" else None)
         assert (answer.status_code, answer.text) == (404, "There is nothing here.")
+
+
+# Streamlit's own doors, all of them, and what becomes of each here. One that a later version adds stands in neither list, and fails the test.
+OPEN_DOORS = {
+    "/_stcore/health",
+    "/_stcore/host-config",
+    "/_stcore/stream",
+    "/_stcore/upload_file/{session_id}/{file_id}",
+    "/_stcore/bidi-components/{path:path}",
+    "/media/{file_id:path}",
+    # The front end's files, and its page for every other path.
+    "",
+}
+SHUT_DOORS = {
+    *("/_stcore/metrics", "/_stcore/agent/interact", "/_stcore/agent/openapi.json", "/_stcore/agent/mcp"),
+    *("/auth/login", "/auth/logout", "/oauth2callback", "/component/{path:path}"),
+}
+
+WALK = """
+import streamlit as st
+from streamlit import config
+config.get_config_options(force_reparse=True)
+from streamlit.web.server.starlette.starlette_app import create_streamlit_routes
+for route in create_streamlit_routes(st.App("Home.py")._create_runtime()):
+    print(repr(route.path))
+"""
+
+
+def test_each_door_of_streamlits_is_known_and_open_or_shut_on_purpose(console) -> None:  # type: ignore[no-untyped-def]
+    # In a process of its own: there is one runtime in each.
+    walked = subprocess.run([sys.executable, "-c", WALK], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    assert {ast.literal_eval(line) for line in walked.splitlines()} == OPEN_DOORS | SHUT_DOORS
+    for door in OPEN_DOORS | SHUT_DOORS:
+        assert hardening._is_shut(re.sub(r"{.*?}", "x", door)) is (door in SHUT_DOORS), door
+    with console.client() as browser:
+        for door in SHUT_DOORS:
+            answer = browser.get(re.sub(r"{.*?}", "x", door))
+            assert (answer.status_code, answer.text) == (404, "There is nothing here."), door
+
+
+def test_what_a_later_version_adds_is_shut_until_somebody_opens_it() -> None:
+    assert hardening._is_shut("/_stcore/anything-new")
+    assert hardening._is_shut("/_stcore")
+    assert not hardening._is_shut("/transactions")
+
+
+def test_a_person_who_called_the_console_by_another_name_is_told_what_to_do(console) -> None:  # type: ignore[no-untyped-def]
+    answer = httpx.get(console.url, headers={"Host": "pay.example.mw"}, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (421, "text/plain; charset=utf-8")
+    assert "BILLERS_PUBLIC_HOSTS" in answer.text
+    assert "pay.example.mw" not in answer.text
 
 
 def test_the_front_ends_settings_tell_a_stranger_nothing(console) -> None:  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from core.cli import app
 from core.errors import BillersError
 from core.launch import database
+from core.services import staff
 
 
 @pytest.fixture
@@ -61,8 +62,9 @@ def test_a_database_that_does_not_answer_is_a_finding_and_every_other_check_stil
 @pytest.mark.usefixtures("_no_database")
 def test_a_password_may_come_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, ...]] = []
-    people = SimpleNamespace(add_user=lambda *words: calls.append(words), set_password=lambda *words: calls.append(words))
-    monkeypatch.setitem(sys.modules, "core.services.people", people)
+    monkeypatch.setattr(staff, "find", lambda _actor, username: SimpleNamespace(id=username))
+    monkeypatch.setattr(staff, "add", lambda _actor, *words: calls.append(words))
+    monkeypatch.setattr(staff, "give_password", lambda _actor, *words: calls.append(words))
     assert run("user", "add", "grace", "--role", "operator", "--name", "Grace Phiri", typed="granite lantern\n").exit_code == 0
     assert run("user", "passwd", "grace", typed="violet\n").exit_code == 0
     assert calls == [("grace", "Grace Phiri", "operator", "granite lantern"), ("grace", "violet")]
@@ -74,7 +76,7 @@ def test_a_password_may_come_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("_no_database")
 def test_a_bad_audit_verdict_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     verdict = SimpleNamespace(ok=False, sentence="Entry 7 was changed after it was sealed.")
-    monkeypatch.setitem(sys.modules, "core.services.audit", SimpleNamespace(verify=lambda: verdict))
+    monkeypatch.setitem(sys.modules, "core.services.audit", SimpleNamespace(verify=lambda _heads: verdict))
     result = run("audit", "verify")
     assert result.exit_code == 1
     assert result.stdout == "Entry 7 was changed after it was sealed.\n"

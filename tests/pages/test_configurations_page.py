@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.errors import Unavailable
 from core.models.snapshot import Snapshot, ValidationRules
 from core.security import vault
-from core.services import billers, configurations, connection_tests
+from core.services import billers, configuration_approvals, configurations, connection_tests
 from core.services.configuration_rules import RULES
 from core.services.configurations import Configuration
 from core.ui.configuration_fields import FEATURES, SECTIONS, TYPE, label_of
@@ -26,6 +26,12 @@ def admin(sit_down: Callable[..., Till], set_environment: SetEnvironment) -> Til
     set_environment(billers_allowed_hosts='["lwb-postpaid.invalid", "api.elsewhere.example"]')
     vault.ensure_ring()
     return sit_down("administrator", "Limbani Chirwa")
+
+
+@pytest.fixture
+def second(admin: Till, sit_down: Callable[..., Till]) -> Till:
+    """Another administrator: what one proposes, the other decides about."""
+    return sit_down("administrator", "Thokozani Nyirenda")
 
 
 @pytest.fixture
@@ -121,6 +127,21 @@ def test_what_is_typed_is_checked_at_once_beside_its_field_and_kept(admin: Till,
     assert now(admin, one).version == one.version
 
 
+def propose(window: AppTest, why: str = "Letter of the water board of 20 Nov.") -> None:
+    """As it is done where the form says that it needs a second person."""
+    assert "Another administrator decides about this, on this page" in said(window)
+    field(window, "Why?").set_value(why).run()
+    save(window, "Propose")
+
+
+def approve(second: Till, one: Configuration) -> AppTest:
+    """Another administrator opens the configuration, and finds what waits."""
+    window = open_one(second, one)
+    button(window, "Approve").click().run()
+    assert "Approved. It is version" in said(window)
+    return window
+
+
 def test_a_refused_save_says_which_fields_and_loses_nothing(admin: Till, one: Configuration) -> None:
     window = open_one(admin, one)
     type_into(window, Short_name="LWB, renamed", Least_amount="0")
@@ -128,18 +149,18 @@ def test_a_refused_save_says_which_fields_and_loses_nothing(admin: Till, one: Co
     assert "Nothing was saved: 1 field needs correcting." in said(window)
     assert "Correct first: Least amount." in said(window)
     assert (field(window, "Short name").value, field(window, "Least amount").value) == ("LWB, renamed", "0")
-    type_into(window, Least_amount="50.00")
+    type_into(window, Least_amount="100.00")
     save(window)
     assert "Saved as version 2." in said(window)
     assert now(admin, one).snapshot.display_name == "LWB, renamed"
 
 
-def save(window: AppTest) -> None:
-    (found,) = [each for each in window.button if each.label == "Save"]
+def save(window: AppTest, label: str = "Save") -> None:
+    (found,) = [each for each in window.button if each.label == label]
     found.click().run()
 
 
-def test_numbers_choices_and_switches_are_saved_as_what_they_are(admin: Till, one: Configuration) -> None:
+def test_numbers_choices_and_switches_are_saved_as_what_they_are(admin: Till, second: Till, one: Configuration) -> None:
     window = open_one(admin, one)
     field(window, "Time-out in ms", "number_input").set_value(5_000).run()
     field(window, "Usual currency", "selectbox").set_value("USD").run()
@@ -148,7 +169,14 @@ def test_numbers_choices_and_switches_are_saved_as_what_they_are(admin: Till, on
     field(window, "Give a completed payment back", "toggle").set_value(False).run()
     field(window, "Codes not believed", "multiselect").set_value(["PENDING"]).run()
     type_into(window, **{"Endpoint status": "/inquiry"})
-    save(window)
+    told = said(window)
+    for words in ("Usual currency (how much may be paid, and by whom alone)", "Endpoint status (where payments and credentials are sent)"):
+        assert words in told, words
+    assert "Time-out in ms (" not in told, "what one person may change is not told of"
+    propose(window)
+    assert "Proposed as change 1: another administrator decides about it on this page. Nothing has changed yet." in said(window)
+    assert now(admin, one) == one
+    approve(second, one)
     saved = now(admin, one).snapshot
     assert (saved.timeout_ms, saved.default_currency, saved.supported_currencies) == (5_000, "USD", ["MWK", "USD"])
     assert (saved.features["reverse"], saved.endpoints["status"], saved.validation_rules.removed_codes) == (False, "/inquiry", ("PENDING",))
@@ -223,7 +251,7 @@ def test_json_that_cannot_be_taken_over_is_told_kept_and_not_saved(admin: Till, 
     assert field(window, "Time-out in ms", "number_input").value == 30_000
 
 
-def test_a_new_configuration_is_made_switched_off(admin: Till, one: Configuration) -> None:
+def test_a_new_configuration_is_made_switched_off_and_two_people_switch_it_on(admin: Till, second: Till, one: Configuration) -> None:
     window = admin.open("configurations", new="1", type=LWB)
     save(window)
     assert "Correct first: Name, Short name, Base URL, Example." in said(window)
@@ -234,38 +262,183 @@ def test_a_new_configuration_is_made_switched_off(admin: Till, one: Configuratio
     assert "Saved as version 1." in said(window)
     made = configurations.find(admin.actor, uuid.UUID(window.query_params["id"]))
     assert (made.state, made.snapshot.display_name, made.holds_credentials) == ("inactive", "LWB, new system", True)
+    assert "Draft: nobody else has looked at it yet" in said(window)
     button(window, "Activate").click().run()
-    button(window, "Yes, activate").click().run()
-    assert "“LWB postpaid” is active for Lilongwe Water Board" in said(window)
+    button(window, "Propose to activate").click().run()
+    assert "A reason is needed" in said(window)
+    field(window, "Why?").set_value("The water board's new system is tested.")
+    button(window, "Propose to activate").click().run()
+    assert "Proposed as change 1" in said(window)
+    other = open_one(second, made)
+    assert "It is to be offered to operators for the first time, with everything it says. Credentials are stored." in said(other)
+    button(other, "Approve").click().run()
+    assert "“LWB postpaid” is active for Lilongwe Water Board" in said(other)
     assert now(admin, made).state == "inactive"
+    configurations.deactivate(admin.actor, one.id, one.version)
+    approve(second, made)
+    assert now(admin, made).state == "active"
 
 
 # ---- Credentials
 
 
-def test_credentials_are_entered_and_never_shown(admin: Till, one: Configuration) -> None:
+def test_credentials_are_entered_and_never_shown(admin: Till, second: Till, one: Configuration) -> None:
     window = open_one(admin, one)
     type_into(window, Username="billers", Password="entered-secret")
-    save(window)
+    propose(window)
+    assert not now(admin, one).holds_credentials
+    approve(second, one)
     assert now(admin, one).holds_credentials
+    window = open_one(admin, one)
     assert [field(window, name).value for name in ("Username", "Password")] == ["", ""]
     assert field(window, "Password").placeholder == "stored, empty keeps it"
     for tab in ("settings", "test", "versions", "history"):
         shown = open_one(admin, one, tab=tab)
         assert "entered-secret" not in said(shown) + str(shown.main)
+    window = open_one(admin, one)
+    field(window, "Why remove them?").set_value("They are written on a wall.")
+    button(window, "Propose to remove them").click().run()
+    assert "Proposed as change 2" in said(window)
+    assert now(admin, one).holds_credentials
+    approve(second, one)
+    assert not now(admin, one).holds_credentials
+
+
+def test_of_a_draft_one_person_removes_them(admin: Till, one: Configuration) -> None:
+    draft = configurations.create(admin.actor, {**one.content, "display_name": "LWB, new"}, {"username": "billers", "password": "x" * 8}).configuration
+    window = open_one(admin, draft)
     button(window, "Remove the stored credentials").click().run()
     assert "The stored credentials were removed." in said(window)
-    assert not now(admin, one).holds_credentials
+    assert not now(admin, draft).holds_credentials
 
 
-def test_another_host_is_told_of_before_and_after_it_voids_them(admin: Till, one: Configuration) -> None:
-    configurations.edit(admin.actor, one.id, one.version, one.content, {"username": "billers", "password": "x" * 8})
+def by_two(admin: Till, second: Till, one: Configuration, credentials: dict[str, str] | None = None, **changes: Any) -> Configuration:
+    """A change that takes two people, without their windows."""
+    now_saved = now(admin, one)
+    saved = configurations.edit(admin.actor, one.id, now_saved.version, {**now_saved.content, **changes}, credentials, "As the biller wrote.")
+    assert saved.proposal is not None
+    configuration_approvals.approve(second.actor, saved.proposal)
+    return now(admin, one)
+
+
+def test_another_host_is_told_of_before_and_after_it_voids_them(admin: Till, second: Till, one: Configuration) -> None:
+    by_two(admin, second, one, {"username": "billers", "password": "x" * 8})
     window = open_one(admin, one)
     type_into(window, Base_URL=OTHER)
-    assert "The host changes. The stored credentials were saved for https://lwb-postpaid.invalid and are dropped when you save" in said(window)
-    save(window)
-    assert "The stored credentials were saved for the old host and are dropped" in said(window)
+    assert "The host changes. The stored credentials were saved for https://lwb-postpaid.invalid and are dropped when this is saved" in said(window)
+    propose(window)
+    other = open_one(second, one)
+    assert {"Field": "Credentials", "Before": "", "After": "removed, since the host changed"}.items() <= other.table[0].value.to_dict("records")[1].items()
+    assert "Payments would go to https://api.elsewhere.example." in said(other)
+    approve(second, one)
     assert not now(admin, one).holds_credentials
+
+
+# ---- Two people
+
+
+def test_what_waits_stands_on_the_list_and_leads_to_it(admin: Till, second: Till, one: Configuration) -> None:
+    assert "waits for a second person" not in said(second.open("configurations"))
+    window = open_one(admin, one)
+    type_into(window, Largest_amount="9000000.00")
+    propose(window)
+    listed = second.open("configurations")
+    assert "1 change waits for a second person" in said(listed)
+    assert "**LWB postpaid**: Largest amount" in said(listed)
+    button(listed, "Open change 1").click().run()
+    assert listed.query_params["id"] == str(one.id)
+    told = said(listed)
+    for words in (
+        "Change 1 waits for a second person",
+        "Proposed by Limbani Chirwa",
+        "**Why:** Letter of the water board of 20 Nov.",
+        "The same as when it was",
+    ):
+        assert words in told, words
+    (line,) = listed.table[0].value.to_dict("records")
+    assert (line["Field"], line["After"], line["Takes two"]) == ("Largest amount", "9000000\\.00", "how much may be paid, and by whom alone")
+
+
+def test_credentials_of_the_environment_that_would_go_to_another_host_are_told_of(
+    admin: Till, second: Till, one: Configuration, set_environment: SetEnvironment
+) -> None:
+    """They are nobody's to void here: whoever runs the machine set them."""
+    saved = configurations.edit(admin.actor, one.id, one.version, {**one.content, "base_url": OTHER}, None, "As the biller wrote.")
+    assert saved.proposal is not None
+    assert "says where the console is started" not in said(open_one(second, one))
+    set_environment(billers_credentials_lwb_postpaid='{"username": "env", "password": "env-secret"}')
+    told = said(open_one(second, one))
+    assert "What `BILLERS_CREDENTIALS_LWB_POSTPAID` says where the console is started would be sent there, too." in told
+    assert "env-secret" not in told
+
+
+def test_nobody_approves_their_own_and_everybody_can_take_theirs_back(admin: Till, one: Configuration) -> None:
+    window = open_one(admin, one)
+    type_into(window, Largest_amount="9000000.00")
+    propose(window)
+    assert button(window, "Approve").disabled
+    assert "Off: You proposed it: another administrator decides." in said(window)
+    button(window, "Withdraw").click().run()
+    assert "Withdrawn. The configuration stays as it is." in said(window)
+    assert now(admin, one) == one
+
+
+def test_a_change_is_rejected_with_a_reason_that_the_history_keeps(admin: Till, second: Till, one: Configuration) -> None:
+    window = open_one(admin, one)
+    type_into(window, Largest_amount="9000000.00")
+    propose(window)
+    other = open_one(second, one)
+    save(other, "Reject")
+    assert "A reason is needed" in said(other)
+    field(other, "Why not?").set_value("The board knows nothing of it.")
+    save(other, "Reject")
+    assert "Rejected. The configuration stays as it is." in said(other)
+    assert now(admin, one) == one
+    assert "Change 1 rejected: The board knows nothing of it." in said(open_one(admin, one, tab="history"))
+
+
+def test_a_change_of_a_version_that_is_gone_can_only_be_turned_down(admin: Till, second: Till, one: Configuration) -> None:
+    window = open_one(admin, one)
+    type_into(window, Largest_amount="9000000.00")
+    propose(window)
+    configurations.pause(admin.actor, one.id, one.version, "Maintenance until 14:00.")
+    other = open_one(second, one)
+    assert button(other, "Approve").disabled
+    assert "The configuration has another version by now." in said(other)
+
+
+def test_a_reason_that_is_missing_is_asked_for_and_nothing_is_lost(admin: Till, one: Configuration) -> None:
+    window = open_one(admin, one)
+    type_into(window, Largest_amount="9000000.00")
+    save(window, "Propose")
+    assert "A reason is needed" in said(window)
+    assert field(window, "Largest amount").value == "9000000.00"
+    propose(window)
+    assert "Proposed as change 1" in said(window)
+
+
+def test_what_is_proposed_is_tested_before_it_is_approved(admin: Till, second: Till, one: Configuration) -> None:
+    window = open_one(admin, one)
+    type_into(window, Base_URL=OTHER)
+    field(window, "Why?").set_value("The board has moved.").run()
+    button(window, "Propose & test").click().run()
+    assert "As change 1 proposes it: https://api.elsewhere.example/v2" in said(window)
+    other = open_one(second, one)
+    button(other, "Test it").click().run()
+    button(other, "Test change 1").click().run()
+    tests = connection_tests.history(admin.actor, one.id)
+    assert [(test.by, test.typed_only) for test in tests] == [("Thokozani Nyirenda", True), ("Limbani Chirwa", True)]
+
+
+def test_a_clone_is_a_draft_beside_it(admin: Till, one: Configuration) -> None:
+    window = open_one(admin, one)
+    button(window, "Clone").click().run()
+    made = configurations.find(admin.actor, uuid.UUID(window.query_params["id"]))
+    assert (made.snapshot.display_name, made.state, made.is_approved) == ("Copy of LWB postpaid", "inactive", False)
+    assert "Cloned as “Copy of LWB postpaid”: switched off, and without credentials." in said(window)
+    type_into(window, Largest_amount="9000000.00")
+    save(window)
+    assert "Saved as version 2." in said(window)
 
 
 # ---- Two administrators
@@ -371,12 +544,12 @@ def test_a_test_tells_each_stage_and_stays_in_the_history(admin: Till, one: Conf
 
 
 def test_a_biller_with_a_debit_asks_for_an_account_at_the_bank_and_tells_of_its_stages(
-    admin: Till, one: Configuration, set_environment: SetEnvironment
+    admin: Till, second: Till, one: Configuration, set_environment: SetEnvironment
 ) -> None:
     window = open_one(admin, one, tab="test")
     assert "Test account at the bank" not in [each.label for each in window.text_input]
     set_environment(t24_api_url="http://127.0.0.1:1/t24")
-    configurations.edit(admin.actor, one.id, one.version, {**one.content, "topology": "SEPARATE", "credit_account": "MWK1280600010001"})
+    by_two(admin, second, one, topology="SEPARATE", credit_account="MWK1280600010001")
     window = open_one(admin, one, tab="test")
     button(window, "Test connection").click().run()
     assert "Enter the number of the customer's account at the bank." in said(window)
@@ -434,12 +607,46 @@ def test_versions_tell_before_and_after_and_the_address_keeps_which(admin: Till,
     assert "The first version" in said(open_one(admin, one, tab="versions", version="1"))
 
 
-def test_the_history_tells_who_did_what_and_when(admin: Till, one: Configuration) -> None:
-    configurations.edit(admin.actor, one.id, 1, {**one.content, "retry_attempts": 5}, {"username": "a", "password": "entered-secret"})
+def test_a_version_tells_who_approved_it_and_can_be_restored_by_two(admin: Till, second: Till, one: Configuration) -> None:
+    limits = one.content[RULES]
+    by_two(admin, second, one, **{RULES: {**limits, "amount_max": "2000.00"}})
+    window = open_one(admin, one, tab="versions")
+    assert "Change 1, proposed by Limbani Chirwa and approved by Thokozani Nyirenda: As the biller wrote." in said(window)
+    window.selectbox(key=f"configuration-version-{one.id}").set_value(1).run()
+    button(window, "Restore version 1 …").click().run()
+    assert "Another administrator decides, because of: Largest amount." in said(window)
+    assert window.table[0].value.to_dict("records")[0]["Before"] == "2000\\.00"
+    field(window, "Why?").set_value("It was a mistake.")
+    button(window, "Propose to restore it").click().run()
+    assert "Proposed as change 2" in said(window)
+    other = approve(second, one)
+    assert now(admin, one).content == one.content
+    assert "Changed, restored from version 1 as change 2 proposed it" in said(open_one(second, one, tab="history"))
+    assert other.query_params["id"] == str(one.id)
+
+
+def test_a_version_that_differs_in_little_is_restored_by_one(admin: Till, one: Configuration) -> None:
+    configurations.edit(admin.actor, one.id, 1, {**one.content, "timeout_ms": 5_000})
+    window = open_one(admin, one, tab="versions", version="1", do="restore")
+    button(window, "Yes, restore it").click().run()
+    assert "Version 1 is restored: its settings are version 3 now." in said(window)
+    assert "there is nothing to restore" in said(open_one(admin, one, tab="versions", version="1", do="restore"))
+    assert "This configuration has no version 77." in said(open_one(admin, one, tab="versions", version="77", do="restore"))
+
+
+def test_the_history_tells_who_did_what_and_when(admin: Till, second: Till, one: Configuration) -> None:
+    by_two(admin, second, one, {"username": "a", "password": "entered-secret"}, retry_attempts=5)
     configurations.pause(admin.actor, one.id, 2, "**Maintenance** until 14:00.")
     window = open_one(admin, one, tab="history")
     told = said(window)
-    for words in ("**Paused: **Maintenance** until 14:00.**", "**Changed**", "**Added from the seeds**", "Limbani Chirwa · version 2", " CAT"):
+    for words in (
+        "**Paused: **Maintenance** until 14:00.**",
+        "**Changed as change 1 proposed it**",
+        "**Added from the seeds**",
+        "Thokozani Nyirenda · version 2",
+        "**Change 1 approved**",
+        " CAT",
+    ):
         assert words in told, words
     rows = window.table[0].value.to_dict("records")
     assert {"Field": "Credentials", "Before": "", "After": "changed"} in rows

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from core import db
+from core import clock, db
 from core.access import Actor
 from core.ids import new_id
 from core.models import BillerConfigVersion, Transaction, User
@@ -69,7 +69,7 @@ class Bench:
             person = User(id=new_id(), username=name, display_name=name.title(), role=role, password_hash="!")
             session.add(person)
             permissions = session.execute(text("SELECT permission FROM role_permissions WHERE role = :role"), {"role": role}).scalars().all()
-        return Actor(person.id, name, person.display_name, role, frozenset(permissions), "127.0.0.1")
+        return Actor(person.id, name, person.display_name, role, frozenset(permissions), "127.0.0.1", proved_at=clock.now())
 
     def account(self) -> str:
         """One that no other test pays to."""

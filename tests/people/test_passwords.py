@@ -6,6 +6,7 @@ import pytest
 
 from core.security import passwords
 from core.security.passwords import WeakPassword
+from tests.world import SetEnvironment
 
 
 @pytest.mark.parametrize(
@@ -18,14 +19,39 @@ from core.security.passwords import WeakPassword
         ("gracegrace12", "user name"),
         ("aaaaaaaaaaaaaa", "same few"),
         ("granite\0lantern violet", "cannot be typed"),
+        # Common ones, dressed up.
+        ("Password2026!", "many people have"),
+        ("iloveyou123456", "many people have"),
+        ("P@ssw0rd!2026", "many people have"),
+        ("2026LIVERPOOL!!", "many people have"),
+        ("sunshinesunshine", "many people have"),
+        ("135792468013", "many people have"),
+        ("leavemealone", "many people have"),
+        # What this console and this bank are called.
+        ("Billers-2026!", "Billers"),
+        ("National-2026", "National"),
+        ("nationalBankOfTheLake9", "National Bank of the Lake"),
     ],
 )
-def test_a_weak_password_is_refused_with_what_to_change(password: str, why: str) -> None:
+def test_a_weak_password_is_refused_with_what_to_change(password: str, why: str, set_environment: SetEnvironment) -> None:
+    set_environment(billers_bank_name="National Bank of the Lake")
     with pytest.raises(WeakPassword, match=why):
         passwords.check_policy(password, "grace")
 
 
-@pytest.mark.parametrize("password", ["granite-lantern-violet-42", "zikomo kwambiri bwana", "nsima ndi ndiwo 🍲 lero"])
+def test_the_list_of_common_passwords_says_where_it_comes_from() -> None:
+    lines = passwords.COMMON.read_text().splitlines()
+    head, words = [line for line in lines if line.startswith("#")], [line for line in lines if not line.startswith("#")]
+    assert "licence" in " ".join(head)
+    assert len(words) == len(set(words)) >= 5_000
+    # As they are compared: a word that is written otherwise would be found by nobody.
+    assert all(word == word.casefold().strip(passwords.AT_THE_ENDS) for word in words)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["granite-lantern-violet-42", "liverpool rain on billers", "the national bank closes at four", "zikomo kwambiri bwana", "nsima ndi ndiwo 🍲 lero"],
+)
 def test_a_long_password_is_accepted_whatever_its_signs(password: str) -> None:
     passwords.check_policy(password, "grace")
 

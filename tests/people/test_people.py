@@ -5,10 +5,10 @@ import stat
 
 import pytest
 
-from core.access import PERMISSIONS
+from core.access import PERMISSIONS, SYSTEM
 from core.errors import BadInput, Misconfigured, NotFound
 from core.security import passwords
-from core.services import people, seeds
+from core.services import people, seeds, staff
 from core.services.people import SignInRefused
 from core.services.seeds import SANDBOX_PEOPLE
 from core.settings import settings
@@ -18,9 +18,9 @@ SECRET = "granite-lantern-violet"
 
 
 def test_outside_sandbox_mode_nobody_exists_until_somebody_is_added(database: Database) -> None:
-    assert people.list_users() == []
-    people.add_user("grace", "Grace Banda", "operator", SECRET)
-    assert [(person.username, person.display_name, person.role, person.disabled) for person in people.list_users()] == [
+    assert staff.everybody(SYSTEM) == []
+    staff.add(SYSTEM, "grace", "Grace Banda", "operator", SECRET)
+    assert [(person.username, person.display_name, person.role, person.disabled) for person in staff.everybody(SYSTEM)] == [
         ("grace", "Grace Banda", "operator", False)
     ]
     assert people.actor_of(people.redeem(people.sign_in("grace", SECRET, None), None, None)) is not None
@@ -44,21 +44,21 @@ def test_a_person_who_cannot_be_added_is_refused_with_the_reason(
 ) -> None:
     add_person("operator", username="taken")
     with pytest.raises(BadInput, match=why):
-        people.add_user(username, name, role, password)
-    assert len(people.list_users()) == 1
+        staff.add(SYSTEM, username, name, role, password)
+    assert len(staff.everybody(SYSTEM)) == 1
 
 
 def test_looking_for_somebody_who_is_not_there_says_so(database: Database) -> None:
     with pytest.raises(NotFound, match="nobody called grace"):
-        people.disable_user("grace")
+        staff.disable(SYSTEM, staff.find(SYSTEM, "grace").id)
     with pytest.raises(NotFound, match="nobody called grace"):
-        people.set_password("grace", SECRET)
+        staff.give_password(SYSTEM, staff.find(SYSTEM, "grace").id, SECRET)
 
 
 def test_what_is_done_to_people_is_written_down_without_their_passwords(database: Database) -> None:
-    people.add_user("grace", "Grace Banda", "operator", SECRET)
-    people.set_password("grace", SECRET + "-2")
-    people.disable_user("grace")
+    staff.add(SYSTEM, "grace", "Grace Banda", "operator", SECRET)
+    staff.give_password(SYSTEM, staff.find(SYSTEM, "grace").id, SECRET + "-2")
+    staff.disable(SYSTEM, staff.find(SYSTEM, "grace").id)
     with database.connect() as connection:
         rows = connection.execute("SELECT action, actor_name, details::text FROM audit_entries WHERE subject_type = 'user' ORDER BY seq").fetchall()
     assert [(action, actor) for action, actor, _ in rows] == [("user.added", "system"), ("user.password_set", "system"), ("user.disabled", "system")]

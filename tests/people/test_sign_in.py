@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import pytest
 
+from core.access import SYSTEM
 from core.security import passwords
-from core.services import people
+from core.services import people, staff
 from core.services.people import NotThisTicket, SignInRefused, TooManyTries
 from tests.world import PASSWORD, AddPerson, Database, SetEnvironment
 
@@ -64,7 +65,7 @@ def test_a_refusal_says_the_same_whatever_was_wrong(database: Database, add_pers
     add_person("operator", username="grace")
     with pytest.raises(SignInRefused) as refused:
         people.sign_in(username, password, ADDRESS)
-    assert refused.value.sentence == "The user name or the password is not right. Check both and try again."
+    assert refused.value.sentence == "The user name, the password or the code is not right. Check them and try again."
     assert audited(database) == ["sign_in.refused"]
 
 
@@ -213,7 +214,7 @@ def test_waiting_is_not_made_longer_by_trying(database: Database, add_person: Ad
 def test_a_new_password_ends_the_waiting(database: Database, add_person: AddPerson) -> None:
     add_person("operator", username="Grace")
     fail(times=5)
-    people.set_password("grace", "another-lantern-violet")
+    staff.give_password(SYSTEM, staff.find(SYSTEM, "grace").id, "another-lantern-violet")
     assert people.actor_of(sign_in(password="another-lantern-violet")) is not None
 
 
@@ -284,7 +285,7 @@ def test_no_token_and_a_made_up_one_are_nobody(database: Database) -> None:
 def test_disabling_somebody_ends_their_sessions_and_tickets_at_once(database: Database, add_person: AddPerson) -> None:
     add_person("operator", username="grace")
     token, ticket = sign_in(), people.sign_in("grace", PASSWORD, ADDRESS)
-    people.disable_user("Grace")
+    staff.disable(SYSTEM, staff.find(SYSTEM, "Grace").id)
     assert people.actor_of(token) is None
     with pytest.raises(NotThisTicket):
         people.redeem(ticket, ADDRESS, None)
@@ -295,7 +296,7 @@ def test_disabling_somebody_ends_their_sessions_and_tickets_at_once(database: Da
 def test_somebody_disabled_while_their_password_was_checked_does_not_get_in(database: Database, add_person: AddPerson) -> None:
     add_person("operator", username="grace")
     attempt = people.begin_try("grace", ADDRESS)
-    people.disable_user("grace")
+    staff.disable(SYSTEM, staff.find(SYSTEM, "grace").id)
     with pytest.raises(SignInRefused):
         people.conclude_try(attempt, matched=True)
 
@@ -303,7 +304,7 @@ def test_somebody_disabled_while_their_password_was_checked_does_not_get_in(data
 def test_a_new_password_ends_the_sessions_of_the_old_one(database: Database, add_person: AddPerson) -> None:
     add_person("operator", username="grace")
     token = sign_in()
-    people.set_password("grace", "another-lantern-violet")
+    staff.give_password(SYSTEM, staff.find(SYSTEM, "grace").id, "another-lantern-violet")
     assert people.actor_of(token) is None
     fail()
 

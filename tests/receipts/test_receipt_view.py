@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 from core.ids import new_id
 from core.services import receipts, settlement
 from core.services.errands import Result
+from core.services.tokens import HANDED_OVER, REASONS
 from core.settings import settings
+from core.ui.receipt_view import OWN_WORDS
 from core.wire.contract import Outcome, Receipt
 from tests.pages.conftest import Till, button, labels, said, sit_down, switch_on, till  # noqa: F401 - fixtures
 from tests.receipts.conftest import GROUPED, RING, TOKEN
@@ -72,7 +74,7 @@ def test_whoever_sold_the_token_sees_it_by_one_click_and_the_next_click_hides_it
     assert GROUPED not in said(window)
     for form in (TOKEN, GROUPED):
         assert form not in repr(window.session_state)
-    assert audited(database) == [(till.actor.username, None)]
+    assert audited(database) == [(till.actor.username, HANDED_OVER)]
 
 
 def test_everybody_else_says_why_and_then_sees_it_once(sit_down: Callable[..., Till], till: Till, database: Database) -> None:  # noqa: F811
@@ -83,6 +85,8 @@ def test_everybody_else_says_why_and_then_sees_it_once(sit_down: Callable[..., T
     button(window, "Show the token").click().run()
     assert "Say why you need it" in said(window)
     assert GROUPED not in said(window)
+    window.selectbox(key=f"token-why-{one}").set_value(OWN_WORDS).run()
+    assert links(window)["Copy with the token (PDF)"].disabled
     window.text_input(key=f"token-reason-{one}").set_value("lost & found?").run()
     assert links(window)["Copy with the token (PDF)"].url == f"/receipt/{one}.pdf?reason=lost+%26+found%3F"
     assert not links(window)["Copy with the token (PDF)"].disabled
@@ -91,6 +95,18 @@ def test_everybody_else_says_why_and_then_sees_it_once(sit_down: Callable[..., T
     window.run()
     assert GROUPED not in said(window)
     assert audited(database) == [(manager.actor.username, "lost & found?")]
+
+
+def test_the_usual_reasons_are_there_to_choose(sit_down: Callable[..., Till], till: Till, database: Database) -> None:  # noqa: F811
+    one, manager = sold(till), sit_down("manager", name="Limbani")
+    window = manager.open("transactions", id=str(one))
+    why = window.selectbox(key=f"token-why-{one}")
+    assert why.options == [*REASONS, OWN_WORDS]
+    why.set_value(REASONS[0]).run()
+    assert links(window)["Copy with the token (PDF)"].url.endswith("reason=The+customer+lost+the+slip")
+    button(window, "Show the token").click().run()
+    assert GROUPED in said(window)
+    assert audited(database) == [(manager.actor.username, "The customer lost the slip")]
 
 
 def test_what_the_next_print_carries_is_told(till: Till) -> None:  # noqa: F811

@@ -10,6 +10,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from core import clock
 from core.access import SYSTEM
 from core.db import unit_of_work
 from core.repositories.audit import SOURCES
@@ -367,7 +368,7 @@ def test_an_event_under_a_sealed_number_shows(database: Database) -> None:
 def test_a_tail_cut_off_shows_to_whoever_noted_the_head(database: Database) -> None:
     seqs = chained(database, "a", "b", "c")
     noted = verify()
-    published = (noted.sealed, noted.head_hash)
+    published = [audit.Head(noted.sealed, noted.head_hash, clock.now())]
     write("d")
     seal_all()
     assert verify(published).ok

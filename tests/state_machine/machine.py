@@ -27,6 +27,7 @@ from tests.campaign import oracle
 from tests.matrix.town import TNM, new_account
 from tests.state_machine.counter import BANK, BILLERS, BY_CODE, LATE_SECONDS, OWN_WAYS, OWN_WAYS_AT_THE_BANK, Biller, Claim, Counter, Counters
 from tests.state_machine.promises import ENDED, RESTS, REVIEWED, Seen, broken, shows
+from tests.world import proven
 
 T = TypeVar("T")
 
@@ -348,11 +349,11 @@ class Machine(RuleBasedStateMachine):
         if chosen is None:
             return
         try:
-            proposal = approvals.propose_reversal(self.counter.manager, chosen.id, "The customer paid somebody else's bill.")
+            proposal = approvals.propose_reversal(proven(self.counter.manager), chosen.id, "The customer paid somebody else's bill.")
         except NotLegalNow:
             assert "reverse" not in chosen.biller.operations, "This biller can give it back."
             return
-        approvals.approve(self.counter.other_manager, proposal)
+        approvals.approve(proven(self.counter.other_manager), proposal)
         self.tell("wanted back")
 
     @rule(payment=some, asks=st.booleans())
@@ -371,8 +372,8 @@ class Machine(RuleBasedStateMachine):
         choice = "ASK_AGAIN" if asks and "ASK_AGAIN" in ways else next(iter(true), None)
         if choice is not None:
             number = seen.number_at_the_biller if ways[choice].number_of == "PAY" else seen.number_at_the_bank
-            proposal = approvals.propose_resolution(self.counter.manager, payment.id, choice, "The statement of today, line 7.", number, "As it shows.")
-            approvals.approve(self.counter.other_manager, proposal)
+            proposal = approvals.propose_resolution(proven(self.counter.manager), payment.id, choice, "The statement of today, line 7.", number, "As it shows.")
+            approvals.approve(proven(self.counter.other_manager), proposal)
             self.tell(f"decided: {choice}")
 
     @rule(biller=some, pauses=st.booleans())

@@ -1,0 +1,11 @@
+DROP TRIGGER tell_of_rights ON roles;
+DROP TRIGGER tell_of_rights ON user_billers;
+DROP TRIGGER tell_of_rights ON role_permissions;
+DROP TRIGGER tell_of_rights ON users;
+DROP TRIGGER tell ON users;
+DROP TRIGGER tell ON user_sessions;
+DROP FUNCTION tell();
+DROP TABLE recovery_codes;
+DROP TABLE authenticators;
+ALTER TABLE roles DROP COLUMN requires_totp;
+ALTER TABLE user_sessions DROP COLUMN proved_at;

@@ -1,0 +1,13 @@
+DROP TRIGGER hold_the_keys ON vended_tokens;
+DROP TRIGGER hold_the_keys ON authenticators;
+DROP TRIGGER hold_the_keys ON configuration_proposals;
+DROP TRIGGER hold_the_keys ON biller_config_versions;
+DROP TRIGGER hold_the_keys ON biller_configs;
+DROP TRIGGER only_sealed_anew ON vended_tokens;
+DROP TRIGGER only_sealed_anew ON biller_config_versions;
+DROP TRIGGER append_only ON biller_config_versions;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON biller_config_versions FOR EACH ROW EXECUTE FUNCTION append_only();
+DROP FUNCTION only_sealed_anew();
+DROP FUNCTION hold_the_keys();
+DROP TABLE retired_keys;
+ALTER TABLE workers DROP COLUMN vault_keys;
