@@ -47,7 +47,7 @@ class Waiting:
     holds_credentials: bool
     brings_credentials: bool
     # The name of the environment's, which go before the stored ones and to whatever host is configured; empty where there are none.
-    environment_credentials: str
+    environment_variable: str
     restores: int | None
     reason: str
     by: str
@@ -112,7 +112,7 @@ def _seen(actor: Actor, config: BillerConfig, proposal: ConfigurationProposal, p
         takes_two=four_eyes.takes_two(shown["changes"]),
         holds_credentials=shown["configuration"]["credentials"],
         brings_credentials=proposal.authentication is not None,
-        environment_credentials=f"BILLERS_CREDENTIALS_{config.biller_type}" if credentials_text(config.biller_type) else "",
+        environment_variable=f"BILLERS_CREDENTIALS_{config.biller_type}" if credentials_text(config.biller_type) else "",
         restores=proposal.restores,
         reason=proposal.reason,
         by=people.get(proposal.proposed_by, "somebody"),

@@ -92,9 +92,9 @@ def _contents(seen: Waiting) -> None:
                 f"Payments would go to {plain(rules.origin_of(seen.content['base_url']))}. Ask the biller by a way you know, not by one named in the request.",
                 icon=":material/call:",
             )
-            if seen.environment_credentials:
+            if seen.environment_variable:
                 st.warning(
-                    f"What {code(seen.environment_credentials)} says where the console is started would be sent there, too. Have it changed with this.",
+                    f"What {code(seen.environment_variable)} says where the console is started would be sent there, too. Have it changed with this.",
                     icon=":material/terminal:",
                 )
     with st.expander("All that it would say", icon=":material/data_object:", expanded=seen.step is ConfigurationStep.ACTIVATE):
