@@ -42,7 +42,7 @@ def test_the_configuration_table_is_the_settings() -> None:
 
 def test_every_command_it_names_exists() -> None:
     command = get_command(app)
-    for line in re.findall(r"billers ((?:[a-z]+ ?){1,2})", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))):
+    for line in re.findall(r"billers ((?:[a-z-]+ ?){1,2})", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))):
         words = line.split()
         group = command
         for word in words:
