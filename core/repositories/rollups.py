@@ -55,7 +55,7 @@ from core.models import (
     Transaction,
 )
 from core.repositories.filters import NO_REASON, TransactionFilter
-from core.repositories.steps import Grain, day_before, day_from, day_start, has_whole_hours, hour_before, hour_from, monday_of, step_of
+from core.repositories.steps import Grain, day_before, day_from, day_start, first_day_of, has_whole_hours, hour_before, hour_from, step_of
 from core.settings import settings
 from core.states import MONEY_TYPES, Stage, Status, status_of
 from core.wire.contract import Outcome, Verb
@@ -481,11 +481,7 @@ class Rollups:
         state = self.state()
         found = []
         for kept in KEPT:
-            first_day = day_before(since, state.zone) if since else date(1, 1, 1)
-            if since and kept.step == "month":
-                first_day = first_day.replace(day=1)
-            if since and kept.step == "week":
-                first_day = monday_of(first_day)
+            first_day = first_day_of(Grain(kept.step), day_before(since, state.zone)) if since else date(1, 1, 1)
             begin = day_start(first_day, state.zone) if since else None
             first: object = first_day
             if kept.step == "hour":
@@ -746,11 +742,11 @@ def _by_weeks(days: Days | None) -> tuple[Days | None, list[Days]]:
     if days is None:
         return None, []
     first, end = days
-    begin, close = monday_of(first + timedelta(days=6)) if first else None, monday_of(end) if end else None
+    begin = first_day_of(Grain.WEEK, first + timedelta(days=6)) if first else None
+    close = first_day_of(Grain.WEEK, end) if end else None
     if begin and close and begin >= close:
         return None, [days]
-    around = [(first, begin)] if first != begin else []
-    return (begin, close), [*around, *([(close, end)] if close != end else [])]
+    return (begin, close), [*([(first, begin)] if first != begin else []), *([(close, end)] if close != end else [])]
 
 
 def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
@@ -801,25 +797,21 @@ def _call_parts(question: Question, state: State, written: Any) -> list[Select[A
         columns = (of.biller_type, step.label("step"), bucket.label("bucket"), count.label("count"), total.label("total_ms"))
         parts.append(select(*columns).select_from(source).where(*where))
 
+    def of_sums(of: Any, step: Any, source: Any, when: Iterable[ColumnElement[bool]]) -> None:
+        part(of, step, (of.bucket, of.count, of.total_ms), source, *when, *_fits(wanted, of, status=False))
+
     pieces = _cut(question, state)
     weeks, stretches = _by_weeks(pieces.days) if question.grain in BY_WEEKS else (None, [pieces.days])
+    week, day, hour = RollupCallWeek.week, RollupCallDay.day, RollupCallHour.hour
     if weeks:
-        of: Any = RollupCallWeek
-        sums = (of.bucket, of.count, of.total_ms)
-        part(of, _day_step(question, of.week), sums, of, *_days_within(of.week, weeks), *_fits(wanted, of, status=False))
+        of_sums(RollupCallWeek, _day_step(question, week), RollupCallWeek, _days_within(week, weeks))
     for days in filter(None, stretches):
-        of = RollupCallDay
-        sums = (of.bucket, of.count, of.total_ms)
-        part(of, _day_step(question, of.day), sums, of, *_days_within(of.day, days), *_fits(wanted, of, status=False))
+        of_sums(RollupCallDay, _day_step(question, day), RollupCallDay, _days_within(day, days))
     for span in pieces.hours:
-        of = RollupCallHour
-        sums = (of.bucket, of.count, of.total_ms)
-        part(of, step_of(question.grain, of.hour, question.zone), sums, of, span.holds(of.hour), *_fits(wanted, of, status=False))
+        of_sums(RollupCallHour, step_of(question.grain, hour, question.zone), RollupCallHour, [span.holds(hour)])
     if pieces.summed and written is not None:
-        of = written.c
-        late = or_(*(span.holds(of.created_at) for span in pieces.summed))
-        sums = (of.bucket, of.count, of.total_ms)
-        part(of, step_of(question.grain, of.created_at, question.zone), sums, written, late, *_fits(wanted, of, status=False))
+        moment = written.c.created_at
+        of_sums(written.c, step_of(question.grain, moment, question.zone), written, [or_(*(span.holds(moment) for span in pieces.summed))])
     for span in pieces.rows:
         one = Transaction
         joined = one.__table__.join(Answer.__table__, Answer.transaction_id == one.id).join(Attempt.__table__, Attempt.id == Answer.attempt_id)

@@ -64,9 +64,11 @@ def day_from(moment: datetime, zone: ZoneInfo) -> date:
     return day if day_start(day, zone) >= moment else day + timedelta(days=1)
 
 
-def monday_of(day: date) -> date:
-    """The first day of the business week."""
-    return day - timedelta(days=day.weekday())
+def first_day_of(grain: Grain, day: date) -> date:
+    """The first day of the business week (a Monday) or month that this day lies in; of what is no longer than a day, the day itself."""
+    if grain is Grain.MONTH:
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday()) if grain is Grain.WEEK else day
 
 
 def day_before(moment: datetime, zone: ZoneInfo) -> date:

@@ -601,9 +601,10 @@ class Walk:
 
         `before` is such a place of less depth. The lane that it lies in likely has the next one, too: no other lane is gone along beyond that.
         """
-        if before is not None and (near := self._edge(way, self._lane_of(before), depth)) is not None:
-            way = replace(way, edge=near)
         everything = lanes.is_everything and not way.by_amount
+        # The plain list is one lane that holds all, and goes deeper than any of those it is made of.
+        if before is not None and not everything and (near := self._edge(way, self._lane_of(before), depth)) is not None:
+            way = replace(way, edge=near)
         skip = depth * PLAIN_IS_DEEPER if everything else depth
         source = self._by_lane(way, lanes)
         days = _without_days_behind(TransactionFilter(since=self._wanted.since, until=self._wanted.until), way).conditions()

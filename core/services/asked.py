@@ -13,6 +13,7 @@ from core import clock
 from core.errors import BadInput
 from core.money import LARGEST, Money
 from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter
+from core.repositories.steps import Grain, first_day_of
 from core.repositories.transactions import Cursor, Sort
 from core.services.transactions import PAGE_SIZES
 from core.settings import settings
@@ -398,7 +399,7 @@ def _until(name: str, days: tuple[date, date] | None) -> date | None:
 
 
 def _monday(day: date) -> date:
-    return day - day.weekday() * ONE_DAY
+    return first_day_of(Grain.WEEK, day)
 
 
 def _month_end(day: date) -> date:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from core import clock
 from core.repositories.statistics import Grain
-from core.repositories.steps import monday_of
+from core.repositories.steps import first_day_of
 
 DAY = timedelta(days=1)
 
@@ -48,7 +48,7 @@ def today(now: datetime, zone: ZoneInfo) -> Period:
 def this_week(now: datetime, zone: ZoneInfo) -> Period:
     """From Monday, against last week up to the same day and hour."""
     today = clock.business_day(now, zone)
-    monday = monday_of(today)
+    monday = first_day_of(Grain.WEEK, today)
     return Period(monday, today, (_start(monday - 7 * DAY, zone), _earlier(now, 7, zone)))
 
 
@@ -63,10 +63,10 @@ def this_month(now: datetime, zone: ZoneInfo) -> Period:
 
 def whole(grain: Grain, day: date, now: datetime, zone: ZoneInfo) -> Period:
     """The day, week or month this day lies in, as far as it has come, against the one before."""
-    first = _floor(day, grain)
+    first = first_day_of(grain, day)
     following = _following(first, grain)
     last = min(following - DAY, max(clock.business_day(now, zone), first))
-    before = _floor(first - DAY, grain)
+    before = first_day_of(grain, first - DAY)
     if last == following - DAY and _start(following, zone) <= now:
         return Period(first, last, (_start(before, zone), _start(first, zone)))
     return Period(first, last, (_start(before, zone), min(_earlier(now, (first - before).days, zone), _start(first, zone))))
@@ -77,7 +77,7 @@ def steps(first: date, last: date, grain: Grain, zone: ZoneInfo) -> Sequence[dat
     if length := WITHIN_A_DAY.get(grain):
         start, end = _start(first, zone), _start(last + DAY, zone)
         return [start + place * length for place in range(int((end - start) / length))]
-    found, day = [], _floor(first, grain)
+    found, day = [], first_day_of(grain, first)
     while day <= last:
         found.append(_start(day, zone))
         day = _following(day, grain)
@@ -96,12 +96,6 @@ def times_of(step: datetime, grain: Grain, zone: ZoneInfo) -> tuple[time, time] 
     if grain not in WITHIN_A_DAY:
         return None
     return step.astimezone(zone).time(), (step + WITHIN_A_DAY[grain]).astimezone(zone).time()
-
-
-def _floor(day: date, grain: Grain) -> date:
-    if grain is Grain.MONTH:
-        return day.replace(day=1)
-    return monday_of(day) if grain is Grain.WEEK else day
 
 
 def _following(first: date, grain: Grain) -> date:

@@ -428,11 +428,10 @@ def make_due(at: datetime | None = None) -> int:
 
     Any number of programs may do so at once: each period is owed once, and held while it is made. One that is killed lets go of it.
     """
-    with db.unit_of_work() as session:
-        _note_due(session, at or Statistics(session).now())
     taken = 0
-    while taken < HANDFUL and _make_next():
-        taken += 1
+    if is_due(at):
+        while taken < HANDFUL and _make_next():
+            taken += 1
     return taken
 
 

@@ -142,6 +142,23 @@ def test_rows_of_one_moment_and_one_amount_are_told_apart_by_their_ids(ledger: L
         assert walked(TransactionFilter(), sort) == ledger.ids(ORDERS[sort]), sort
 
 
+@pytest.mark.parametrize("sort", Sort)
+def test_how_far_to_look_next_is_the_same_place_whether_it_was_looked_before_or_not(ledger: Ledger, sort: Sort) -> None:
+    """Short of it, a page that is not full would seem to be the last, and the whole list would be gone along to fill it."""
+    ledger.add(300)
+    found = 0
+    with core.db.unit_of_work() as session:
+        for name, (wanted, _) in FILTERS.items():
+            walk = walks.Walk(session, wanted)
+            for way, types in walks._ways(sort, None, back=False):
+                lanes = walk._lanes(types)
+                if lanes is not None and (first := walk._edge(way, lanes, 1)) is not None:
+                    next_one = walk._edge(way, lanes, 4)
+                    assert walk._edge(way, lanes, 4, before=first) == next_one, name
+                    found += next_one is not None
+    assert found > 10
+
+
 @pytest.mark.usefixtures("size")
 def test_a_count_that_stops_says_so_and_one_that_does_not_is_exact(ledger: Ledger) -> None:
     ledger.add(300)
