@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import URL
 
-from tests.browser.conftest import browser as browser
+from tests.browser.conftest import chromium
 from tests.browser.conftest import context as context
 from tests.front_door.conftest import Console, Served, free_port
 from tests.front_door.conftest import add_somebody as add_somebody
@@ -14,6 +15,13 @@ from tests.front_door.conftest import console_database as console_database
 from tests.front_door.conftest import running_console as running_console
 from tests.front_door.conftest import token_of as token_of
 from tests.world import forget_settings
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Gone with the file that wanted it: as long as one is open there is a loop in this thread, and tests of other files run loops of their own."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -166,14 +166,20 @@ def _shorten_deadline(console: Console) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@contextmanager
+def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.fail("There is no Chromium on this machine. Install the package `chromium`, or name the program in BILLERS_CHROMIUM.")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

