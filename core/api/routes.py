@@ -10,6 +10,7 @@ from core.api.assets import Assets
 from core.api.bodies import Bodies
 from core.api.hardening import Hardening
 from core.api.limits import Limits
+from core.api.visits import Visits
 from core.api.windows import Windows
 from core.settings import settings
 
@@ -35,6 +36,7 @@ def middleware(index: Path, favicon: Path) -> list[Middleware]:
     """From the outside in. `index` is the page that loads Streamlit's front end."""
     return [
         Middleware(Hardening, index=index, over_https=settings().billers_secure_cookies, public_hosts=settings().billers_public_hosts),
+        Middleware(Visits),
         Middleware(Assets, index=index, favicon=favicon),
         Middleware(Limits),
         Middleware(Bodies),

@@ -1,8 +1,8 @@
 """Who stands at a window: the websocket that a page is drawn through. It knows what a stranger's may do, and that there are not too many of them.
 
-A stranger's cannot be refused altogether: the sign-in form is a page, and is drawn through one. So a stranger's window is for signing in and nothing
-else: it takes over nobody's earlier window, says only what a form says, in short messages and not many, and ends after a while. What is drawn in it is
-the sign-in, whatever page it names: that is for each page's guard to see to.
+A stranger's is refused, unless it comes from a page of ours: the sign-in form is a page, and is drawn through one. Such a window is for signing in and
+nothing else: it takes over nobody's earlier window, says only what a form says, in short messages and not many, and ends after a while. What is drawn in
+it is the sign-in, whatever page it names: that is for each page's guard to see to.
 """
 
 import asyncio
@@ -24,11 +24,14 @@ from core.api.buckets import Buckets, Rate
 from core.api.endings import ENDINGS
 from core.api.limits import SENTENCE, address_of
 from core.api.refusals import turn_away
+from core.api.visits import is_visiting
 from core.errors import BillersError
 from core.security.sessions import cookie_name
 from core.services import people
 
 STREAM = "/_stcore/stream"
+
+OF_NOBODY = "This is for the console's own pages. Open the console in a browser and sign in there."
 
 # What a window may say. The rest of Streamlit's words are a developer's: one of them empties every cache for everybody.
 WORDS_OF_A_STRANGER = frozenset({"rerun_script", "app_heartbeat", "stop_script"})
@@ -150,7 +153,11 @@ class Windows:
             self._of_sessions = +self._of_sessions
 
     async def _strangers_window(self, scope: Scope, receive: Receive, send: Send) -> None:
-        address = address_of(HTTPConnection(scope))
+        asks = HTTPConnection(scope)
+        if not is_visiting(asks):
+            await turn_away(scope, receive, send, 403, OF_NOBODY, because="a websocket of nobody")
+            return
+        address = address_of(asks)
         if not self._strangers.may_come_from(address):
             await turn_away(scope, receive, send, 429, SENTENCE, because="too many windows of strangers", retry_after_seconds=10)
             return

@@ -63,7 +63,7 @@ def closings(actor: Actor, /) -> list[Closing]:
         return [_closing(session, found, name) for found, name in Gates(session).all()]
 
 
-@needs("gate:sign_off")
+@needs("gate:sign_off", fresh=True)
 def sign_off(actor: Actor, /, reason: str) -> int:
     """Opens the gate. Answers how many payments were put in doubt by it; their billers are asked. Raises `NotLegalNow` where it is open."""
     words = " ".join(reason.split())

@@ -99,6 +99,26 @@ def test_a_form_of_another_site_changes_nothing(console: Console, token_of: Toke
 # ---- Windows of nobody
 
 
+@pytest.mark.attack("anonymous-websockets")
+def test_a_websocket_of_nobody_is_refused(console: Console, undefended: Console, token_of: TokenOf, control_fired: ControlFired, refused: Refused) -> None:
+    with undefended.window(visit="") as window:
+        assert '"Sign in"' in "\n".join(map(str, Console.run(window)))
+    control_fired("whoever knocked at the websocket had a run of the script, and memory for it")
+
+    signed_out = token_of("manager")
+    people.sign_out(signed_out, because="for the test")
+    for cookies, token in (("", None), ("billers-visit=9999999999.00ff", None), (undefended.visit, None), ("", "made-up"), ("", signed_out)):
+        with pytest.raises(InvalidStatus) as refusal:
+            console.window(token, visit=cookies)
+        assert refusal.value.response.status_code == 403
+    assert told(console, "a websocket of nobody")
+    with console.window() as window:
+        assert '"Sign in"' in "\n".join(map(str, Console.run(window))), "who loaded the page can sign in"
+    with console.window(token_of("manager"), visit="") as window:
+        assert HOUSE in "\n".join(map(str, Console.run(window))), "and a session needs no more than itself"
+    refused("403 for each that brings neither a session nor what comes with the page", record="log: a websocket of nobody")
+
+
 @contextmanager
 def crowd(console: Console, many: int) -> Iterator[list[ClientConnection]]:
     with ExitStack() as stack:

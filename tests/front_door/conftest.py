@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,29 @@ class Console:
         with self.window(token, origin=origin) as window:
             return "\n".join(str(message) for message in self.run(window, page, query))
 
+    @cached_property
+    def visit(self) -> str:
+        """The cookie that a browser gets along with the page; nothing from a console that gives none."""
+        return httpx.get(f"{self.url}/_stcore/health", trust_env=False).headers.get("set-cookie", "").partition(";")[0]
+
     def window(
-        self, token: str | None = None, *, origin: str | None = None, host: str = "localhost", protocols: tuple[str, ...] = ("streamlit",), **more: Any
+        self,
+        token: str | None = None,
+        *,
+        visit: str | None = None,
+        origin: str | None = None,
+        host: str = "localhost",
+        protocols: tuple[str, ...] = ("streamlit",),
+        **more: Any,
     ) -> ClientConnection:
-        """A websocket as a page of `origin` opens it, by default one of ours, which calls the console `host`. The browser sends the cookie along."""
+        """A websocket as a page of `origin` opens it, by default one of ours, which calls the console `host`. The browser sends the cookies along."""
+        cookies = [self.visit if visit is None else visit, f"{cookie_name()}={token}" if token else ""]
         return connect(
             f"ws://{host}:{self.port}/_stcore/stream",
             sock=socket.create_connection(("localhost", self.port), **more),
             subprotocols=[Subprotocol(protocol) for protocol in protocols],
             origin=Origin(origin or self.url),
-            additional_headers={"Cookie": f"{cookie_name()}={token}"} if token else {},
+            additional_headers={"Cookie": "; ".join(filter(None, cookies))} if any(cookies) else {},
             proxy=None,
             max_size=None,
             open_timeout=30,

@@ -17,7 +17,7 @@ from core.errors import Misconfigured, NotAllowed, NotFound, ProveAgain
 from core.repositories.proofs import Proofs
 from core.security import totp
 from core.security.vault import CannotOpen, ensure_ring
-from core.services import approvals, configurations, people, proofs, second_factor, transactions
+from core.services import approvals, configurations, people, proofs, reopening, second_factor, transactions
 from core.services.people import SignInRefused, TooManyTries
 from core.services.proofs import CannotBeSetUp, EnrolledAlready, NotEnrolled, ProofRefused, WrongFirstCode
 from tests.world import PASSWORD, AddPerson, Database
@@ -137,6 +137,7 @@ FRESH = {
     proofs.renew_recovery_codes,
     proofs.require_code,
     proofs.reset,
+    reopening.sign_off,
 }
 
 
