@@ -26,10 +26,11 @@ attacks: ## Try each attack by name: it has to fire with the defence off, and be
 chaos: ## Pay 20,000 bills while wire, workers and database break, and judge it; within an hour (PAYMENTS=2000 SEED=7)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.campaign --payments $(or $(PAYMENTS),20000) $(if $(SEED),--seed $(SEED)) $(if $(RESULT),--result $(RESULT))
 
-bench: ## Measure payments a second (SECONDS=60 RATE=500 WORKERS=2), then questions, pages, files and news at 1 and 10 million rows (ROWS=10000000; ROWS=0: not)
+bench: ## Measure payments a second (SECONDS=60 RATE=500 WORKERS=2), verifying the record, and the pages at 10 million rows (ROWS=0: not; ONLY=payments, audit or rows)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && \
-	if [ "$(ONLY)" != rows ]; then "$$venv/bin/python" -m bench --seconds $(or $(SECONDS),60) --rate $(or $(RATE),500) --workers $(or $(WORKERS),2) $(if $(RESULT),--result $(RESULT)); fi && \
-	if [ "$(or $(ROWS),10000000)" != 0 ]; then "$$venv/bin/python" -m bench.rows --rows $(or $(ROWS),10000000) $(if $(KEEP),--keep $(KEEP)/small $(KEEP)/large) $(if $(RESULT),--result $(RESULT:.json=.rows.json)); fi
+	if [ -z "$(ONLY)" ] || [ "$(ONLY)" = audit ]; then "$$venv/bin/python" -m bench.audit $(if $(RESULT),--result $(RESULT:.json=.audit.json)); fi && \
+	if [ -z "$(ONLY)" ] || [ "$(ONLY)" = payments ]; then "$$venv/bin/python" -m bench --seconds $(or $(SECONDS),60) --rate $(or $(RATE),500) --workers $(or $(WORKERS),2) $(if $(RESULT),--result $(RESULT)); fi && \
+	if [ "$(or $(ONLY),rows)" = rows ] && [ "$(or $(ROWS),10000000)" != 0 ]; then "$$venv/bin/python" -m bench.rows --rows $(or $(ROWS),10000000) $(if $(KEEP),--keep $(KEEP)/small $(KEEP)/large) $(if $(RESULT),--result $(RESULT:.json=.rows.json)); fi
 
 mutants: ## Put twelve bad policies back, one by one: each must be caught by a test
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.mutants
