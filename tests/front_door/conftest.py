@@ -58,7 +58,8 @@ class Console:
     @cached_property
     def visit(self) -> str:
         """The cookie that a browser gets along with the page; nothing from a console that gives none."""
-        return httpx.get(f"{self.url}/_stcore/health", trust_env=False).headers.get("set-cookie", "").partition(";")[0]
+        given = httpx.get(f"{self.url}/_stcore/health", trust_env=False).headers.get_list("set-cookie")
+        return next((cookie.partition(";")[0] for cookie in given if "billers-visit=" in cookie), "")
 
     def window(
         self,
