@@ -223,7 +223,7 @@ class OpenWindow:
 
 @contextmanager
 def held_open(console: Console, token: str, page: str) -> Iterator[OpenWindow]:
-    headers = {"Cookie": f"{cookie_name()}={token}"}
+    headers = {"Cookie": f"{console.visit}; {cookie_name()}={token}"}
     address, origin = f"ws://localhost:{console.port}/_stcore/stream", Origin(console.url)
     with connect(address, subprotocols=[Subprotocol("streamlit")], origin=origin, additional_headers=headers, proxy=None, max_size=None) as line:
         yield OpenWindow(line, page)

@@ -22,6 +22,9 @@ OPEN_TO = {
     "analytics": EVERYBODY,
     "reports": {"analyst", "manager"},
     "configurations": {"administrator"},
+    "people": {"administrator"},
+    "audit": {"manager", "administrator"},
+    "account": EVERYBODY,
     "gate": {"manager"},
 }
 # Reached by a banner, and by its address: no menu offers it.

@@ -124,6 +124,8 @@ def running_console(console_database: URL, tmp_path_factory: pytest.TempPathFact
             patch.setenv("DATABASE_URL_WEB", console_database.set(username=Part.WEB.role).render_as_string(hide_password=False))
         patch.setenv("BILLERS_SECURE_COOKIES", "false")
         with Served(port, directory / "console.log") as console:
+            # It has it by now. A console that another file starts meanwhile has a database of its own.
+            patch.delenv("DATABASE_URL_WEB", raising=False)
             yield console
 
 
