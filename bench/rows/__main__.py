@@ -42,7 +42,7 @@ def main() -> int:
     rows = report.judged(small, large)
     report.compared(rows, last)
     notes = [
-        "Database time: the round trips of all statements of a question on the socket, added up, by the console's own services; p95 of runs with other values.",
+        "Database time: the round trips of all statements of a question on the socket, added up, by the console's own services; the median of some runs.",
         f"Cold: {found[-1].get('coldness', 'not measured')}.",
         *(f"Loading {size:,}: {one['loaded']['said']}" for size, one in zip(sizes, found, strict=True)),
     ]

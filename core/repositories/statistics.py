@@ -128,6 +128,14 @@ class Figures:
         """Those of the steps that begin in this half-open stretch of time."""
         return Figures([cell for cell in self.cells if cell.step is not None and since <= cell.step < until])
 
+    def since(self, moment: datetime) -> "Figures":
+        """Those of the steps that begin then or later."""
+        return Figures([cell for cell in self.cells if cell.step is not None and cell.step >= moment])
+
+    def without(self, part: "Figures") -> "Figures":
+        """What is left of them when a part is taken away, altogether and by biller: the part may be told in other steps."""
+        return Figures([*self.cells, *(replace(cell, count=-cell.count, value=-cell.value) for cell in part.cells)])
+
     def _by(self, key: Callable[[Cell], Any]) -> dict[Any, "Figures"]:
         found: dict[Any, list[Cell]] = {}
         for cell in self.cells:

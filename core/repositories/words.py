@@ -19,10 +19,15 @@ MOST_ACCOUNTS = 5_000
 SAMPLED, PART = 0.5, 0
 # With so many in there a word is of more accounts than are looked up, unless it were chance upon chance. A few of those tell that there are many rows.
 COMMON_IN_SAMPLE = 1.5 * MOST_ACCOUNTS * SAMPLED / 100
+# And in so many places of it at least: numbers of one street lie side by side, and a part that happens to hold them holds all there are.
+COMMON_PLACES = 8
 SOME_ACCOUNTS = 1_000
 
 # What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
 IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
+
+# Where in the file a row of the sample lies.
+PAGE_OF_TABLE: ColumnElement[int] = literal_column("(sample.ctid::text::point)[0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ class Words:
 
     @cached_property
     def _are_common(self) -> bool:
-        return sum(self._sampled.values()) > COMMON_IN_SAMPLE
+        accounts, places = (sum(each) for each in zip(*self._sampled.values(), strict=True)) if self._sampled else (0, 0)
+        return accounts > COMMON_IN_SAMPLE and places >= COMMON_PLACES
 
     def known(self) -> Select[Any]:
         """The numbers of all of them; as often as they have names."""
@@ -103,13 +109,16 @@ class Words:
         return [biller for biller in meant if biller in self._sampled or self._is_known_of(biller)]
 
     @cached_property
-    def _sampled(self) -> Mapping[str, int]:
-        """How many of a part of the accounts have the word, by biller; none where it may not be asked of the words alone."""
+    def _sampled(self) -> Mapping[str, tuple[int, int]]:
+        """By biller, how many of a part of the accounts have the word, on how many pages of the table; none where it may not be asked of the words alone."""
         if len(self.term) < SHORTEST_PART:
             return {}
-        some = known_accounts.tablesample(func.system(SAMPLED), seed=literal(PART)).c
+        sample = known_accounts.tablesample(func.system(SAMPLED), "sample", seed=literal(PART))
+        some = sample.c
         there = some.words.icontains(self.term, autoescape=True), *([some.biller_type.in_(list(self._wanted.billers))] if self._wanted.billers else [])
-        return dict(self._session.execute(select(some.biller_type, func.count()).where(*there).group_by(some.biller_type)).all())
+        counts = (func.count(), func.count(PAGE_OF_TABLE.distinct()))
+        found = self._session.execute(select(some.biller_type, *counts).select_from(sample).where(*there).group_by(some.biller_type))
+        return {biller: (accounts, places) for biller, accounts, places in found}
 
     def _is_known_of(self, biller: str) -> bool:
         there = select(known_accounts.c.account_number).where(self._is_there(), _is_of(biller), known_accounts.c.biller_type == biller)

@@ -1,12 +1,13 @@
 """What the analytics page shows of a range, counted in one snapshot: its figures are of one moment, and so they add up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core import db
 from core.access import Actor, needs
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import AnswerTimesBy, FailureReason, Figures, Grain, Statistics
+from core.services import periods
 from core.services.scope import narrowed
 from core.services.statistics import business_zone
 
@@ -44,7 +45,7 @@ def compared(actor: Actor, /, wanted: TransactionFilter, before: TransactionFilt
 
 @needs("statistics:read")
 def analysis(actor: Actor, /, wanted: TransactionFilter, grain: Grain, before: TransactionFilter | None = None) -> Analysis:
-    """What the filter's rows come to, in every way the page has; what `before` came to beside it."""
+    """What the filter's rows come to, in every way the page has; what `before` came to beside it, its answer times by its last whole hour."""
     zone, wanted, before = business_zone(), narrowed(actor, wanted), narrowed(actor, before) if before else None
     with db.snapshot() as session:
         found = Statistics(session)
@@ -54,5 +55,6 @@ def analysis(actor: Actor, /, wanted: TransactionFilter, grain: Grain, before: T
             reasons=found.failure_reasons(wanted),
             heat=found.heat(wanted, zone),
             before=found.figures(before, grain, zone) if before else None,
-            times_before=found.answer_times(before) if before else None,
+            # Of a part of an hour the rows would have to be read, for percentiles of all the days before it.
+            times_before=found.answer_times(replace(before, until=before.until and periods.hour_of(before.until, zone))) if before else None,
         )

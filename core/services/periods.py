@@ -61,6 +61,11 @@ def this_month(now: datetime, zone: ZoneInfo) -> Period:
     return Period(first, today, (_start(first_before, zone), min(until, _start(first, zone))))
 
 
+def hour_of(moment: datetime, zone: ZoneInfo) -> datetime:
+    """When the hour on the clock on the wall began that this moment lies in."""
+    return moment.astimezone(zone).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
 def whole(grain: Grain, day: date, now: datetime, zone: ZoneInfo) -> Period:
     """The day, week or month this day lies in, as far as it has come, against the one before."""
     first = first_day_of(grain, day)

@@ -118,17 +118,29 @@ HOURS_BACK, DAYS_BACK = 24, 30
 
 
 @dataclass(frozen=True)
+class SoFar:
+    """What a stretch of days has come to. It is compared with the one before by the last whole hour of both, which sums can tell: of the hour that is not over
+    all rows of the same hour before would have to be read."""
+
+    # Its `before` ends with that hour.
+    period: Period
+    figures: Figures
+    compared: Figures
+    before: Figures
+
+
+@dataclass(frozen=True)
 class Overview:
     """The day's figures and the ones beside them, counted in one snapshot, and what needs somebody in it."""
 
     as_of: datetime
+    # The hour that is not over began then: nothing is compared beyond it.
+    hour: datetime
     seen: Attention
-    # Today, this week, this month: each with what the one before came to by the same hour.
-    so_far: Sequence[tuple[Period, Figures, Figures]]
+    # Today, this week, this month.
+    so_far: Sequence[SoFar]
     # The chosen days and as many before them.
-    period: Period
-    chosen: Figures
-    before: Figures
+    chosen: SoFar
     times: AnswerTimesBy
     times_before: AnswerTimesBy
     by_hour: Figures
@@ -239,34 +251,41 @@ def _differ_lately(state: State, now: datetime) -> int:
 
 @needs("statistics:read")
 def overview(actor: Actor, /, days: int) -> Overview:
-    """How things go: so far today, this week and this month, and over the last `days` days, today included."""
+    """How things go: so far today, this week and this month, and over the last `days` days, today included.
+
+    What came before is told by the last whole hour, answer times too: of a part of an hour the rows would have to be read.
+    """
     zone = business_zone()
     with db.snapshot() as session:
         found = Statistics(session)
         now = found.now()
-        so_far = (periods.today(now, zone), periods.this_week(now, zone), periods.this_month(now, zone))
-        period = periods.last_days(days, now, zone)
+        hour = periods.hour_of(now, zone)
+        days_so_far = (periods.today(hour, zone), periods.this_week(hour, zone), periods.this_month(hour, zone))
+        period = periods.last_days(days, hour, zone)
         back = periods.last_days(DAYS_BACK, now, zone)
         grain = Grain.HOUR if days == 1 else Grain.DAY
         hours_back = TransactionFilter(since=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1))
-        first, last = min(one.first_day for one in (*so_far, period, back)), period.last_day
-        befores = [Question(between(*one.before)) for one in (*so_far, period)]
+        first, last = min(one.first_day for one in (*days_so_far, period, back)), period.last_day
+        befores = [Question(between(*one.before)) for one in (*days_so_far, period)]
         hours = [Question(hours_back, Grain.HOUR, zone), *([Question(of_days(last, last), Grain.HOUR, zone)] if grain is Grain.HOUR else [])]
         # Whatever goes by days is cut from the same days.
         asked = [Question(of_days(first, last), Grain.DAY, zone), *befores, *hours]
         by_days, *rest = found.figures_of([replace(one, wanted=narrowed(actor, one.wanted)) for one in asked])
         before, by_hour = rest[: len(befores)], rest[len(befores)]
+        unfinished = by_hour.since(hour)
 
         def of(one: Period) -> Figures:
             return by_days.between(clock.day_bounds(one.first_day, zone)[0], clock.day_bounds(one.last_day, zone)[1])
 
+        def so_far(one: Period, earlier: Figures, figures: Figures) -> SoFar:
+            return SoFar(one, figures, figures.without(unfinished), earlier)
+
         return Overview(
             as_of=now,
+            hour=hour,
             seen=_attention(session, actor),
-            so_far=[(one, of(one), earlier) for one, earlier in zip(so_far, before, strict=False)],
-            period=period,
-            chosen=rest[-1] if grain is Grain.HOUR else of(period),
-            before=before[-1],
+            so_far=[so_far(one, earlier, of(one)) for one, earlier in zip(days_so_far, before, strict=False)],
+            chosen=so_far(period, before[-1], rest[-1] if grain is Grain.HOUR else of(period)),
             times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),
             times_before=found.answer_times(narrowed(actor, between(*period.before))),
             by_hour=by_hour,

@@ -219,5 +219,6 @@ def _answer_tile(told: Told, against: str) -> None:
         icon=":material/timer:",
         delta_color="inverse",
         chart_data=[told.times.by_step[step].average_ms / 1000 for step in told.steps if step in told.times.by_step],
-        help=f"How long billers took to answer calls that pay, on average; target {TARGET_ANSWER_SECONDS} s. A call that got none counts with its wait.",
+        help=f"How long billers took to answer calls that pay, on average; target {TARGET_ANSWER_SECONDS} s. A call that got none counts with its wait."
+        " What came before is told by its last whole hour.",
     ).show()

@@ -14,8 +14,7 @@ from core.models import Transaction
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import ENDED, AnswerTimes, BillerState, Figures, Grain
 from core.services import billers, health, live, periods, statistics, transactions
-from core.services.periods import Period
-from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview
+from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview, SoFar
 from core.settings import settings
 from core.states import Status
 from core.ui import kpi_panel, tables
@@ -40,6 +39,8 @@ RANGE, OPENED, PICKED, WAITING = "dashboard-range", "dashboard-biller", "dashboa
 GRID, FIELD = "dashboard-billers", "dashboard-field"
 
 FIRST_SIGHT_PIXELS = 640
+
+BY_THE_HOUR = "The change is told by the last whole hour of both."
 
 
 def show(actor: Actor) -> None:
@@ -134,7 +135,7 @@ def _board(actor: Actor, database: str, mark: tuple[object, ...], heard: object,
     failing = health.failing(told.by_hour, told.as_of, zone())
     rows = sorted(told.seen.billers, key=lambda biller: (not biller.is_active, biller.title))
     columns = _biller_columns()
-    if not any(one.in_doubt for one in told.chosen.by_biller().values()):
+    if not any(one.in_doubt for one in told.chosen.figures.by_biller().values()):
         del columns["In doubt"]
     return Board(
         chosen, told, failing, concerns(told.seen, failing), [*_so_far(told), *_rates(told, chosen)], rows, _biller_frame(told, rows, failing), columns
@@ -187,7 +188,6 @@ def _nothing(actor: Actor) -> None:
 
 
 def _so_far(told: Overview) -> list[Tile]:
-    hour = told.as_of.astimezone(zone())
     days = periods.steps(*_days_back(told.as_of), Grain.DAY, zone())
     bars = (_payments(told.by_hour, _last_hours(told.as_of)), _payments(told.by_day, days[-14:]), _payments(told.by_day, days))
     shown = ("the last 24 hours, hour by hour", "the last 14 days", "the last 30 days")
@@ -197,16 +197,16 @@ def _so_far(told: Overview) -> list[Tile]:
         *(
             Tile(
                 label,
-                count(now.payments),
-                change(now.payments, before.payments),
-                f"vs {earlier} until {hour:%H:%M}",
-                {"Open": payments_of(period), counted(now.lookups, "look-up"): payments_of(period, types=LOOKUP_TYPES)},
+                count(one.figures.payments),
+                change(one.compared.payments, one.before.payments),
+                f"vs {earlier}, both {_until(told)}",
+                {"Open": payments_of(one.period), counted(one.figures.lookups, "look-up"): payments_of(one.period, types=LOOKUP_TYPES)},
                 icon=icon,
                 chart_data=trend,
                 chart_type="bar",
-                help=f"Transactions that move money; look-ups are counted apart. {earlier.capitalize()} is counted up to the same hour. The bars: {chart}.",
+                help=f"Transactions that move money; look-ups are counted apart. {BY_THE_HOUR} The bars: {chart}.",
             )
-            for (period, now, before), (label, earlier), icon, trend, chart in zip(told.so_far, names, icons, bars, shown, strict=True)
+            for one, (label, earlier), icon, trend, chart in zip(told.so_far, names, icons, bars, shown, strict=True)
         ),
         _active(told, days),
     ]
@@ -221,7 +221,7 @@ def _active(told: Overview, days: Sequence[datetime]) -> Tile:
         f"{len(able)} of {len(told.seen.billers)}",
         paid[-1] - paid[-2],
         "paid today, vs yesterday",
-        {f"{counted(paid[-1], 'biller')} paid today": payments_of(told.so_far[0][0])},
+        {f"{counted(paid[-1], 'biller')} paid today": payments_of(told.so_far[0].period)},
         icon=":material/storefront:",
         chart_data=paid,
         chart_type="bar",
@@ -230,17 +230,19 @@ def _active(told: Overview, days: Sequence[datetime]) -> Tile:
 
 
 def _rates(told: Overview, chosen: str) -> list[Tile]:
-    now, before, period = told.chosen, told.before, told.period
-    against = f"vs {_before(chosen)}"
+    now, period = told.chosen.figures, told.chosen.period
+    against = f"vs {_before(chosen)}, both {_until(told)}"
     grain = Grain.HOUR if period.days == 1 else Grain.DAY
     steps = [step for step in periods.steps(period.first_day, period.last_day, grain, zone()) if step <= told.as_of]
     by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
-    return [_success(now, before, period, against, over_time), _revenue(now, before, period, against, over_time), *_answer_times(told, against)]
+    slower_than = f"vs {_before(chosen)} {_until(told)}"
+    return [_success(told.chosen, against, over_time), _revenue(told.chosen, against, over_time), *_answer_times(told, slower_than)]
 
 
-def _success(now: Figures, before: Figures, period: Period, against: str, over_time: Sequence[Figures | None]) -> Tile:
-    difference = points(now.success_rate, before.success_rate)
+def _success(chosen: SoFar, against: str, over_time: Sequence[Figures | None]) -> Tile:
+    now, period = chosen.figures, chosen.period
+    difference = points(chosen.compared.success_rate, chosen.before.success_rate)
     doubt = {f"{count(now.in_doubt)} in doubt": payments_of(period, Status.PROCESSING.value)} if now.in_doubt else {}
     failed = now.payments_by_status.get(Status.FAILED, 0)
     return Tile(
@@ -256,21 +258,22 @@ def _success(now: Figures, before: Figures, period: Period, against: str, over_t
         icon=flag(now.success_rate is not None and now.success_rate >= TARGET_SUCCESS_RATE),
         chart_data=[tenths(one.success_rate) for one in over_time if one and one.success_rate is not None],
         help=f"Completed of completed, failed and reversed payments; target {TARGET_SUCCESS_RATE:.0%}, met where the badge is ticked."
-        " What is in doubt or was cancelled is in neither. Rounded down.",
+        f" What is in doubt or was cancelled is in neither. Rounded down. {BY_THE_HOUR}",
     )
 
 
-def _revenue(now: Figures, before: Figures, period: Period, against: str, over_time: Sequence[Figures | None]) -> Tile:
+def _revenue(chosen: SoFar, against: str, over_time: Sequence[Figures | None]) -> Tile:
+    now = chosen.figures
     return Tile(
         "Revenue (value paid)",
         short_amount(now.value),
-        change(now.value, before.value),
+        change(chosen.compared.value, chosen.before.value),
         against,
-        {amount(now.value): payments_of(period, Status.COMPLETED.value)},
+        {amount(now.value): payments_of(chosen.period, Status.COMPLETED.value)},
         icon=":material/payments:",
         chart_data=[float(one.value) if one else 0.0 for one in over_time],
         chart_type="area",
-        help="The sum of completed payments in kwacha. What is in doubt is not in it, nor what was reversed."
+        help=f"The sum of completed payments in kwacha. What is in doubt is not in it, nor what was reversed. {BY_THE_HOUR}"
         + "".join(f" Besides: {amount(value, currency)}." for currency, value in now.values.items() if currency != "MWK"),
     )
 
@@ -293,11 +296,12 @@ def _answer_times(told: Overview, against: str) -> list[Tile]:
                 seconds(of(now) if now else None),
                 None if slower is None else f"{slower:+.2f} s" if slower else 0,
                 against,
-                {f"of {counted(now.calls, 'call')}, {seconds(now.average_ms)} on average" if now else "no call yet": payments_of(told.period)},
+                {f"of {counted(now.calls, 'call')}, {seconds(now.average_ms)} on average" if now else "no call yet": payments_of(told.chosen.period)},
                 icon=flag(now is not None and of(now) < TARGET_ANSWER_SECONDS * 1000),
                 delta_color="inverse",
                 chart_data=[of(times) / 1000 for times in told.times.by_step.values()],
-                help=f"{meaning} Target {TARGET_ANSWER_SECONDS} s, met where the badge is ticked. A call that got no answer counts with its wait.",
+                help=f"{meaning} Target {TARGET_ANSWER_SECONDS} s, met where the badge is ticked. A call that got no answer counts with its wait."
+                " What came before is told by its last whole hour.",
             )
         )
     return tiles
@@ -341,7 +345,7 @@ def field_address(told: Overview, code: str, column: str) -> dict[str, Any]:
         since = clock.business_day(_last_hours(told.as_of)[0], zone())
         statuses = (Status.FAILED.value,) if DAY_STRIP[column] else ()
         return Asked(billers=(code,), statuses=statuses, types=PAYMENT_TYPES, first_day=since, last_day=clock.business_day(told.as_of, zone())).address()
-    return payments_of(told.period, *FIELDS.get(column, ()), billers=(code,))
+    return payments_of(told.chosen.period, *FIELDS.get(column, ()), billers=(code,))
 
 
 # Which payments a field was counted from, where it is not all of them; and the fields of the last 24 hours, of which one is of failures.
@@ -368,7 +372,7 @@ def state_chip(biller: BillerState, *, is_failing: bool = False) -> str:
 
 
 def _biller_frame(told: Overview, rows: Sequence[BillerState], failing: Mapping[str, Figures]) -> pa.Table:
-    figures, by_hour, hours = told.chosen.by_biller(), told.by_hour.by_biller(), _last_hours(told.as_of)
+    figures, by_hour, hours = told.chosen.figures.by_biller(), told.by_hour.by_biller(), _last_hours(told.as_of)
     nothing = Figures([])
     return pa.Table.from_pylist(
         [
@@ -473,6 +477,10 @@ def _last_hours(moment: datetime) -> list[datetime]:
 def _days_back(moment: datetime) -> tuple[date, date]:
     back = periods.last_days(DAYS_BACK, moment, zone())
     return back.first_day, back.last_day
+
+
+def _until(told: Overview) -> str:
+    return f"until {told.hour.astimezone(zone()):%H:%M}"
 
 
 def _before(chosen: str) -> str:

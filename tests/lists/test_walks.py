@@ -13,6 +13,7 @@ from core.repositories.filters import NO_REASON, TransactionFilter
 from core.repositories.transactions import Sort, Transactions
 from core.states import MONEY_TYPES, Status, TransactionType
 from tests.lists.conftest import AMOUNTS, BILLERS, FIRST, Ledger
+from tests.world import Database
 
 ORDERS = {
     Sort.NEWEST: "ORDER BY created_at DESC, id DESC",
@@ -72,11 +73,27 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(words, "MOST_ACCOUNTS", 2)
         monkeypatch.setattr(words, "SAMPLED", 50)
         monkeypatch.setattr(words, "COMMON_IN_SAMPLE", 1)
+        monkeypatch.setattr(words, "COMMON_PLACES", 1)
         monkeypatch.setattr(words, "SOME_ACCOUNTS", 1)
         depths = dict.fromkeys(("DEPTHS", "DEPTHS_FOR_AMOUNTS", "DEPTHS_FOR_WORDS", "DEPTHS_FOR_SYLLABLES"), (1, 4))
         shallow = {"PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2, "LIKELY": 1}
         for name, value in (few | depths | shallow).items():
             monkeypatch.setattr(walks, name, value)
+
+
+def test_numbers_that_lie_side_by_side_are_not_taken_for_common_ones(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "SAMPLED", 100)
+    monkeypatch.setattr(words, "COMMON_IN_SAMPLE", 30)
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO known_accounts (biller_type, account_number, meter_number, customer_name)"
+            " SELECT 'MASM', (75290 + n)::text, '', CASE n % 20 WHEN 0 THEN 'Grace Banda' ELSE 'Limbani' END FROM generate_series(1, 2000) AS n"
+        )
+    with core.db.unit_of_work() as session:
+        # Ninety-nine of a street in one or two pages of the table, a hundred of a name in all of them.
+        street, name = (words.Words(session, TransactionFilter(search=one)) for one in ("753", "banda"))
+        assert (street.are_few, name.are_few) == (True, False)
+        assert len(street.found.by_number) == len({f"{number}" for number in range(75291, 77291) if "753" in f"{number}"})
 
 
 def walked(wanted: TransactionFilter, sort: Sort, arriving: Any = None) -> list[Any]:

@@ -15,7 +15,7 @@ from core.access import Actor
 from core.errors import BadInput, NotAllowed, Unavailable
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Grain, Waiting
-from core.services import periods, statistics
+from core.services import analytics, periods, statistics
 from core.services.asked import Asked
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED
 from core.states import MONEY_TYPES, Status, TransactionType
@@ -294,22 +294,40 @@ def test_the_mark_changes_with_a_new_row_and_only_then(book: Book, analyst: Acto
     assert statistics.mark(analyst) != mark
 
 
-def test_the_overview_compares_today_with_yesterday_up_to_the_same_hour(book: Book, analyst: Actor) -> None:
+def test_the_overview_compares_today_with_yesterday_by_the_last_whole_hour_of_both(book: Book, analyst: Actor) -> None:
     now = clock.now()
     start = clock.day_bounds(clock.business_day(now), ZONE)[0]
+    hour = periods.hour_of(now, ZONE)
     yesterday = timedelta(days=1)
+    # Of this hour, today: counted, and not compared. So is what came yesterday after it began, however little.
     book.row(now)
-    book.row(now - yesterday - timedelta(seconds=1))
-    # After this hour, yesterday: not to be compared with a day that has not come so far. Close to midnight there is none.
-    later = min(now - yesterday + timedelta(minutes=30), start - timedelta(seconds=1))
-    book.row(later)
+    book.row(hour - yesterday)
+    for at in (hour - timedelta(seconds=1), hour - timedelta(seconds=2), hour - timedelta(seconds=1) - yesterday):
+        book.row(at, biller="MASM")
     book.sum_up()
     told = statistics.overview(analyst, 1)
-    (_, today, before), *_ = told.so_far
-    assert (today.payments, told.chosen.payments) == (1, 1)
-    # Of yesterday's rows: the one before this hour, unless it fell on the day before.
-    since, until = told.so_far[0][0].before
-    expected = book.connection.execute("SELECT count(*) FROM transactions WHERE created_at >= %s AND created_at < %s", [since, until]).fetchone()
-    assert (before.payments,) == expected
-    assert until - since == told.as_of - start
-    assert periods.today(told.as_of, ZONE) == told.so_far[0][0]
+    today = told.so_far[0]
+    assert (told.hour, today.period.before) == (hour, (start - yesterday, hour - yesterday))
+    # Close to midnight the hour before this one is no more of today.
+    same_day = 1 if hour > start else 0
+    assert (today.figures.payments, today.compared.payments, today.before.payments) == (1 + 2 * same_day, 2 * same_day, same_day)
+    assert [sorted(one.compared.by_biller()) for one in (today, told.chosen)] == [sorted(one.figures.by_biller()) for one in (today, told.chosen)]
+    assert (told.chosen.compared.payments, told.chosen.before.payments) == (2 * same_day, same_day)
+    assert told.chosen.compared.value == Decimal(200 * same_day)
+
+
+def test_answer_times_of_the_days_before_are_told_by_their_last_whole_hour(book: Book, analyst: Actor) -> None:
+    now = clock.now()
+    hour = periods.hour_of(now, ZONE)
+    for days, milliseconds in ((7, 100), (8, 900)):
+        at = hour - timedelta(days=days)
+        book.answer(book.row(at), at, milliseconds)
+    book.sum_up()
+    # An hour that was not over is not in it, though this very moment's place in it may lie behind the row.
+    told = statistics.overview(analyst, 7).times_before.altogether
+    assert told is not None
+    assert (told.calls, told.average_ms) == (1, 900)
+    before = TransactionFilter(since=now - timedelta(days=10), until=now - timedelta(days=7))
+    compared = analytics.analysis(analyst, TransactionFilter(since=now - timedelta(days=7)), Grain.DAY, before)
+    assert compared.times_before == statistics.answer_times(analyst, TransactionFilter(since=before.since, until=hour - timedelta(days=7)))
+    assert compared.times_before.altogether == told
