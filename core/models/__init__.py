@@ -12,6 +12,7 @@ from core.models.lists import known_accounts
 from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 from core.models.proofs import Authenticator, RecoveryCode
 from core.models.proposals import Proposal
+from core.models.reconciliation import DayClose, DifferenceNote, ReconciliationDay, Statement, StatementColumns, StatementLine, StatementMatch
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
 from core.models.rollups import RollupCallDay, RollupCallHour, RollupCallWeek, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
@@ -35,6 +36,8 @@ __all__ = [
     "BulkItem",
     "ConfigurationProposal",
     "ConnectionTest",
+    "DayClose",
+    "DifferenceNote",
     "Draft",
     "Event",
     "Export",
@@ -44,6 +47,7 @@ __all__ = [
     "Leg",
     "Proposal",
     "RecoveryCode",
+    "ReconciliationDay",
     "ReportFile",
     "ReportSchedule",
     "RetiredKey",
@@ -62,6 +66,10 @@ __all__ = [
     "Seal",
     "SignInAttempt",
     "SignInTicket",
+    "Statement",
+    "StatementColumns",
+    "StatementLine",
+    "StatementMatch",
     "Transaction",
     "User",
     "UserBiller",

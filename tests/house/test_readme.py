@@ -27,6 +27,8 @@ MEANINGS = {
     "say what a role's list opens with": {"views:manage"},
     "make reports and take them away": {"reports:read"},
     "say which reports are made by themselves": {"reports:schedule"},
+    "billers' statements: import them, and work their differences through": {"reconciliation:read", "reconciliation:import"},
+    "sign a biller's day off, and reopen one": {"reconciliation:close"},
     "receipts, and prepaid tokens with a reason": {"receipts:print", "tokens:reveal"},
     "configure billers, and decide about another's change": {"billers:configure", "billers:approve"},
     "see who did what, and verify the audit chain": {"audit:read", "audit:verify"},
