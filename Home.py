@@ -24,6 +24,7 @@ PAGES = (
     ("my_day", "My day", ":material/today:", "transactions:pay"),
     ("transactions", "Transactions", ":material/receipt_long:", "transactions:read"),
     ("approvals", "Approvals", ":material/how_to_reg:", "approvals:read"),
+    ("reconciliation", "Reconciliation", ":material/balance:", "reconciliation:read"),
     ("analytics", "Analytics", ":material/bar_chart:", "statistics:read"),
     ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
