@@ -45,6 +45,7 @@ audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True
 keys_app = typer.Typer(help="The keys that stored credentials and prepaid tokens are sealed with.", no_args_is_help=True)
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
 config_app = typer.Typer(help="Changes of billers' configurations that wait for a second person.", invoke_without_command=True)
+sandbox_app = typer.Typer(help="The billers and the bank that Billers is tested against.", invoke_without_command=True)
 rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
 reports_app = typer.Typer(help="The reports that schedules owe.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
@@ -52,6 +53,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
 app.add_typer(gate_app, name="gate")
 app.add_typer(config_app, name="config")
+app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(rollups_app, name="rollups")
 app.add_typer(reports_app, name="reports")
 
@@ -82,14 +84,37 @@ def worker() -> None:
     raise typer.Exit(code)
 
 
-@app.command()
-def sandbox() -> None:
+@sandbox_app.callback()
+def sandbox(context: typer.Context) -> None:
     """Start the billers and the bank that Billers is tested against."""
     from core.launch.programs import sandbox_arguments
     from core.sandbox.__main__ import main
     from core.settings import settings
 
-    raise typer.Exit(main(sandbox_arguments(settings())))
+    if context.invoked_subcommand is None:
+        raise typer.Exit(main(sandbox_arguments(settings())))
+
+
+@sandbox_app.command("statement")
+def sandbox_statement(
+    biller: Annotated[str, typer.Argument(help="The biller's type, LWB_POSTPAID for example.")],
+    day: Annotated[str, typer.Argument(help="The day, as 2026-11-24; today unless told.")] = "",
+) -> None:
+    """Write a test biller's statement of a day to standard output, as CSV, from its own ledger."""
+    from datetime import date
+
+    from core.sandbox.journal import Unusable
+    from core.sandbox.statements import write
+    from core.services.reconciliation import today
+    from core.settings import settings
+
+    try:
+        wanted = date.fromisoformat(day) if day else today()
+        typer.echo(write(settings().billers_data_dir / "sandbox", biller.upper(), wanted), nl=False)
+    except ValueError:
+        raise BillersError("A day is written like 2026-11-24.") from None
+    except Unusable as error:
+        raise BillersError(str(error)) from None
 
 
 @app.command()

@@ -47,7 +47,7 @@ def _sums(seen: DayView) -> None:
 
 
 def _signed_amount(value: Decimal, currency: str) -> str:
-    return f"+ {amount(value, currency)}" if value > 0 else f"− {amount(-value, currency)}" if value < 0 else amount(value, currency)
+    return f"\\+ {amount(value, currency)}" if value > 0 else f"− {amount(-value, currency)}" if value < 0 else amount(value, currency)
 
 
 def _files(seen: DayView) -> None:

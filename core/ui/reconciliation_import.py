@@ -19,7 +19,9 @@ from core.ui.session import guarded
 from core.ui.tables import ROW_PIXELS
 from core.ui.words import plain
 
-BILLER, FILE, DONE, REFUSED = "import-biller", "import-file", "import-done", "import-refused"
+BILLER, DONE, REFUSED = "import-biller", "import-done", "import-refused"
+# The uploader empties when it is another one: which it is now.
+TURN = "import-turn"
 NOT_THERE = "(not in this file)"
 
 MOST_DAYS_LINKED = 10
@@ -40,7 +42,7 @@ def show(actor: Actor) -> None:
             "Statement",
             type=["csv", "txt", "xlsx"],
             max_upload_size=MOST_BYTES // 1024**2,
-            key=FILE,
+            key=_uploader(),
             help="As the biller sent it, CSV or XLSX. Titles above the columns and totals below them may stay.",
         )
         if biller is None or file is None:
@@ -76,10 +78,11 @@ def _ask_columns(biller: str, seen: Look) -> None:
     )
     before, options = seen.columns, [NOT_THERE, *seen.names]
     with st.form("import-columns", width=FORM_WIDTH):
-        for what, (label, _) in NAMES.items():
+        sides = st.columns(2)
+        for place, (what, (label, _)) in enumerate(NAMES.items()):
             chosen = getattr(before, what) or NOT_THERE
             index = options.index(chosen) if chosen in options else _same_name(options, chosen)
-            st.selectbox(label, options, index=index, key=f"import-{biller}-{what}")
+            sides[place % 2].selectbox(label, options, index=index, key=f"import-{biller}-{what}")
         st.text_input(
             "Words that say money was given back",
             value=", ".join(before.reversals),
@@ -115,13 +118,19 @@ def _chosen(biller: str) -> Columns:
 
 @guarded("reconciliation:import")
 def _import(actor: Actor, biller: str) -> None:
-    file = st.session_state.get(FILE)
+    file = st.session_state.get(_uploader())
     if file is None:
         return
     try:
         st.session_state[DONE] = (biller, statements.load(actor, biller, file.name, file, _chosen(biller)))
     except BillersError as error:
         st.session_state[REFUSED] = error.sentence
+    else:
+        st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
+
+
+def _uploader() -> str:
+    return f"import-file-{st.session_state.get(TURN, 0)}"
 
 
 def _tell(biller: str, done: Imported) -> None:
