@@ -1,7 +1,8 @@
 """What stands in a biller's file, read with its map of columns. A value that could be read in two ways is refused with its row, and never guessed."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
@@ -188,29 +189,31 @@ class Reading:
         self._reversals = {word.casefold() for word in columns.reversals}
         self._left_out = {word.casefold() for word in columns.left_out}
 
-    def lines(self, rows: Callable[[], Iterator[Row]]) -> Iterator[Line]:
+    def lines(self, rows: Callable[[], Generator[Row, None, None]]) -> Iterator[Line]:
         """Every movement after the header. Raises `BadInput` with the first rows that cannot be read, after which nothing was kept."""
-        header = find_header(rows(), self._columns)
+        with closing(rows()) as first:
+            header = find_header(first, self._columns)
         if header is None:
             missing = ", ".join(f"“{name}”" for name in self._columns.named.values())
             raise BadInput(f"No row among the first {HEADER_WITHIN} has these columns: {missing}. Choose the columns anew, or ask for the usual statement.")
         names = [_folded(name) for name in names_of(header)]
         places = {what: names.index(_folded(name)) for what, name in self._columns.named.items()}
         complaints: list[str] = []
-        for row in rows():
-            if row.number <= header.number:
-                continue
-            try:
-                line = self._line(row, places)
-            except Refused as error:
-                complaints.append(f"Row {row.number:,}: {error}")
-                if len(complaints) == MOST_COMPLAINTS:
-                    break
-                continue
-            if line is None:
-                self._pass_over(row, places["amount"])
-            elif not complaints:
-                yield line
+        with closing(rows()) as all_rows:
+            for row in all_rows:
+                if row.number <= header.number:
+                    continue
+                try:
+                    line = self._line(row, places)
+                except Refused as error:
+                    complaints.append(f"Row {row.number:,}: {error}")
+                    if len(complaints) == MOST_COMPLAINTS:
+                        break
+                    continue
+                if line is None:
+                    self._pass_over(row, places["amount"])
+                elif not complaints:
+                    yield line
         if complaints:
             raise BadInput(f"Nothing was imported. {' '.join(complaints)}")
 

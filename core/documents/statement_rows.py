@@ -6,7 +6,8 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import BinaryIO, Literal
@@ -63,7 +64,7 @@ class Table:
     """A file that can be read. `rows()` begins at its start each time."""
 
     format: Format
-    rows: Callable[[], Iterator[Row]]
+    rows: Callable[[], Generator[Row, None, None]]
 
 
 def opened(file: BinaryIO) -> Table:
@@ -87,13 +88,15 @@ def opened(file: BinaryIO) -> Table:
     return Table("csv", lambda: _bounded(_csv(file, encoding)))
 
 
-def _bounded(rows: Iterator[Row]) -> Iterator[Row]:
-    for row in rows:
-        if row.number > MOST_ROWS:
-            raise BadInput(f"This file has more than {MOST_ROWS:,} rows. Import the statement in parts, a week or a day each.")
-        if len(row.cells) > MOST_COLUMNS:
-            raise BadInput(f"Row {row.number:,} has more than {MOST_COLUMNS} columns: this is no statement, or its separators are broken.")
-        yield row
+def _bounded(rows: Generator[Row, None, None]) -> Generator[Row, None, None]:
+    # Closed at once where nobody reads on: the file is its opener's again.
+    with closing(rows):
+        for row in rows:
+            if row.number > MOST_ROWS:
+                raise BadInput(f"This file has more than {MOST_ROWS:,} rows. Import the statement in parts, a week or a day each.")
+            if len(row.cells) > MOST_COLUMNS:
+                raise BadInput(f"Row {row.number:,} has more than {MOST_COLUMNS} columns: this is no statement, or its separators are broken.")
+            yield row
 
 
 # ---- Text
@@ -118,7 +121,7 @@ def _encoding(file: BinaryIO, head: bytes) -> str:
     return "utf-8"
 
 
-def _csv(file: BinaryIO, encoding: str) -> Iterator[Row]:
+def _csv(file: BinaryIO, encoding: str) -> Generator[Row, None, None]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
     try:
@@ -180,7 +183,7 @@ def _refuse_bombs(file: BinaryIO) -> None:
 BROKEN = BadInput("This workbook is broken. Ask the biller for it again, or open it and save it as CSV.")
 
 
-def _xlsx(file: BinaryIO) -> Iterator[Row]:
+def _xlsx(file: BinaryIO) -> Generator[Row, None, None]:
     """The first sheet. Formulas are what they came to when the biller saved it."""
     file.seek(0)
     try:

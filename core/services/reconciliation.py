@@ -327,14 +327,15 @@ def explain_all(actor: Actor, /, biller_type: str, day: date, result: Result, to
 
 @needs("reconciliation:import")
 def pair(actor: Actor, /, line_id: int, transaction_id: uuid.UUID, because: str | None) -> None:
-    """A person says which payment a line is of, where nothing says it alone. Raises `NotLegalNow` where one of the two is taken."""
+    """A person says which payment a line is of, where nothing says it alone. Raises `StandsOtherwise` where one of the two is taken."""
     said = words_of(because, "A reason", LONGEST_TOLD)
     with db.unit_of_work() as session:
         line, found = _line(actor, session, line_id), Reconciliation(session)
         found.hold(line.biller_type)
         _refuse_if_closed(found, line.biller_type, line.day)
         transaction = next((one for one in found.candidates(line, MOST_PROPOSED_AT_ONCE) if one.id == transaction_id), None)
-        if transaction is None or actor.id is None or found.items(line.biller_type, line.day, line_id=line_id)[0].transaction_id is not None:
+        without_one = any(item.transaction_id is None for item in found.items(line.biller_type, line.day, line_id=line_id))
+        if transaction is None or actor.id is None or not without_one:
             raise StandsOtherwise
         found.pair(line, transaction.id, actor.id)
         count_days(session, line.biller_type, line.day, line.day)

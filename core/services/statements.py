@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
@@ -72,7 +73,8 @@ def look(actor: Actor, /, biller_type: str, file: BinaryIO) -> Look:
         before = Reconciliation(session).with_hash(biller_type, _hash(file))
     table = opened(file)
     columns = Columns.from_json(kept.columns) if kept else None
-    first = list(islice(table.rows(), HEADER_WITHIN + ROWS_SHOWN))
+    with closing(table.rows()) as rows:
+        first = list(islice(rows, HEADER_WITHIN + ROWS_SHOWN))
     header = (find_header(first, columns) if columns else None) or find_header(first)
     if header is None:
         raise BadInput(f"No row among the first {HEADER_WITHIN} reads like names of columns. Ask the biller for a statement that names its columns.")
