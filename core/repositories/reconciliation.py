@@ -1,24 +1,26 @@
 """A biller's statement beside our day, in sets: lines are loaded, matched and told apart by the database, however many there are."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
 from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.orm import Session, aliased
 
-from core import clock
+from core import clock, db
+from core.errors import Busy, Unavailable
 from core.models import DayClose, ReconciliationDay, Statement, StatementColumns, StatementLine, StatementMatch, Transaction, User
 from core.models.reconciliation import Act, LineKind, Result, Rule
 from core.settings import settings
 
 # A statement of a hundred thousand lines is read and matched within seconds; one that takes longer than this holds others up.
 IMPORT_TIMEOUT = "120s"
+COPY_BYTES = 1 << 18
 
 # What is shown of a day at once. The counts are of all; the file of differences has them all.
 MOST_SHOWN = 500
@@ -30,7 +32,7 @@ _COPIED = """
         row integer, day date, at timestamptz, our_reference text, their_reference text, account text, amount numeric(18, 2), kind text
     ) ON COMMIT DROP
     """
-_COPY = "COPY copied (row, day, at, our_reference, their_reference, account, amount, kind) FROM STDIN"
+_COPY = "COPY copied (row, day, at, our_reference, their_reference, account, amount, kind) FROM STDIN (FORMAT csv)"
 
 # No cell has a line's end in it, so that nothing can be read as another line. The time is left out: not every file of a biller tells it.
 _STAGED = """
@@ -266,14 +268,19 @@ class Reconciliation:
     def with_hash(self, biller_type: str, sha256: bytes) -> Statement | None:
         return self._session.scalar(select(Statement).where(Statement.biller_type == biller_type, Statement.sha256 == sha256))
 
-    def stage(self, lines: Iterable[Sequence[object]], biller_type: str, currency: str) -> None:
-        """Copies the lines as they come; nothing of them is held here."""
+    def stage(self, lines: BinaryIO, biller_type: str, currency: str) -> None:
+        """Copies lines that were written as CSV in the order of `copied`; nothing of them is held here. Raises `Busy`, `Unavailable`."""
         self._session.execute(text("SELECT set_config('statement_timeout', :most, true)"), {"most": IMPORT_TIMEOUT})
         self._session.execute(text(_COPIED))
         connection = cast("psycopg.Connection[Any]", self._session.connection().connection.driver_connection)
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for line in lines:
-                copy.write_row(line)
+        try:
+            with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+                while block := lines.read(COPY_BYTES):
+                    copy.write(block)
+        except db.IN_THE_WAY as error:
+            raise Busy from error
+        except psycopg.OperationalError as error:
+            raise Unavailable from error
         self._session.execute(text(_STAGED), {"biller": biller_type, "currency": currency})
 
     def staged(self) -> tuple[int, int, date | None, date | None]:

@@ -35,6 +35,9 @@ DAYS_SHOWN = 14
 MOST_AT_ONCE = 10_000
 MOST_PROPOSED_AT_ONCE = 200
 
+# Where the biller is asked what became of a payment.
+ASKED = (Stage.PAY_UNKNOWN.value, Stage.PAY_ACCEPTED.value)
+
 # What was counted is counted again where it is older and differences are open: payments settle meanwhile.
 KEPT_FOR = timedelta(seconds=60)
 MOST_COUNTED_AGAIN = 20
@@ -377,6 +380,12 @@ def propose_all(actor: Actor, /, biller_type: str, day: date) -> tuple[int, list
     return made, refused
 
 
+def can_propose(item: Item) -> bool:
+    """Whether two people can settle it from the statement as it stands: what is still asked about, only where the statement has it."""
+    is_asked = item.result is Result.IN_DOUBT and item.line_id is not None and item.stage in ASKED
+    return item.result is Result.UNDER_REVIEW or is_asked
+
+
 def in_words(item: Item, biller: str) -> str:
     """A line as evidence: what a second person compares with the file."""
     if item.line_id is None or item.their_amount is None:
@@ -407,7 +416,7 @@ def _said_by(session: Session, transaction: Transaction, item: Item) -> tuple[Ch
 
 
 def _take_under_review(session: Session, actor: Actor, transaction: Transaction, item: Item) -> None:
-    if item.line_id is None or transaction.stage not in (Stage.PAY_UNKNOWN.value, Stage.PAY_ACCEPTED.value):
+    if item.line_id is None or transaction.stage not in ASKED:
         raise NotLegalNow("The biller is still being asked about it, or it was not sent yet. Wait for its answer, or for the review.")
     reason = f"{transaction.biller_name}'s statement of {item.day:%d %b %Y} has it. Two people decide."
     move(session, Move(Stand.of(transaction), Stage.REVIEW, reason, actor=actor, facts={"line": item.line_id}))

@@ -1,5 +1,6 @@
 """A biller's statement comes in: looked at, read with the biller's map of columns, loaded and matched, all of it or nothing, and nothing twice."""
 
+import csv
 import hashlib
 import re
 import uuid
@@ -7,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import PurePath
-from typing import BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
@@ -35,6 +38,9 @@ MOST_DAYS = 92
 ROWS_SHOWN = 8
 
 LONGEST_NAME = 120
+
+# Lines on their way to the database lie on the disk beyond this.
+MOST_HELD = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +101,41 @@ def load(actor: Actor, /, biller_type: str, file_name: str, file: BinaryIO, colu
 
     Raises `BadInput` with the first rows that cannot be read, and `NotLegalNow` where a line is of a day that is signed off; then nothing was kept.
     """
-    if actor.id is None:
-        raise NotAllowed("A person imports a statement: whoever signs the day off is somebody else.")
+    _person(actor)
     check(columns)
-    table, digest, size = opened(file), _hash(file), file.seek(0, 2)
+    digest = _hash(file)
+    with db.unit_of_work() as session:
+        served(actor, session, biller_type)
+        if Reconciliation(session).with_hash(biller_type, digest):
+            return Imported(0, 0, 0, 0, (), ())
+    table, size = opened(file), file.seek(0, 2)
     zone = ZoneInfo(settings().billers_timezone)
     reading = Reading(columns, zone, clock.business_day(clock.now(), zone))
+    with SpooledTemporaryFile(MOST_HELD) as spool, TextIOWrapper(cast("BinaryIO", spool), "utf-8", newline="") as text:
+        # Read to the end before the database is asked for anything: a slow file holds no connection, and nobody's lock.
+        csv.writer(text).writerows(_within_reason(reading, table))
+        text.seek(0)
+        return _load(actor, biller_type, _File(file_name, table.format, size, digest, cast("BinaryIO", spool)), columns, reading)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What came in, and its lines as the database takes them."""
+
+    name: str
+    format: str
+    size_bytes: int
+    sha256: bytes
+    lines: BinaryIO
+
+
+def _load(actor: Actor, biller_type: str, file: _File, columns: Columns, reading: Reading) -> Imported:
     with db.unit_of_work() as session:
         biller, found = served(actor, session, biller_type), Reconciliation(session)
         found.hold(biller_type)
-        if found.with_hash(biller_type, digest):
+        if found.with_hash(biller_type, file.sha256):
             return Imported(0, 0, 0, 0, (), ())
-        found.stage(_within_reason(reading, table), biller_type, biller.default_currency)
+        found.stage(file.lines, biller_type, biller.default_currency)
         lines, fresh, first, last = found.staged()
         if first is None or last is None:
             raise BadInput("There is no payment in this file: no row has an amount, a day, and a reference or an account. Compare the columns that are chosen.")
@@ -116,23 +145,23 @@ def load(actor: Actor, /, biller_type: str, file_name: str, file: BinaryIO, colu
         statement = Statement(
             id=new_id(),
             biller_type=biller_type,
-            file_name=_name(file_name),
-            format=table.format,
-            size_bytes=size,
-            sha256=digest,
+            file_name=_name(file.name),
+            format=file.format,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
             columns=columns.as_json(),
             first_day=first,
             last_day=last,
             lines=lines,
             new_lines=fresh,
             passed_over=reading.passed_over,
-            imported_by=actor.id,
+            imported_by=_person(actor),
         )
         found.keep_staged(statement, biller.default_currency)
         matched = found.match(biller_type, first, last)
         days = count_days(session, biller_type, first, last)
         _keep_columns(session, actor, biller_type, columns)
-        told = {"biller": biller_type, "file": statement.file_name, "sha256": digest.hex(), "lines": lines, "new": fresh, "matched": matched}
+        told = {"biller": biller_type, "file": statement.file_name, "sha256": file.sha256.hex(), "lines": lines, "new": fresh, "matched": matched}
         audit.record(session, actor, "statement.imported", "statement", statement.id, **told, passed_over=reading.passed_over)
     return Imported(lines, fresh, matched, reading.passed_over, tuple(reading.with_amount), tuple(sorted(days)), statement.id)
 
@@ -143,6 +172,12 @@ def served(by: Actor, session: Session, biller_type: str) -> BillerConfig:
     if biller is None:
         raise NotFound("There is no such biller. Choose one from the list.")
     return biller
+
+
+def _person(actor: Actor) -> uuid.UUID:
+    if actor.id is None:
+        raise NotAllowed("A person imports a statement: whoever signs the day off is somebody else.")
+    return actor.id
 
 
 def _within_reason(reading: Reading, table: Table) -> Iterator[Line]:

@@ -79,7 +79,7 @@ def _refused_or_done() -> None:
 def _act(actor: Actor, about: About, item: Item) -> None:
     told = RESULTS[item.result]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if item.result in (Result.UNDER_REVIEW, Result.IN_DOUBT):
+        if reconciliation.can_propose(item):
             may = actor.may("transactions:resolve")
             says = "has it" if item.line_id is not None else "does not have it"
             st.button(
