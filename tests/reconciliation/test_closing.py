@@ -111,6 +111,8 @@ def test_the_sheet_says_what_was_signed_byte_for_byte(house: House) -> None:
     assert seen.close is not None
     file = day_closes.sheet(house.analyst, seen.close.close.id)
     assert hashlib.sha256(file.content).digest() == seen.close.close.sheet_sha256
+    with pytest.raises(NotFound):
+        day_closes.sheet(replace(house.manager, billers=frozenset({"MASM"})), seen.close.close.id)
     said = " ".join(words_of(file.content).split())
     for part in (
         "Daily close: LWB postpaid",

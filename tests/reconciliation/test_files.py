@@ -286,7 +286,7 @@ HARM: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "a program": (lambda: b"\x7fELF" + bytes(range(256)) * 9, "no text and no workbook"),
     "a picture": (lambda: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\xff\x01" * 50, "no text and no workbook"),
     "endless columns": (lambda: table(HEADER, ["1"] * (MOST_COLUMNS + 1)), "columns"),
-    "an endless cell": (lambda: table(HEADER) + b'\r\n"' + b"x" * 200_000, "no table"),
+    "an endless cell": (lambda: table(HEADER) + b'\r\n"' + b"x" * 200_000, "cannot be read as a table"),
     "no header": (lambda: b"1,2,3\r\n4,5,6\r\n", "No row among the first"),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from core.errors import BadInput, Conflict, NotAllowed, NotFound, NotLegalNow, ProveAgain
 from core.models.reconciliation import Act, Result, Rule
 from core.repositories.reconciliation import Item
-from core.services import approvals, reconciliation
+from core.services import approvals, day_closes, reconciliation
 from core.services.reconciliation import About, StandsOtherwise
 from core.states import Stage
 from tests.payments.bench import CODE
@@ -195,7 +195,16 @@ def test_who_is_limited_to_other_billers_finds_no_day_no_line_and_no_file_of_thi
         lambda: reconciliation.items(limited, CODE, house.day),
         lambda: reconciliation.candidates(limited, item.line_id),
         lambda: reconciliation.explain(limited, about(item), "Not mine."),
+        lambda: reconciliation.hand_on(limited, about(item), "Not mine."),
+        lambda: reconciliation.keep_as_break(limited, about(item)),
+        lambda: reconciliation.explain_all(limited, CODE, house.day, Result.THEIRS_ONLY, "Not mine."),
+        lambda: reconciliation.pair(limited, item.line_id, house.paid().id, "Not mine."),
+        lambda: reconciliation.propose(limited, about(item)),
+        lambda: reconciliation.propose_all(limited, CODE, house.day),
         lambda: reconciliation.of_file(limited, item.statement_id),
+        lambda: day_closes.sign_off(limited, CODE, house.day),
+        lambda: day_closes.reopen(limited, CODE, house.day, "Not mine."),
+        lambda: day_closes.differences(limited, CODE, house.day),
     ):
         with pytest.raises(NotFound):
             ask()
