@@ -49,6 +49,8 @@ PERMISSIONS: Mapping[str, str] = {
     "reconciliation:close": "sign a biller's day off, and reopen one",
     "audit:read": "see who did what",
     "audit:verify": "verify the audit chain",
+    "notifications:read": "see who was told of what, and what became of it",
+    "notifications:manage": "say who is told of what, and by which way",
     "gate:sign_off": "sign the restore gate off",
 }
 
@@ -60,7 +62,7 @@ STEP_UP_LIFE = timedelta(minutes=10)
 OF_ALL_BILLERS = frozenset(
     {
         *("billers:configure", "billers:approve", "people:read", "people:manage", "people:roles", "audit:read", "audit:verify", "gate:sign_off"),
-        *("exports:read", "reports:schedule"),
+        *("exports:read", "reports:schedule", "notifications:manage"),
     }
 )
 

@@ -26,6 +26,7 @@ from core.services import (
     claims,
     configuration_approvals,
     core_banking,
+    deliveries,
     gate,
     live,
     people,
@@ -57,6 +58,8 @@ HEARTBEAT_SECONDS = 5.0
 TIDY_SECONDS = 3_600.0
 # A report is due at a full hour; nobody minds some seconds.
 REPORTS_SECONDS = 15.0
+# Whoever is told of something is told within moments of it.
+NOTIFICATIONS_SECONDS = 1.0
 
 # Results concluded in one unit of work: one fsync for many payments.
 CONCLUDED_AT_ONCE = 500
@@ -141,6 +144,7 @@ class Worker:
         self._breakers = Breakers()
         self._report_maker = ReportMaker()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._postman = deliveries.Postman()
         self._stopping = asyncio.Event()
         self._results: asyncio.Queue[Result] = asyncio.Queue()
         self._calls: set[asyncio.Task[None]] = set()
@@ -176,9 +180,11 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
             asyncio.create_task(self._every(REPORTS_SECONDS, self._report_maker.look)),
             asyncio.create_task(self._every(REPORTS_SECONDS, audit_heads.publish_due)),
+            asyncio.create_task(self._every(NOTIFICATIONS_SECONDS, self._postman.go_round)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
             asyncio.create_task(self._every(TIDY_SECONDS, retention.put_old_away)),
+            asyncio.create_task(self._every(TIDY_SECONDS, deliveries.forget_old)),
             asyncio.create_task(self._every(TIDY_SECONDS, rollups.verify_lately)),
             asyncio.create_task(self._listen()),
         ]
@@ -187,6 +193,7 @@ class Worker:
         await self._stopping.wait()
         for task in rounds:
             task.cancel()
+        self._postman.stop()
         await asyncio.gather(*rounds, return_exceptions=True)
         await self._in_thread(self._report_maker.stop)
         if self._calls:

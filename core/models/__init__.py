@@ -9,6 +9,15 @@ from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.lists import known_accounts
+from core.models.notifications import (
+    NotificationAddress,
+    NotificationAttempt,
+    NotificationChannel,
+    NotificationDelivery,
+    NotificationEvent,
+    NotificationSubscription,
+    NotificationTemplate,
+)
 from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 from core.models.proofs import Authenticator, RecoveryCode
 from core.models.proposals import Proposal
@@ -45,6 +54,13 @@ __all__ = [
     "Installation",
     "KeptReport",
     "Leg",
+    "NotificationAddress",
+    "NotificationAttempt",
+    "NotificationChannel",
+    "NotificationDelivery",
+    "NotificationEvent",
+    "NotificationSubscription",
+    "NotificationTemplate",
     "Proposal",
     "RecoveryCode",
     "ReconciliationDay",

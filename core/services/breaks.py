@@ -6,7 +6,9 @@ from sqlalchemy.orm import Session
 from core.access import SYSTEM, Actor
 from core.ids import new_id
 from core.models import Break, Transaction
+from core.models.notifications import Happening
 from core.security import audit
+from core.services import outbox
 from core.services.errands import Result
 from core.states import LegKind
 
@@ -39,6 +41,7 @@ def found(session: Session, transaction: Transaction, result: Result, kind: str)
     if made is not None:
         because = {"stage": transaction.stage, "leg": leg.value, "kind": kind, "attempt": str(result.errand.attempt_id)}
         audit.record(session, SYSTEM, "transaction.contradicted", "transaction", transaction.id, **because)
+        _note(session, transaction, told)
 
 
 def told_by_statement(session: Session, by: Actor, transaction: Transaction, kind: str, told: str) -> None:
@@ -51,3 +54,9 @@ def told_by_statement(session: Session, by: Actor, transaction: Transaction, kin
     ).scalar()
     if made is not None:
         audit.record(session, by, "transaction.contradicted", "transaction", transaction.id, stage=transaction.stage, kind=kind, evidence=told)
+        _note(session, transaction, told)
+
+
+def _note(session: Session, transaction: Transaction, told: str) -> None:
+    what = {"reference": transaction.our_transaction_id, "biller": transaction.biller_name, "amount": transaction.amount, "currency": transaction.currency}
+    outbox.note(session, Happening.BREAK_FOUND, "transaction", transaction.id, {**what, "reason": told}, biller=transaction.biller_type)

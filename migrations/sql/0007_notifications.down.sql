@@ -1,1 +1,2 @@
-SELECT 1;
+DROP TABLE notification_attempts, notification_deliveries, notification_events, notification_templates, notification_addresses,
+    notification_subscriptions, notification_channels;

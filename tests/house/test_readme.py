@@ -35,6 +35,8 @@ MEANINGS = {
     "look after people: who they are, what they see, where they are signed in": {"people:read", "people:manage"},
     "say what each role may do": {"people:roles"},
     "let a program act in one's name, by an API token": {"api:tokens"},
+    "see who was told of what, and what became of it": {"notifications:read"},
+    "say who is told of what, and by which way": {"notifications:manage"},
     "sign the restore gate off": {"gate:sign_off"},
 }
 
