@@ -50,7 +50,7 @@ PERMISSIONS: Mapping[str, str] = {
     "audit:read": "see who did what",
     "audit:verify": "verify the audit chain",
     "notifications:read": "see who was told of what, and what became of it",
-    "notifications:manage": "say who is told of what, and by which way",
+    "notifications:manage": "say who is told of what, by which way, and from where on an alert is raised",
     "gate:sign_off": "sign the restore gate off",
 }
 

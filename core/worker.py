@@ -20,6 +20,7 @@ from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
 from core.services import (
+    alerts,
     approvals,
     audit_heads,
     bulk,
@@ -180,6 +181,7 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
             asyncio.create_task(self._every(REPORTS_SECONDS, self._report_maker.look)),
             asyncio.create_task(self._every(REPORTS_SECONDS, audit_heads.publish_due)),
+            asyncio.create_task(self._every(REPORTS_SECONDS, alerts.look)),
             asyncio.create_task(self._every(NOTIFICATIONS_SECONDS, self._postman.go_round)),
             asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
             asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),

@@ -1,5 +1,6 @@
 """The tables, in the order a transaction meets them: people, billers, transactions, audit."""
 
+from core.models.alerts import Alert, AlertThreshold
 from core.models.audit import AuditEntry, Seal
 from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
@@ -30,6 +31,8 @@ from core.models.vended import VendedToken
 from core.models.views import RoleView, SavedView
 
 __all__ = [
+    "Alert",
+    "AlertThreshold",
     "Answer",
     "ApiToken",
     "Attempt",

@@ -18,11 +18,13 @@ from core.documents.differences_csv import write_differences
 from core.errors import NotAllowed, NotFound, NotLegalNow
 from core.ids import new_id
 from core.models import DayClose
+from core.models.notifications import Happening
 from core.models.reconciliation import LineKind, Result
 from core.money import Money
 from core.repositories.reconciliation import Item, Reconciliation
 from core.repositories.transactions import Transactions
 from core.security import audit
+from core.services import outbox
 from core.services.day_figures import AGREES, Figures
 from core.services.proposals import words_of
 from core.services.reconciliation import ACTS, RESULTS, DayView, standing_now
@@ -91,6 +93,8 @@ def sign_off(actor: Actor, /, biller_type: str, day: date, note: str | None = No
         figures = seen.figures
         sums = {"ours": figures.ours, "theirs": figures.theirs, "differences": figures.differences, "sheet": close.sheet_sha256.hex()}
         audit.record(session, actor, "day.signed_off", "biller_day", _name(biller_type, day), close=close.id, note=said, **sums)
+        told = {"day": f"{day:%d %b %Y}", "by": actor.display_name, "biller": seen.biller, "reason": said or ""}
+        outbox.note(session, Happening.CLOSE_SIGNED, "biller_day", _name(biller_type, day), told, biller=biller_type)
         return close.id
 
 

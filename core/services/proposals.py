@@ -16,13 +16,14 @@ from core.adapters import adapter_for
 from core.errors import BadInput, NotLegalNow
 from core.ids import new_id
 from core.models import Leg, Proposal, Transaction
+from core.models.notifications import Happening
 from core.models.proposals import Decision, ProposalKind
 from core.money import Money
 from core.repositories.proposals import Proposals
 from core.repositories.transactions import Transactions
 from core.repositories.work import Work
 from core.security import audit
-from core.services import core_banking, gate, tokens
+from core.services import core_banking, gate, outbox, tokens
 from core.services.billers import verbs_of, version_of
 from core.services.drafts import Earlier, hash_of
 from core.services.moves import Move, Stand, move
@@ -35,6 +36,14 @@ LASTS: Mapping[ProposalKind, timedelta] = {
     ProposalKind.RESOLVE: timedelta(days=4),
     ProposalKind.REVERSE: timedelta(days=4),
     ProposalKind.WAIVE: timedelta(days=1),
+}
+
+# What was proposed, for whoever is told that it waits.
+PROPOSED: Mapping[ProposalKind, str] = {
+    ProposalKind.PAY: "a payment above what one person may pay",
+    ProposalKind.RESOLVE: "how a payment under review is resolved",
+    ProposalKind.REVERSE: "that a completed payment is given back",
+    ProposalKind.WAIVE: "that an account may be paid although a payment to it is under review",
 }
 
 # A reason is read by whoever decides, and by whoever asks later; evidence may be a statement's line or several.
@@ -129,6 +138,9 @@ def propose(
     audit.record(
         session, by, "proposal.made", "transaction", transaction.id, proposal=made.id, kind=kind, choice=choice, reason=reason, shown=made.shown_hash.hex()
     )
+    what = {"reference": transaction.our_transaction_id, "biller": transaction.biller_name, "amount": transaction.amount, "currency": transaction.currency}
+    said = {**what, "what": PROPOSED[kind], "by": by.display_name, "reason": reason}
+    outbox.note(session, Happening.APPROVAL_WAITING, "transaction", transaction.id, said, biller=transaction.biller_type)
     return made
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core import clock, db
 from core.access import Actor, needs
 from core.errors import BadInput
+from core.repositories.alerts import Alerts, Standing
 from core.repositories.attention import BrokenAct, StandingStill
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
@@ -70,6 +71,8 @@ class Attention:
     broken_acts: Sequence[BrokenAct] = ()
     # Hours whose roll-ups are not what their transactions come to.
     rollups_differ: int = 0
+    # Figures beyond their thresholds; the oldest first.
+    alerts: Sequence[Standing] = ()
 
     @property
     def queued_long(self) -> int:
@@ -229,6 +232,7 @@ def _attention(session: Session, actor: Actor) -> Attention:
         billers=theirs(actor, found.billers(), "code"),
         as_of=found.now(),
         rollups_differ=_differ_lately(Rollups(session).state(), found.now()),
+        alerts=Alerts(session).standing(billers),
     )
 
 

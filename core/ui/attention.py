@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from core.models.alerts import Measure
 from core.repositories.statistics import BillerState, Figures, Waiting
+from core.services.alerts import WATCHED
 from core.services.health import recent_since
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
 from core.states import MONEY_TYPES, Status, TransactionType
@@ -22,6 +24,23 @@ UNDER_REVIEW = Asked(in_doubt=True, under_review=True).address()
 BANK_OPEN = Asked(bank_open=True).address()
 
 Owner = Literal["Administrator", "Manager", "Operator"]
+
+
+# What comes next, and the list behind it, where there is one.
+ALERT_STEPS: Mapping[Measure, str] = {
+    Measure.SUCCESS_RATE: "Open the failures: their codes say why. If it is the biller, an administrator pauses it until it has been spoken to.",
+    Measure.ANSWER_P95: "Speak to the biller; customers wait meanwhile, and what takes too long goes into doubt.",
+    Measure.DOUBT_AGE: "Check the oldest now, and speak to the biller. Do not pay again.",
+    Measure.QUEUE_AGE: "See that a worker runs and the biller is not paused.",
+    Measure.BREAKER_OPEN: "Speak to the biller. One payment tries every half minute, and the first that gets through opens the way.",
+    Measure.DEAD_JOBS: "Open Notifications and Reports: each says why. What is told again, or made, is given up no more.",
+}
+ALERT_LISTS: Mapping[Measure, Mapping[str, Any]] = {
+    Measure.SUCCESS_RATE: Asked(statuses=(Status.FAILED.value,), types=PAYMENT_TYPES).address(),
+    Measure.DOUBT_AGE: IN_DOUBT,
+    Measure.QUEUE_AGE: Asked(statuses=(Status.PENDING.value,), types=PAYMENT_TYPES).address(),
+    Measure.BREAKER_OPEN: Asked(statuses=(Status.PENDING.value,), types=PAYMENT_TYPES).address(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +60,7 @@ class Concern:
 
 def concerns(seen: Attention, failing: Mapping[str, Figures] | None = None) -> list[Concern]:
     """The most pressing first; none: nothing needs anybody. `failing` are the billers that do badly just now, with what they came to lately."""
-    found = [*_workers(seen), *_breaks(seen), *_approvals(seen), *_review(seen), *_bank_legs(seen), *_doubt(seen), *_bank(seen)]
+    found = [*_workers(seen), *_alerts(seen), *_breaks(seen), *_approvals(seen), *_review(seen), *_bank_legs(seen), *_doubt(seen), *_bank(seen)]
     for biller in seen.billers:
         if biller.is_active:
             found += _biller(biller, seen.as_of)
@@ -57,6 +76,23 @@ def _workers(seen: Attention) -> list[Concern]:
     else:
         what, step = "Nobody sends payments: no worker has been heard of for 15 seconds.", "Start the console again if none comes back."
     return [Concern(":material/power_off:", "red", what, f"{step} Payments are kept and go out by themselves then.", "Administrator", _list(Status.PENDING))]
+
+
+def _alerts(seen: Attention) -> list[Concern]:
+    """Each by itself: they have owners, and are cleared one by one."""
+    titles, found = {biller.code: biller.title for biller in seen.billers}, []
+    for alert in seen.alerts:
+        where = f", {plain(titles.get(alert.biller, alert.biller))}" if alert.biller else ""
+        what = f"{WATCHED[Measure(alert.measure)].title}{where}: {plain(alert.told)} Raised {ago(alert.raised_at, seen.as_of)}."
+        step, address = ALERT_STEPS[Measure(alert.measure)], dict(ALERT_LISTS.get(Measure(alert.measure), {}))
+        if address and alert.biller:
+            address = {**address, **Asked(billers=(alert.biller,)).address()}
+        found.append(Concern(":material/notifications_active:", "red", what, f"{step} It is cleared by itself.", _owner(alert.owner), address))
+    return found
+
+
+def _owner(name: str) -> Owner:
+    return next((one for one in get_args(Owner) if one == name), "Administrator")
 
 
 def _breaks(seen: Attention) -> list[Concern]:

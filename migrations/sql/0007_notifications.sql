@@ -114,3 +114,47 @@ CREATE TABLE notification_attempts (
     CONSTRAINT fk_notification_attempts_delivery_id FOREIGN KEY(delivery_id) REFERENCES notification_deliveries (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_notification_attempts_delivery_id ON notification_attempts (delivery_id);
+
+-- From which thresholds on somebody is alarmed. '' is whichever biller has no threshold of its own.
+CREATE TABLE alert_thresholds (
+    measure text NOT NULL,
+    biller_type text DEFAULT '' NOT NULL,
+    raise_at numeric(18, 2) NOT NULL,
+    clear_at numeric(18, 2) NOT NULL,
+    window_hours integer NOT NULL,
+    least integer NOT NULL,
+    owner text NOT NULL,
+    is_on boolean NOT NULL,
+    changed_at timestamptz,
+    changed_by uuid,
+    CONSTRAINT pk_alert_thresholds PRIMARY KEY (measure, biller_type),
+    CONSTRAINT fk_alert_thresholds_changed_by FOREIGN KEY(changed_by) REFERENCES users (id),
+    CONSTRAINT ck_alert_thresholds_window CHECK (window_hours BETWEEN 1 AND 168),
+    CONSTRAINT ck_alert_thresholds_least CHECK (least >= 1),
+    CONSTRAINT ck_alert_thresholds_owner CHECK (owner IN ('Administrator', 'Manager', 'Operator')),
+    CONSTRAINT ck_alert_thresholds_apart CHECK (CASE WHEN measure = 'success_rate' THEN raise_at < clear_at ELSE raise_at > clear_at END)
+);
+INSERT INTO alert_thresholds (measure, raise_at, clear_at, window_hours, least, owner, is_on) VALUES
+    ('success_rate', 90, 95, 1, 20, 'Manager', true),
+    ('answer_p95', 10, 5, 1, 20, 'Manager', true),
+    ('doubt_age', 60, 30, 1, 1, 'Manager', true),
+    ('queue_age', 15, 5, 1, 1, 'Administrator', true),
+    ('breaker_open', 2, 0, 1, 1, 'Administrator', true),
+    ('dead_jobs', 1, 0, 1, 1, 'Administrator', true);
+
+-- What was raised: once, until it is cleared.
+CREATE TABLE alerts (
+    id uuid NOT NULL,
+    measure text NOT NULL,
+    biller_type text DEFAULT '' NOT NULL,
+    owner text NOT NULL,
+    raised_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    told text NOT NULL,
+    now_told text NOT NULL,
+    cleared_at timestamptz,
+    cleared_told text,
+    CONSTRAINT pk_alerts PRIMARY KEY (id),
+    CONSTRAINT ck_alerts_cleared CHECK ((cleared_at IS NULL) = (cleared_told IS NULL))
+);
+CREATE UNIQUE INDEX uq_alerts_open ON alerts (measure, biller_type) WHERE cleared_at IS NULL;
+CREATE INDEX ix_alerts_raised_at ON alerts (raised_at DESC);

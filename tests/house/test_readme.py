@@ -36,7 +36,7 @@ MEANINGS = {
     "say what each role may do": {"people:roles"},
     "let a program act in one's name, by an API token": {"api:tokens"},
     "see who was told of what, and what became of it": {"notifications:read"},
-    "say who is told of what, and by which way": {"notifications:manage"},
+    "say who is told of what, by which way, and from where on an alert is raised": {"notifications:manage"},
     "sign the restore gate off": {"gate:sign_off"},
 }
 

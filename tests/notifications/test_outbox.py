@@ -1,12 +1,14 @@
 """What happened is written down with what happened, or not at all; and whatever goes wrong behind it, the payment is paid."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
-from core import db
+from core import clock, db
 from core.errors import BadInput
 from core.models.notifications import Happening, Medium
-from core.services import claims, deliveries, notification_words, notifications, outbox, settlement
+from core.services import approvals, claims, deliveries, notification_words, notifications, outbox, reports, settlement
 from core.services.notification_words import EVENTS, LONGEST_SMS, Words
 from core.settings import settings
 from core.states import Stage
@@ -14,6 +16,7 @@ from core.wire.contract import Outcome
 from tests.notifications.conftest import Desk
 from tests.notifications.receivers import MailHost, Receiver, text_of
 from tests.payments.bench import CODE, WORKER
+from tests.world import proven
 
 
 def events(desk: Desk) -> list[tuple[str, str]]:
@@ -110,7 +113,7 @@ def test_a_difference_is_told_of_once_however_often_it_is_said(desk: Desk, mail_
 def test_every_event_has_words_of_which_every_name_stands_for_something(event: Happening, medium: Medium) -> None:
     usual = notification_words.usual(event, medium)
     assert notification_words.checked(event, medium, usual) == Words(usual.subject, usual.body)
-    values = notification_words.values_of(event, EVENTS[event].example, deliveries.clock.now(), deliveries.business_zone(), "The Bank")
+    values = notification_words.values_of(event, EVENTS[event].example, clock.now(), deliveries.business_zone(), "The Bank")
     said = notification_words.filled(usual, values, medium)
     assert "{" not in said.subject + said.body
     assert "  " not in said.subject
@@ -156,3 +159,23 @@ def test_no_password_is_anywhere_but_in_its_envelope(desk: Desk, mail_host: Mail
             assert "granite-lantern" not in str(session.execute(text(f"SELECT to_jsonb(t) FROM {table} t")).all())
     assert desk.attempts() == [(False, "The mail server does not offer what the channel asks for (STARTTLS, or a sign-in).")]
     assert settings().billers_sandbox
+
+
+def test_what_waits_for_a_second_person_is_told_of_with_who_proposed_what(desk: Desk, mail_host: MailHost) -> None:
+    desk.tell(Happening.APPROVAL_WAITING, desk.mail_channel(mail_host))
+    paid = desk.bench.find(desk.bench.paid_to(Stage.COMPLETED))
+    approvals.propose_reversal(proven(desk.bench.manager), paid.id, "The customer paid for another house.")
+    assert desk.go_round() == 1
+    ((_, letter),) = mail_host.letters
+    assert letter["Subject"] == f"{paid.our_transaction_id} waits for a second person"
+    assert f"{desk.bench.manager.display_name} proposed that a completed payment is given back." in text_of(letter)
+    assert "The customer paid for another house." in text_of(letter)
+
+
+def test_a_report_that_was_made_is_told_of(desk: Desk, mail_host: MailHost) -> None:
+    desk.tell(Happening.REPORT_MADE, desk.mail_channel(mail_host))
+    desk.bench.paid_to(Stage.COMPLETED)
+    today = clock.business_day(clock.now())
+    reports.make_due(clock.day_bounds(today)[1] + timedelta(hours=7))
+    desk.go_round()
+    assert f"Daily report {today}" in {letter["Subject"] for _, letter in mail_host.letters}
