@@ -29,6 +29,7 @@ PAGES = (
     ("reports", "Reports", ":material/summarize:", "reports:read"),
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
     ("people", "People", ":material/group:", "people:read"),
+    ("notifications", "Notifications", ":material/notifications:", "notifications:read"),
     ("audit", "Audit", ":material/policy:", "audit:read"),
     ("account", "My account", ":material/account_circle:", "people:sign_in"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),

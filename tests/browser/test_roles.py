@@ -22,6 +22,7 @@ OPEN_TO = {
     "analytics": EVERYBODY,
     "reports": {"analyst", "manager"},
     "configurations": {"administrator"},
+    "notifications": {"manager", "administrator"},
     "gate": {"manager"},
 }
 # Reached by a banner, and by its address: no menu offers it.
