@@ -1,14 +1,15 @@
 """What happened is written down with what happened, or not at all; and whatever goes wrong behind it, the payment is paid."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from core import clock, db
-from core.errors import BadInput
+from core.errors import BadInput, NotAllowed, NotFound
 from core.models.notifications import Happening, Medium
-from core.services import approvals, claims, deliveries, notification_words, notifications, outbox, reports, settlement
+from core.services import approvals, channels, claims, deliveries, notification_words, notifications, outbox, reports, settlement
 from core.services.notification_words import EVENTS, LONGEST_SMS, Words
 from core.settings import settings
 from core.states import Stage
@@ -179,3 +180,42 @@ def test_a_report_that_was_made_is_told_of(desk: Desk, mail_host: MailHost) -> N
     reports.make_due(clock.day_bounds(today)[1] + timedelta(hours=7))
     desk.go_round()
     assert f"Daily report {today}" in {letter["Subject"] for _, letter in mail_host.letters}
+
+
+def test_the_log_of_another_biller_is_not_there_for_a_person_limited_to_some(desk: Desk, mail_host: MailHost) -> None:
+    desk.tell(Happening.PAYMENT_COMPLETED, desk.mail_channel(mail_host))
+    desk.bench.paid_to(Stage.COMPLETED)
+    desk.go_round()
+    whole = desk.bench.manager
+    (line,) = notifications.log(whole).lines
+    for billers, seen in ((frozenset({CODE}), 1), (frozenset({"MASM"}), 0), (frozenset(), 0)):
+        page = notifications.log(replace(whole, billers=billers))
+        assert len(page.lines) == sum(page.counts.values()) == seen
+    with pytest.raises(NotFound):
+        notifications.attempts(replace(whole, billers=frozenset({"MASM"})), line.id)
+    # Nor may whoever is limited say who is told, whatever their role has.
+    with pytest.raises(NotAllowed):
+        notifications.replay(replace(desk.administrator, billers=frozenset({CODE})), line.id)
+
+
+def test_a_channels_password_goes_to_the_host_that_it_was_entered_for_and_to_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLERS_NOTIFICATION_HOSTS", '["mail.example.mw", "other.example.mw"]')
+    settings.cache_clear()
+    said = notifications.MailServer("mail.example.mw", 587, "starttls", "b@bank.example.mw", "billers", "granite-lantern")
+    channel = notifications.keep_mail_server(desk.administrator, "Mail", said)
+    for host, kept in (("mail.example.mw", "granite-lantern"), ("other.example.mw", "")):
+        notifications.keep_mail_server(desk.administrator, "Mail", replace(said, host=host, password=""), channel)
+        assert channels.unsealed(desk.channel(channel))["password"] == kept
+
+
+@pytest.mark.parametrize("address", ["a@example.mw, b@example.mw", "a@example.mw\nBcc: b@example.mw", "nobody", "a@b", "Grace <a@example.mw>", ""])
+def test_what_is_not_one_address_is_refused(desk: Desk, mail_host: MailHost, address: str) -> None:
+    channel = desk.mail_channel(mail_host)
+    with pytest.raises(BadInput):
+        desk.tell(Happening.PAYMENT_COMPLETED, channel, address)
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "https://example.org/hook", "ftp://127.0.0.1/", "https://user:pass@127.0.0.1/", "127.0.0.1"])
+def test_a_webhook_somewhere_else_is_refused(desk: Desk, url: str) -> None:
+    with pytest.raises(BadInput):
+        notifications.add_webhook(desk.administrator, "Hook", url)

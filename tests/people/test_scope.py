@@ -162,11 +162,21 @@ NOTHING_OF_IT: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "lookups.recent_accounts": lambda _: (CODE,),
 }
 
+# Who is told of what, and by which way.
+TELLING = (
+    *("replay", "keep_mail_server", "keep_gateway", "add_webhook", "new_key", "switch_channel", "send_test", "subscriptions", "choices", "subscribe"),
+    *("unsubscribe", "addressees", "change_address", "words", "preview", "change_words", "restore_words"),
+)
+
 # Of all billers together: not for somebody who sees some.
 OF_ALL_TOGETHER: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "reports.change_schedule": lambda _: (ReportKind.DAILY,),
     "reopening.closings": lambda _: (),
     "reopening.sign_off": lambda _: ("Everything was compared with the statements.",),
+    # Refused before it is looked at what is asked.
+    **dict.fromkeys((f"notifications.{act}" for act in TELLING), lambda _: ()),
+    "alerts.change_threshold": lambda _: (),
+    "alerts.remove_threshold": lambda _: (),
 }
 KEYWORDS: Mapping[str, Mapping[str, Any]] = {"reports.change_schedule": {"is_on": True, "hour": 6, "formats": [ReportFormat.CSV]}}
 
@@ -204,6 +214,11 @@ UNCONCERNED: Mapping[str, str] = {
     "reports.take": "tested by itself: it makes a file",
     "reports.changes_since": "reports that one was shown, and one is shown none",
     "reports.schedules": "hours of the clock",
+    "notifications.log": "tested by itself: tests/notifications",
+    "notifications.attempts": "tested by itself: tests/notifications",
+    "notifications.channels": "by which ways people are told, and nothing of what",
+    "alerts.history": "tested by itself: tests/notifications",
+    "alerts.thresholds": "tested by itself: tests/notifications",
     "statements.look": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "statements.load": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.overview": "tested by itself: tests/reconciliation walks it with statements of two billers",
