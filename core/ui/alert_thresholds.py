@@ -26,7 +26,8 @@ def show(actor: Actor) -> None:
     _standing([one for one in found if one.cleared_at is None], names)
     _history([one for one in found if one.cleared_at is not None], names)
     st.subheader("Thresholds", anchor=False, help="Looked at every quarter of a minute. Between the two lines an alert stays as it is.")
-    by_measure = alerts.thresholds(actor)
+    order = list(WATCHED)
+    by_measure = sorted(alerts.thresholds(actor), key=lambda one: (order.index(Measure(one.measure)), one.biller_type))
     with st.grid(3, min_column_width=300, gap="small"):
         for one in by_measure:
             if manages:

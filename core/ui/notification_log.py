@@ -184,12 +184,13 @@ def _show_one(actor: Actor, delivery_id: uuid.UUID) -> None:
 
 
 def _facts(line: Logged) -> dict[str, str]:
+    noes = line.tries - (line.state is DeliveryState.DELIVERED)
     return {
         "Happened": moment_text(line.happened_at),
         "Told to": plain(line.address) if line.address else "whoever receives the webhook",
         "By": plain(f"{line.channel} ({MEDIA[Medium(line.medium)]})"),
         "Id": plain(line.id),
-        "Answered with a no": f"{line.tries - (line.state is DeliveryState.DELIVERED):,} times" if line.tries else "",
+        "Answered with a no": {0: "", 1: "once"}.get(noes, f"{noes:,} times"),
         "Next try": f"{moment_text(line.next_try_at)}, or when the channel is there again" if line.state is DeliveryState.WAITING else "",
         "Delivered" if line.state is DeliveryState.DELIVERED else "Given up": moment_text(line.ended_at) if line.ended_at else "",
         "Last answer": plain(line.told or ""),
