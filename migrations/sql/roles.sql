@@ -47,6 +47,24 @@ BEGIN
                 ('api_tokens', 'INSERT, UPDATE', ''),
                 ('authenticators', 'INSERT, UPDATE, DELETE', ''),
                 ('recovery_codes', 'INSERT, UPDATE, DELETE', ''),
+                -- What a biller said, what people made of it, and what they signed: added to, and a day's close reopened.
+                ('statements', 'INSERT', ''),
+                ('statement_lines', 'INSERT', ''),
+                ('statement_matches', 'INSERT', ''),
+                ('difference_notes', 'INSERT', ''),
+                ('day_closes', 'INSERT, UPDATE', ''),
+                ('statement_columns', 'INSERT, UPDATE', ''),
+                ('reconciliation_days', 'INSERT, UPDATE, DELETE', ''),
+                -- What happened is written down by whoever did it, and told by the worker alone. Who is told is said at the console.
+                ('notification_events', 'INSERT', 'INSERT, UPDATE, DELETE'),
+                ('notification_deliveries', 'INSERT, UPDATE', 'INSERT, UPDATE, DELETE'),
+                ('notification_attempts', '', 'INSERT, DELETE'),
+                ('notification_channels', 'INSERT, UPDATE, DELETE', 'UPDATE'),
+                ('notification_subscriptions', 'INSERT, UPDATE, DELETE', ''),
+                ('notification_addresses', 'INSERT, UPDATE, DELETE', ''),
+                ('notification_templates', 'INSERT, UPDATE, DELETE', ''),
+                ('alert_thresholds', 'INSERT, UPDATE, DELETE', ''),
+                ('alerts', '', 'INSERT, UPDATE'),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.

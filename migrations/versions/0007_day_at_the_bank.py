@@ -5,14 +5,14 @@ from pathlib import Path
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
 # Each pair: what it makes, and how that is taken away again.
-PARTS = ("reconciliation", "notifications", "jobs")
+PARTS = ("reconciliation", "notifications", "jobs", "approvals", "attention")
 
 
 def upgrade() -> None:
