@@ -36,6 +36,7 @@ PERMISSIONS: Mapping[str, str] = {
     "receipts:print": "print receipts",
     "tokens:reveal": "see and reprint prepaid tokens",
     "statistics:read": "see dashboard and analytics",
+    "attention:put_off": "put off for a while what needs attention",
     "billers:read": "see billers",
     "billers:configure": "configure billers",
     "billers:approve": "approve or reject a change of a biller's configuration that somebody else proposed",

@@ -1,6 +1,7 @@
 """The tables, in the order a transaction meets them: people, billers, transactions, audit."""
 
 from core.models.alerts import Alert, AlertThreshold
+from core.models.attention import PutOff
 from core.models.audit import AuditEntry, Seal
 from core.models.base import Base
 from core.models.billers import BillerConfig, BillerConfigVersion, BillerType, Breaker, ConnectionTest
@@ -65,6 +66,7 @@ __all__ = [
     "NotificationSubscription",
     "NotificationTemplate",
     "Proposal",
+    "PutOff",
     "RecoveryCode",
     "ReconciliationDay",
     "ReportFile",

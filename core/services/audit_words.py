@@ -33,6 +33,8 @@ ACTIONS: Mapping[str, str] = {
     "access.denied": "Was refused",
     "api_key.made": "Made an API token",
     "api_key.revoked": "Ended an API token",
+    "attention.put_off": "Put off what needs attention",
+    "attention.taken_up": "Took up again what was put off",
     "audit.export_begun": "Began to export the audit",
     "audit.exported": "Exported the audit",
     "audit.verified": "Verified the audit chain",

@@ -65,6 +65,8 @@ BEGIN
                 ('notification_templates', 'INSERT, UPDATE, DELETE', ''),
                 ('alert_thresholds', 'INSERT, UPDATE, DELETE', ''),
                 ('alerts', '', 'INSERT, UPDATE'),
+                -- What people put off is kept, and ended.
+                ('put_offs', 'INSERT, UPDATE', ''),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.

@@ -21,6 +21,7 @@ MEANINGS = {
     "approve, resolve, reverse": {"approvals:read", "transactions:approve", "transactions:resolve", "transactions:reverse", "transactions:waive"},
     "transactions and their stories": {"transactions:read"},
     "dashboard and analytics": {"statistics:read"},
+    "put off for a while what needs attention": {"attention:put_off"},
     "export transactions": {"transactions:export"},
     "see what others exported": {"exports:read"},
     "save views of the list, and share them": {"views:save"},
