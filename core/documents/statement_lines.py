@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from core.documents.statement_rows import Cell, Row
+from core.documents.statement_rows import Row
+from core.documents.workbook_cells import Cell
 from core.errors import BadInput
 
 # Longer than any reference or account there is.

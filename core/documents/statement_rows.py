@@ -4,20 +4,15 @@ import codecs
 import csv
 import io
 import re
-import warnings
 import zipfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from typing import BinaryIO, Literal
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
+from core.documents.workbook_cells import BOOK, FAULTS, MOST_PARTS, Cell, Workbook, broken, defines_things
 from core.errors import BadInput
 
-Cell = str | int | float | bool | datetime | date | time | None
 Format = Literal["csv", "xlsx"]
 
 # The page takes no more either (.streamlit/config.toml): a hundred thousand lines are some ten.
@@ -25,9 +20,8 @@ MOST_BYTES = 20 * 1024 * 1024
 MOST_ROWS = 500_000
 MOST_COLUMNS = 200
 
-# What a workbook may grow to when it is unpacked, and of how many parts it may be.
+# What a workbook may grow to when it is unpacked.
 MOST_UNPACKED = 400 * 1024 * 1024
-MOST_PARTS = 2_000
 
 BLOCK = 1 << 16
 
@@ -78,7 +72,8 @@ def opened(file: BinaryIO) -> Table:
     head = file.read(BLOCK)
     if head.startswith(b"PK\x03\x04"):
         _refuse_bombs(file)
-        return Table("xlsx", lambda: _bounded(_xlsx(file)))
+        book = Workbook(file)
+        return Table("xlsx", lambda: _bounded(_xlsx(book)))
     for start, sentence in OTHERS:
         if head.startswith(start):
             raise BadInput(sentence)
@@ -165,43 +160,23 @@ def _refuse_bombs(file: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(file) as folder:
             parts = folder.infolist()
-            if "xl/workbook.xml" not in {part.filename for part in parts}:
+            if BOOK not in {part.filename for part in parts}:
                 raise BadInput("This is a packed folder and no workbook. Unpack it, and import the CSV or XLSX that was in it.")
             if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
                 raise BadInput("This workbook unpacks to more than a statement can have. Save the sheet alone as CSV, and import that.")
+            # Others unpack into as much memory as they please.
+            if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+                raise broken()
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     with folder.open(part) as opened_part:
                         if b"<!DOCTYPE" in opened_part.read(BLOCK):
-                            raise BadInput(
-                                "This workbook holds definitions that no spreadsheet writes, and is not read. Save the sheet as CSV, and import that."
-                            )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
-        raise BROKEN from None
+                            raise defines_things()
+    except FAULTS:
+        raise broken() from None
 
 
-BROKEN = BadInput("This workbook is broken. Ask the biller for it again, or open it and save it as CSV.")
-
-
-def _xlsx(file: BinaryIO) -> Generator[Row, None, None]:
-    """The first sheet. Formulas are what they came to when the biller saved it."""
-    file.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except (InvalidFileException, KeyError, ValueError, TypeError, AttributeError, OSError, SyntaxError, zipfile.BadZipFile):
-        raise BROKEN from None
-    try:
-        if not book.worksheets:
-            raise BadInput("This workbook has no sheet with cells. Save the statement as CSV, and import that.")
-        sheet = book.worksheets[0]
-        # What a sheet says about its size is often wrong; what it has is read.
-        sheet.reset_dimensions()
-        try:
-            for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-                yield Row(number, cells)
-        except (KeyError, ValueError, TypeError, AttributeError, SyntaxError, zipfile.BadZipFile):
-            raise BROKEN from None
-    finally:
-        book.close()
+def _xlsx(book: Workbook) -> Generator[Row, None, None]:
+    with closing(book.rows()) as rows:
+        for number, cells in rows:
+            yield Row(number, cells)
