@@ -30,6 +30,7 @@ PAGES = (
     ("configurations", "Configurations", ":material/tune:", "billers:configure"),
     ("people", "People", ":material/group:", "people:read"),
     ("notifications", "Notifications", ":material/notifications:", "notifications:read"),
+    ("jobs", "Jobs", ":material/manufacturing:", "jobs:read"),
     ("audit", "Audit", ":material/policy:", "audit:read"),
     ("account", "My account", ":material/account_circle:", "people:sign_in"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),

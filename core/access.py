@@ -53,6 +53,8 @@ PERMISSIONS: Mapping[str, str] = {
     "notifications:read": "see who was told of what, and what became of it",
     "notifications:manage": "say who is told of what, by which way, and from where on an alert is raised",
     "gate:sign_off": "sign the restore gate off",
+    "jobs:read": "see what works in the background",
+    "jobs:manage": "retry and cancel work in the background, and start it by hand",
 }
 
 # A proof of who one is (the password, and the code where there is one) holds so long for the acts that ask for a fresh one.
@@ -63,7 +65,7 @@ STEP_UP_LIFE = timedelta(minutes=10)
 OF_ALL_BILLERS = frozenset(
     {
         *("billers:configure", "billers:approve", "people:read", "people:manage", "people:roles", "audit:read", "audit:verify", "gate:sign_off"),
-        *("exports:read", "reports:schedule", "notifications:manage"),
+        *("approvals:rules", "exports:read", "reports:schedule", "notifications:manage", "jobs:read", "jobs:manage"),
     }
 )
 

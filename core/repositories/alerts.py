@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.models import Alert, AlertThreshold, KeptReport, NotificationDelivery, Transaction
 from core.models.notifications import DeliveryState
+from core.repositories.jobs import dead_jobs
 from core.repositories.statistics import IS_PAYMENT
 from core.states import Stage, Status
 
@@ -59,11 +60,11 @@ class Alerts:
         return dict(self._session.execute(found).all())
 
     def dead_jobs(self) -> int:
-        """Work in the background that gave up lately, or comes to nothing: notifications that are dead, reports that cannot be made."""
+        """Work in the background that gave up lately, or comes to nothing: jobs and notifications that are dead, reports that cannot be made."""
         one = NotificationDelivery
         letters = select(func.count()).where(one.state == DeliveryState.DEAD.value, one.ended_at > func.now() - DEAD_FOR)
         reports = select(func.count()).where(KeptReport.made_at.is_(None), KeptReport.tries >= REPORT_TRIES)
-        return int(self._session.execute(select(letters.scalar_subquery() + reports.scalar_subquery())).scalar_one())
+        return int(self._session.execute(select(letters.scalar_subquery() + reports.scalar_subquery() + dead_jobs())).scalar_one())
 
     # ---- Thresholds
 

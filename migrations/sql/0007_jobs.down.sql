@@ -1,1 +1,2 @@
-SELECT 1;
+DROP SCHEMA jobs CASCADE;
+DROP TABLE job_runs;

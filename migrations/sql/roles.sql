@@ -70,6 +70,8 @@ BEGIN
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.
+                -- What came of each job: the worker's to write.
+                ('job_runs', '', 'INSERT, UPDATE, DELETE'),
                 ('workers', '', 'INSERT, UPDATE, DELETE'),
                 ('breakers', '', 'INSERT, UPDATE, DELETE'),
                 -- The owner's.
@@ -92,6 +94,23 @@ BEGIN
     -- What of the worker's work needs an owner is done by the owner's own functions, and by nothing else.
     IF to_regprocedure('put_month_away(text)') IS NOT NULL THEN
         REVOKE EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer), put_month_away(text) FROM PUBLIC;
+    -- The queue of jobs, in a schema of its own: a worker carries it out, the console puts jobs in, takes them back, and lets them be tried again.
+    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'jobs') THEN
+        FOREACH program IN ARRAY ARRAY['billers_web', 'billers_worker'] LOOP
+            CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = program);
+            EXECUTE format('GRANT USAGE ON SCHEMA jobs TO %I', program);
+            EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA jobs FROM %I', program);
+            EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA jobs TO %I', program);
+            EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO %I', program);
+        END LOOP;
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billers_web') THEN
+            GRANT INSERT, UPDATE ON jobs.procrastinate_jobs TO billers_web;
+            GRANT INSERT ON jobs.procrastinate_events TO billers_web;
+        END IF;
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billers_worker') THEN
+            GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jobs TO billers_worker;
+        END IF;
+    END IF;
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billers_worker') THEN
             GRANT EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer), put_month_away(text) TO billers_worker;
         END IF;

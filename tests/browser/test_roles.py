@@ -23,6 +23,7 @@ OPEN_TO = {
     "reports": {"analyst", "manager"},
     "configurations": {"administrator"},
     "notifications": {"manager", "administrator"},
+    "jobs": {"administrator"},
     "gate": {"manager"},
 }
 # Reached by a banner, and by its address: no menu offers it.

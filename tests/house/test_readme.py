@@ -40,6 +40,8 @@ MEANINGS = {
     "say who is told of what, by which way, and from where on an alert is raised": {"notifications:manage"},
     "sign the restore gate off": {"gate:sign_off"},
 }
+    "see what works in the background": {"jobs:read"},
+    "retry and cancel work in the background, and start it by hand": {"jobs:manage"},
 
 
 def test_the_configuration_table_is_the_settings() -> None:

@@ -297,6 +297,7 @@ def _words(value: Any, depth: int = 0) -> Iterable[str]:
             yield from _words(one, depth + 1)
     elif isinstance(value, str | bytes):
         yield value if isinstance(value, str) else value.decode(errors="replace")
+    "jobs": "work in the background of all billers together, which somebody who sees some may not look after: tests/jobs",
     elif isinstance(value, Iterable):
         for one in value:
             yield from _words(one, depth + 1)
