@@ -26,6 +26,7 @@ PERMISSIONS: Mapping[str, str] = {
     "transactions:waive": "propose that an account may be paid although a payment to it is under review",
     "transactions:approve": "approve or reject what somebody else proposed",
     "approvals:read": "see what waits for a second person",
+    "approvals:rules": "propose from which amounts on a second person decides, and decide what somebody else proposed of it",
     "transactions:read": "see transactions",
     "transactions:export": "export transactions",
     "exports:read": "see what others exported",
@@ -52,9 +53,9 @@ PERMISSIONS: Mapping[str, str] = {
     "audit:verify": "verify the audit chain",
     "notifications:read": "see who was told of what, and what became of it",
     "notifications:manage": "say who is told of what, by which way, and from where on an alert is raised",
-    "gate:sign_off": "sign the restore gate off",
     "jobs:read": "see what works in the background",
     "jobs:manage": "retry and cancel work in the background, and start it by hand",
+    "gate:sign_off": "sign the restore gate off",
 }
 
 # A proof of who one is (the password, and the code where there is one) holds so long for the acts that ask for a fresh one.

@@ -1,6 +1,7 @@
 """The tables, in the order a transaction meets them: people, billers, transactions, audit."""
 
 from core.models.alerts import Alert, AlertThreshold
+from core.models.approval_rules import ApprovalRule
 from core.models.attention import PutOff
 from core.models.audit import AuditEntry, Seal
 from core.models.base import Base
@@ -10,8 +11,8 @@ from core.models.bulk import BulkAct, BulkItem
 from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
-from core.models.lists import known_accounts
 from core.models.jobs import JobRun
+from core.models.lists import known_accounts
 from core.models.notifications import (
     NotificationAddress,
     NotificationAttempt,
@@ -31,12 +32,14 @@ from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transac
 from core.models.vault import RetiredKey
 from core.models.vended import VendedToken
 from core.models.views import RoleView, SavedView
+from core.models.wider_proposals import WiderProposal
 
 __all__ = [
     "Alert",
     "AlertThreshold",
     "Answer",
     "ApiToken",
+    "ApprovalRule",
     "Attempt",
     "AuditEntry",
     "Authenticator",
@@ -57,10 +60,10 @@ __all__ = [
     "Export",
     "Gate",
     "Installation",
+    "JobRun",
     "KeptReport",
     "Leg",
     "NotificationAddress",
-    "JobRun",
     "NotificationAttempt",
     "NotificationChannel",
     "NotificationDelivery",
@@ -98,6 +101,7 @@ __all__ = [
     "UserBiller",
     "UserSession",
     "VendedToken",
+    "WiderProposal",
     "Worker",
     "known_accounts",
 ]

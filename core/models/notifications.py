@@ -19,10 +19,12 @@ class Happening(StrEnum):
     PAYMENT_UNDER_REVIEW = "payment.under_review"
     BREAK_FOUND = "break.found"
     APPROVAL_WAITING = "approval.waiting"
+    APPROVAL_DECIDED = "approval.decided"
     ALERT_RAISED = "alert.raised"
     ALERT_CLEARED = "alert.cleared"
     REPORT_MADE = "report.made"
     CLOSE_SIGNED = "close.signed"
+    CLOSE_REOPENED = "close.reopened"
 
 
 class Medium(StrEnum):

@@ -99,8 +99,11 @@ class Outbox:
         )
         return [(one, Medium(medium)) for one, medium in self._session.execute(found)]
 
-    def addresses_of(self, role: str, medium: Medium, biller: str | None) -> Sequence[str]:
-        """Of the people of a role who may be told of this biller, and have said where. What is of no biller is for those who see all of them."""
+    def addresses_of(self, role: str, medium: Medium, biller: str | None, only: uuid.UUID | None = None) -> Sequence[str]:
+        """Of the people of a role who may be told of this biller, and have said where. What is of no biller is for those who see all of them.
+
+        With `only`, that one of them.
+        """
         column = NotificationAddress.phone if medium is Medium.SMS else NotificationAddress.email
         limits = select(UserBiller.biller_type).where(UserBiller.user_id == User.id)
         sees_it = or_(~limits.exists(), limits.where(UserBiller.biller_type == biller).exists())
@@ -110,6 +113,8 @@ class Outbox:
             .where(User.role == role, User.disabled_at.is_(None), column.is_not(None), sees_it)
             .order_by(column)
         )
+        if only is not None:
+            found = found.where(User.id == only)
         return [address for address in self._session.scalars(found) if address]
 
     def templates(self) -> Mapping[tuple[str, str], NotificationTemplate]:

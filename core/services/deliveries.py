@@ -93,8 +93,14 @@ def _matches(one: NotificationSubscription, event: NotificationEvent) -> bool:
 def _recipients(outbox: Outbox, one: NotificationSubscription, medium: Medium, event: NotificationEvent) -> list[Recipient]:
     if medium is Medium.WEBHOOK:
         return [Recipient(one.channel_id, medium, "")]
-    addresses = outbox.addresses_of(one.role, medium, event.biller_type) if one.role else [one.address or ""]
+    addresses = outbox.addresses_of(one.role, medium, event.biller_type, _only(event)) if one.role else [one.address or ""]
     return [Recipient(one.channel_id, medium, address) for address in addresses if address]
+
+
+def _only(event: NotificationEvent) -> uuid.UUID | None:
+    """Of a role that one of them whom it concerns, where it concerns one: whoever proposed what was decided."""
+    maker = event.facts.get("maker")
+    return uuid.UUID(maker) if maker else None
 
 
 def _delivery(event: NotificationEvent, to: Recipient, own: Words | None) -> dict[str, Any]:

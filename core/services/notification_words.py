@@ -36,7 +36,7 @@ PAYMENT = {
 }
 
 # A webhook leaves the house: whose payment it was can be asked for by its reference, under a token of one's own.
-PERSONAL = frozenset({"account", "customer"})
+PERSONAL = frozenset({"account", "customer", "maker"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,18 @@ EVENTS: Mapping[Happening, Told] = {
         ),
         Words("", "{bank}: {reference} waits for a second person: {what}, {amount} to {biller}, proposed by {by}."),
     ),
+    Happening.APPROVAL_DECIDED: Told(
+        "Approval decided",
+        {
+            "reference": "our reference of the transaction",
+            "amount": "the amount with its currency",
+            "what": "what was proposed",
+            "outcome": "what came of it, and who decided",
+        },
+        {**_EXAMPLE, "what": "a payment that takes a second person", "outcome": "Approved by Thoko."},
+        Words("{reference}: what you proposed was decided", f"{{outcome}}\n\nYou proposed {{what}}.\n\n{_PAID}\n\n{_SENT}"),
+        Words("", "{bank}: {reference}, {amount}: {outcome} You proposed {what}."),
+    ),
     Happening.ALERT_RAISED: Told(
         "Alert raised",
         {"alert": "what is watched", "reason": "what was seen, against which threshold", "owner": "whose it is"},
@@ -140,6 +152,13 @@ EVENTS: Mapping[Happening, Told] = {
         {"biller": "Lilongwe Water Board", "day": "24 Nov 2026", "by": "Chimwemwe", "reason": "No difference is open."},
         Words("The day {day} is closed: {biller}", f"{{by}} signed the close. {{reason}}\n\n{_SENT}"),
         Words("", "{bank}: the day {day} is closed, {biller}, signed by {by}. {reason}"),
+    ),
+    Happening.CLOSE_REOPENED: Told(
+        "Daily close reopened",
+        {"day": "the business day", "by": "who reopened it", "reason": "why"},
+        {"biller": "Lilongwe Water Board", "day": "24 Nov 2026", "by": "Chimwemwe", "reason": "The biller sent a correction."},
+        Words("The day {day} is open again: {biller}", f"{{by}} reopened it after it was signed off. {{reason}}\n\n{_SENT}"),
+        Words("", "{bank}: the day {day} is open again, {biller}, reopened by {by}. {reason}"),
     ),
 }
 

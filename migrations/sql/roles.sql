@@ -34,6 +34,9 @@ BEGIN
                 ('exports', 'INSERT, UPDATE', 'INSERT, UPDATE'),
                 ('proposals', 'INSERT, UPDATE', 'INSERT, UPDATE'),
                 ('configuration_proposals', 'INSERT, UPDATE', 'INSERT, UPDATE'),
+                ('wider_proposals', 'INSERT, UPDATE', 'UPDATE'),
+                -- From where on a second person decides: added to by the console, never changed.
+                ('approval_rules', 'INSERT', ''),
                 ('gates', 'UPDATE', 'INSERT, UPDATE'),
                 ('reports', 'INSERT, UPDATE', 'INSERT, UPDATE'),
                 ('biller_configs', 'INSERT, UPDATE', 'UPDATE'),
@@ -67,11 +70,11 @@ BEGIN
                 ('alerts', '', 'INSERT, UPDATE'),
                 -- What people put off is kept, and ended.
                 ('put_offs', 'INSERT, UPDATE', ''),
+                -- What came of each job: the worker's to write.
+                ('job_runs', '', 'INSERT, UPDATE, DELETE'),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.
-                -- What came of each job: the worker's to write.
-                ('job_runs', '', 'INSERT, UPDATE, DELETE'),
                 ('workers', '', 'INSERT, UPDATE, DELETE'),
                 ('breakers', '', 'INSERT, UPDATE, DELETE'),
                 -- The owner's.
@@ -91,9 +94,6 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    -- What of the worker's work needs an owner is done by the owner's own functions, and by nothing else.
-    IF to_regprocedure('put_month_away(text)') IS NOT NULL THEN
-        REVOKE EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer), put_month_away(text) FROM PUBLIC;
     -- The queue of jobs, in a schema of its own: a worker carries it out, the console puts jobs in, takes them back, and lets them be tried again.
     IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'jobs') THEN
         FOREACH program IN ARRAY ARRAY['billers_web', 'billers_worker'] LOOP
@@ -111,6 +111,9 @@ BEGIN
             GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jobs TO billers_worker;
         END IF;
     END IF;
+    -- What of the worker's work needs an owner is done by the owner's own functions, and by nothing else.
+    IF to_regprocedure('put_month_away(text)') IS NOT NULL THEN
+        REVOKE EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer), put_month_away(text) FROM PUBLIC;
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billers_worker') THEN
             GRANT EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer), put_month_away(text) TO billers_worker;
         END IF;

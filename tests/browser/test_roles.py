@@ -18,7 +18,7 @@ OPEN_TO = {
     "payment": COUNTER,
     "my_day": COUNTER,
     "transactions": EVERYBODY,
-    "approvals": {"manager"},
+    "approvals": {"manager", "administrator"},
     "analytics": EVERYBODY,
     "reports": {"analyst", "manager"},
     "configurations": {"administrator"},

@@ -18,7 +18,9 @@ README = (ROOT / "README.md").read_text()
 MEANINGS = {
     "look up, pay, retry, cancel own": {"accounts:lookup", "transactions:pay", "transactions:retry", "transactions:cancel_own"},
     "cancel anyone's": {"transactions:cancel"},
-    "approve, resolve, reverse": {"approvals:read", "transactions:approve", "transactions:resolve", "transactions:reverse", "transactions:waive"},
+    "see what waits for a second person": {"approvals:read"},
+    "say from which amounts on a second person decides": {"approvals:rules"},
+    "approve, resolve, reverse": {"transactions:approve", "transactions:resolve", "transactions:reverse", "transactions:waive"},
     "transactions and their stories": {"transactions:read"},
     "dashboard and analytics": {"statistics:read"},
     "put off for a while what needs attention": {"attention:put_off"},
@@ -38,10 +40,10 @@ MEANINGS = {
     "let a program act in one's name, by an API token": {"api:tokens"},
     "see who was told of what, and what became of it": {"notifications:read"},
     "say who is told of what, by which way, and from where on an alert is raised": {"notifications:manage"},
-    "sign the restore gate off": {"gate:sign_off"},
-}
     "see what works in the background": {"jobs:read"},
     "retry and cancel work in the background, and start it by hand": {"jobs:manage"},
+    "sign the restore gate off": {"gate:sign_off"},
+}
 
 
 def test_the_configuration_table_is_the_settings() -> None:
