@@ -92,10 +92,10 @@ def _too_many(rules: ApprovalRules, may_count: Sequence[ApprovalRule], piles: Se
         of_currency = [rule for rule in may_count if rule.currency == currency]
         most_rows = most_specific(of_currency, lambda rule: rule.bulk_rows)
         if most_rows and rows > most_rows[1]:
-            found.append(f"{_payments(rows)} at once are more than {most_rows[1]:,}, by {title_of(rules, most_rows[0])}.")
+            found.append(f"{_payments(rows)} at once, where one person does up to {most_rows[1]:,}, by {title_of(rules, most_rows[0])}.")
         largest = most_specific(of_currency, lambda rule: rule.bulk_sum)
         if largest and total > largest[1]:
-            found.append(f"{Money(total, currency)} at once is more than {Money(largest[1], currency)}, by {title_of(rules, largest[0])}.")
+            found.append(f"{Money(total, currency)} at once, where one person does up to {Money(largest[1], currency)}, by {title_of(rules, largest[0])}.")
     return found
 
 
