@@ -37,6 +37,7 @@ class Kind(StrEnum):
     CHANNEL_DOWN = "channel_down"
     GIVEN_UP = "given_up"
     REPORTS_FAILED = "reports_failed"
+    DEAD_JOBS = "dead_jobs"
     NOT_VERIFIED = "not_verified"
     RETIRED_KEY = "retired_key"
 

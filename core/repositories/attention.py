@@ -84,6 +84,11 @@ _OUT_OF_ORDER = f"""{_DAYS}
     SELECT '{Kind.REPORTS_FAILED}', '', count(*), min(created_at), (array_agg(told ORDER BY created_at DESC))[1]
         FROM reports WHERE made_at IS NULL AND tries >= :report_tries AND CAST(:billers AS text[]) IS NULL HAVING count(*) > 0
     UNION ALL
+    SELECT '{Kind.DEAD_JOBS}', '', count(*), min(run.ended_at), NULL
+        FROM jobs.standing s
+        LEFT JOIN LATERAL (SELECT ended_at FROM job_runs r WHERE r.job = s.id ORDER BY r.started_at DESC LIMIT 1) run ON true
+        WHERE s.state = 'dead' AND CAST(:billers AS text[]) IS NULL HAVING count(*) > 0
+    UNION ALL
     SELECT '{Kind.AUDIT_BROKEN}', '', 1, v.at, v.details ->> 'sentence'
         FROM (SELECT at, details FROM audit_entries WHERE action = 'audit.verified' ORDER BY seq DESC LIMIT 1) v
         WHERE v.details ->> 'whole' = 'false' AND CAST(:billers AS text[]) IS NULL

@@ -77,6 +77,7 @@ RULES: Mapping[Kind, Rule] = {
     Kind.CHANNEL_DOWN: Rule("Administrator", of_all=True),
     Kind.GIVEN_UP: Rule("Administrator"),
     Kind.REPORTS_FAILED: Rule("Manager", of_all=True),
+    Kind.DEAD_JOBS: Rule("Administrator", of_all=True),
     Kind.NOT_VERIFIED: Rule("Administrator", of_all=True),
 }
 PLACES = {kind: place for place, kind in enumerate(RULES)}
@@ -91,12 +92,13 @@ GRADES: Mapping[Kind, Grade] = {
     Kind.CHANNEL_DOWN: Grade.CARE,
     Kind.GIVEN_UP: Grade.CARE,
     Kind.REPORTS_FAILED: Grade.CARE,
+    Kind.DEAD_JOBS: Grade.CARE,
     Kind.NOT_VERIFIED: Grade.CARE,
     Kind.PROPOSED_CHANGES: Grade.NOTE,
 }
 
 # Of these a number stands in what is told; of the others there is one, however much waits behind it.
-COUNTED = frozenset({Kind.DIFFERENCES, Kind.NO_STATEMENT, Kind.NOT_SIGNED_OFF, Kind.PROPOSED_CHANGES, Kind.GIVEN_UP, Kind.REPORTS_FAILED})
+COUNTED = frozenset({Kind.DIFFERENCES, Kind.NO_STATEMENT, Kind.NOT_SIGNED_OFF, Kind.PROPOSED_CHANGES, Kind.GIVEN_UP, Kind.REPORTS_FAILED, Kind.DEAD_JOBS})
 
 # What is counted over a window begins with it: that it begins later says nothing.
 OF_A_WINDOW = frozenset({Kind.FAILING})

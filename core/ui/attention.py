@@ -39,7 +39,7 @@ ALERT_STEPS: Mapping[Measure, str] = {
     Measure.DOUBT_AGE: "Check the oldest now, and speak to the biller. Do not pay again.",
     Measure.QUEUE_AGE: "See that a worker runs and the biller is not paused.",
     Measure.BREAKER_OPEN: "Speak to the biller. One payment tries every half minute, and the first that gets through opens the way.",
-    Measure.DEAD_JOBS: "Open Notifications and Reports: each says why. What is told again, or made, is given up no more.",
+    Measure.DEAD_JOBS: "Open Jobs, Notifications and Reports: each says why. What is tried again, told again, or made is given up no more.",
 }
 ALERT_LISTS: Mapping[Measure, Mapping[str, Any]] = {
     Measure.SUCCESS_RATE: Asked(statuses=(Status.FAILED.value,), types=PAYMENT_TYPES).address(),
@@ -62,13 +62,14 @@ RIGHTS: Mapping[Path, str] = {
             "analytics": "statistics:read",
             "approvals": "approvals:read",
             "gate": "gate:sign_off",
+            "jobs": "jobs:read",
             "notifications": "notifications:read",
             "reconciliation": "reconciliation:read",
             "reports": "reports:read",
         }.items()
     },
 }
-ANALYTICS, APPROVALS, GATE, NOTIFICATIONS, RECONCILIATION, REPORTS = tuple(RIGHTS)[3:]
+ANALYTICS, APPROVALS, GATE, JOBS, NOTIFICATIONS, RECONCILIATION, REPORTS = tuple(RIGHTS)[3:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ BEGAN: Mapping[Kind, str] = {
     Kind.CHANNEL_DOWN: "Went down",
     Kind.GIVEN_UP: "First given up",
     Kind.REPORTS_FAILED: "Oldest due",
+    Kind.DEAD_JOBS: "Oldest given up",
     Kind.NOT_VERIFIED: "Last seen whole, or begun,",
 }
 
@@ -202,7 +204,7 @@ def _alert(one: Finding, seen: Attention, _failing: Failing) -> Said:
     address = dict(ALERT_LISTS.get(measure, {}))
     if address and alert.biller:
         address = {**address, **Asked(billers=(alert.biller,)).address()}
-    page = NOTIFICATIONS if measure is Measure.DEAD_JOBS else None if address else ANALYTICS
+    page = JOBS if measure is Measure.DEAD_JOBS else None if address else ANALYTICS
     what, step = f"{WATCHED[measure].title}{where}: {plain(alert.told)}", f"{ALERT_STEPS[measure]} It is cleared by itself."
     return Said(":material/notifications_active:", what, step, address, page)
 
@@ -344,6 +346,11 @@ def _reports_failed(one: Finding, _seen: Attention, _failing: Failing) -> Said:
     return Said(":material/summarize:", what, "It is tried again by itself. Make it by hand meanwhile: then it says why it cannot be made.", page=REPORTS)
 
 
+def _dead_jobs(one: Finding, _seen: Attention, _failing: Failing) -> Said:
+    what = f"{counted(one.count, 'job')} in the background {'is' if one.count == 1 else 'are'} dead: nothing tries again."
+    return Said(":material/manufacturing:", what, "Open it: its last run says why. Mend that, and have it tried again.", {"state": "dead"}, JOBS)
+
+
 def _not_verified(_one: Finding, _seen: Attention, _failing: Failing) -> Said:
     what = "Nobody verified the audit chain for more than a week."
     return Said(":material/policy:", what, "Verify it: what was changed past the console shows, and when it was still whole is on the record.", page=AUDIT)
@@ -380,6 +387,7 @@ WORDS: Mapping[Kind, Callable[[Finding, Attention, Failing], Said]] = {
     Kind.CHANNEL_DOWN: _channel_down,
     Kind.GIVEN_UP: _given_up,
     Kind.REPORTS_FAILED: _reports_failed,
+    Kind.DEAD_JOBS: _dead_jobs,
     Kind.NOT_VERIFIED: _not_verified,
     Kind.RETIRED_KEY: _retired_key,
 }

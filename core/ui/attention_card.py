@@ -1,10 +1,12 @@
 """What needs somebody, drawn: each line with its way there and its putting off; what is put off beside it, with who, why and until when."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.access import Actor
 from core.errors import BillersError
@@ -19,6 +21,9 @@ from core.ui.words import as_of, plain
 # What this window is asked about, whether it was asked yet, what it typed, and what was answered.
 ASKED, WANTED, WHOSE, LENGTH, REASON = (f"attention-{name}" for name in ("asked", "wanted", "whose", "length", "reason"))
 COMPLAINT, REFUSED = "attention-complaint", "attention-refused"
+
+# Beside so much text there is room for what can be done; on a narrower screen that comes below.
+WORDS_PIXELS = 720
 
 EVERYBODYS, MINE = "Everybody's", "Mine"
 
@@ -67,28 +72,37 @@ def _header(actor: Actor, open_now: Sequence[Concern], away: Sequence[Concern]) 
 
 
 def _line(actor: Actor, one: Concern) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":{one.colour}[{one.icon}]", width="content")
-        with st.container(gap=None, width="stretch"):
+    with _row(one, one.next_step) as acts:
+        if one.came_back:
+            st.markdown(f":gray[:material/undo: Back before its time: {one.came_back}]")
+        if one.references and actor.may(RIGHTS[TRANSACTIONS]):
+            with st.container(horizontal=True, gap=None):
+                for reference in one.references:
+                    st.page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="One of the oldest: open its story.")
+        with acts:
+            if _may_put_off(actor, one.finding):
+                st.button(
+                    "Put off …",
+                    key=f"put-off-{one.finding.key}",
+                    type="tertiary",
+                    icon=":material/snooze:",
+                    help="For a while, with a reason. Everybody sees that, by whom, and why.",
+                    on_click=_want,
+                    args=(one,),
+                )
+            _way(actor, one)
+
+
+@contextmanager
+def _row(one: Concern, told: str) -> Iterator[DeltaGenerator]:
+    """What it is, whose and how old, with room for more under it; answers the place for what can be done, which on a telephone is below."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap=None):
+        words = st.container(gap=None, width=WORDS_PIXELS)
+        acts = st.container(horizontal=True, vertical_alignment="center", width="content", gap="small")
+        with words:
             age = f" :gray-badge[:material/schedule: {one.age}]" if one.age else ""
-            st.markdown(f"**{one.what}**  \n:gray[{one.next_step}] :{one.colour}-badge[{one.owner}]{age}")
-            if one.came_back:
-                st.markdown(f":gray[:material/undo: Back before its time: {one.came_back}]")
-            if one.references and actor.may(RIGHTS[TRANSACTIONS]):
-                with st.container(horizontal=True, gap=None):
-                    for reference in one.references:
-                        st.page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="One of the oldest: open its story.")
-        if _may_put_off(actor, one.finding):
-            st.button(
-                "Put off …",
-                key=f"put-off-{one.finding.key}",
-                type="tertiary",
-                icon=":material/snooze:",
-                help="For a while, with a reason. Everybody sees that, by whom, and why.",
-                on_click=_want,
-                args=(one,),
-            )
-        _way(actor, one)
+            st.markdown(f":{one.colour}[{one.icon}] **{one.what}**  \n:gray[{told}] :{one.colour}-badge[{one.owner}]{age}")
+            yield acts
 
 
 def _way(actor: Actor, one: Concern) -> None:
@@ -110,11 +124,8 @@ def _away(actor: Actor, away: Sequence[Concern], forget: Callable[[], object]) -
             put_off = one.finding.put_off
             if put_off is None:
                 continue
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f":{one.colour}[{one.icon}]", width="content")
-                age = f" :gray-badge[:material/schedule: {one.age}]" if one.age else ""
-                told = f"Until {when(put_off.until)}, by {plain(put_off.by)} at {when(put_off.at)}: {plain(put_off.reason)}"
-                st.markdown(f"**{one.what}**  \n:gray[{told}] :{one.colour}-badge[{one.owner}]{age}", width="stretch")
+            told = f"Until {when(put_off.until)}, by {plain(put_off.by)} at {when(put_off.at)}: {plain(put_off.reason)}"
+            with _row(one, told) as acts, acts:
                 if _may_put_off(actor, one.finding):
                     st.button(
                         "Take up again",
