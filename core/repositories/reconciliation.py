@@ -236,6 +236,8 @@ class Suspense:
     today: Decimal
     before: Decimal
     in_doubt: Decimal
+    # Earlier than the biller's first statement nothing is known to be open.
+    since: date
 
     @property
     def should_hold(self) -> Decimal:
@@ -356,7 +358,7 @@ class Reconciliation:
 
     def suspense(self, biller_type: str, day: date, currency: str, since: date) -> Suspense:
         row = self._session.execute(text(_SUSPENSE), {**_of(biller_type, since, day), "day": day, "currency": currency}).one()
-        return Suspense(row.today, row.before, row.in_doubt)
+        return Suspense(row.today, row.before, row.in_doubt, since)
 
     def first_day(self, biller_type: str) -> date | None:
         """The first day that any statement of this biller tells of."""

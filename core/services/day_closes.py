@@ -93,8 +93,7 @@ def sign_off(actor: Actor, /, biller_type: str, day: date, note: str | None = No
         figures = seen.figures
         sums = {"ours": figures.ours, "theirs": figures.theirs, "differences": figures.differences, "sheet": close.sheet_sha256.hex()}
         audit.record(session, actor, "day.signed_off", "biller_day", _name(biller_type, day), close=close.id, note=said, **sums)
-        told = {"day": f"{day:%d %b %Y}", "by": actor.display_name, "biller": seen.biller, "reason": said or ""}
-        outbox.note(session, Happening.CLOSE_SIGNED, "biller_day", _name(biller_type, day), told, biller=biller_type)
+        _tell(session, Happening.CLOSE_SIGNED, actor, biller_type, day, seen.biller, said or "")
         return close.id
 
 
@@ -103,8 +102,7 @@ def reopen(actor: Actor, /, biller_type: str, day: date, because: str | None) ->
     """Lets a signed-off day be worked on again. The sign-off is kept as it was, with who reopened it and why; a new one is a new one."""
     said = words_of(because, "A reason", LONGEST_NOTE)
     with db.unit_of_work() as session:
-        served(actor, session, biller_type)
-        found = Reconciliation(session)
+        biller, found = served(actor, session, biller_type), Reconciliation(session)
         found.hold(biller_type)
         close = found.standing(biller_type, day, held=True)
         if close is None:
@@ -112,6 +110,7 @@ def reopen(actor: Actor, /, biller_type: str, day: date, because: str | None) ->
         close.reopened_at, close.reopened_by, close.reopened_because = func.clock_timestamp(), actor.id, said
         session.flush()
         audit.record(session, actor, "day.reopened", "biller_day", _name(biller_type, day), close=close.id, reason=said)
+        _tell(session, Happening.CLOSE_REOPENED, actor, biller_type, day, biller.display_name, said)
 
 
 @needs("reconciliation:read")
@@ -140,6 +139,18 @@ def bridge(figures: Figures) -> list[tuple[Result, int, Decimal]]:
     """From ours to theirs: what lies between, with how many and how much. It always comes out."""
     found = ((result, figures.tallies[result]) for result in BRIDGE if result in figures.tallies)
     return [(result, one.count, one.gap) for result, one in found if one.gap or result not in AGREES]
+
+
+def suspense_lines(seen: DayView) -> list[tuple[str, str]]:
+    """What the bank should still hold for this biller, and of what it is made. The page and the sheet say the same."""
+    held = seen.suspense
+    rows = [
+        ("Of this day", held.today, "debited for payments that are completed"),
+        ("Of earlier days", held.before, f"the same of days from {held.since:%d %b %Y} on that were not signed off"),
+        ("Should hold", held.should_hold, "both together: what the bank still owes the biller of what it debited"),
+        ("Perhaps beside it", held.in_doubt, "payments of all these days that are not settled: the biller's, or the customers' again"),
+    ]
+    return [(name, f"{Money(value, seen.currency)}: {means}") for name, value, means in rows]
 
 
 # ---- The sheet
@@ -171,11 +182,7 @@ def _sheet(session: Session, seen: DayView, by: Actor, note: str | None, now: da
             *((BRIDGE_LABELS.get(result, RESULTS[result].label), f"{count:,}", money(gap)) for result, count, gap in bridge(seen.figures)),
             ("Theirs: paid less given back", f"{seen.figures.theirs_count:,}", money(seen.figures.theirs)),
         ],
-        suspense=[
-            ("Should hold", f"{money(seen.suspense.should_hold)}: debited for completed payments of days that were not signed off before"),
-            ("Of this day", money(seen.suspense.today)),
-            ("Perhaps beside it", f"{money(seen.suspense.in_doubt)}: payments that are not settled"),
-        ],
+        suspense=suspense_lines(seen),
         files=[(file.file_name, f"{file.lines:,}", f"{at(file.imported_at)}, {who}", file.sha256.hex()) for file, who in seen.files],
         differences=[_line(item, seen.currency) for item in listed],
         more=f"{left:,} more differences stand in the file of differences." if left > 0 else "",
@@ -224,6 +231,11 @@ def _row(item: Item, currency: str) -> Sequence[str]:
         item.noted_by or "",
         item.noted_at.astimezone(zone).isoformat(timespec="seconds") if item.noted_at else "",
     ]
+
+
+def _tell(session: Session, event: Happening, by: Actor, biller_type: str, day: date, biller: str, reason: str) -> None:
+    told = {"day": f"{day:%d %b %Y}", "by": by.display_name, "biller": biller, "reason": reason}
+    outbox.note(session, event, "biller_day", _name(biller_type, day), told, biller=biller_type)
 
 
 def _name(biller_type: str, day: date) -> str:

@@ -35,7 +35,7 @@ def show(actor: Actor, seen: DayView, item: Item) -> None:
                 link_to(TRANSACTIONS, "Open the payment", ":material/open_in_new:", id=str(item.our_transaction_id))
                 if item.result is Result.UNDER_REVIEW and actor.may("approvals:read"):
                     link_to(APPROVALS, "Approvals", ":material/how_to_reg:")
-        _refused_or_done()
+        tell()
         if item.result in AGREES or seen.close is not None:
             return
         about = About.of(seen.biller_type, item)
@@ -70,7 +70,8 @@ RULE_WORDS = {
 }
 
 
-def _refused_or_done() -> None:
+def tell() -> None:
+    """What came of the last act: beside its difference, or above the list where the difference is another one by now."""
     complain(st.session_state.pop(REFUSED, None))
     if done := st.session_state.pop(DONE, None):
         st.success(done, icon=":material/check_circle:")

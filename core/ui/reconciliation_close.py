@@ -44,6 +44,8 @@ def _sums(seen: DayView) -> None:
         lines[BRIDGE_LABELS.get(result, RESULTS[result].label)] = f"{_signed_amount(gap, seen.currency)} in {count:,}"
     lines["Theirs"] = f"{amount(figures.theirs, seen.currency)} in {counted(figures.theirs_count, 'line')}"
     show_facts(lines, alt="From ours to theirs: what lies between the two totals")
+    st.caption("The suspense account, as it will stand on the sheet.")
+    show_facts(dict(day_closes.suspense_lines(seen)), alt="What the bank should still hold for this biller, and of what it is made")
 
 
 def _signed_amount(value: Decimal, currency: str) -> str:

@@ -78,14 +78,19 @@ def _figures(seen: DayView) -> None:
         st.metric("Theirs", amount(figures.theirs, currency), help="What the biller says it took on this day, less what it gave back.")
         st.caption(counted(figures.theirs_count, "line"))
     with gap, st.container(border=True, height="stretch"):
-        st.metric("Theirs less ours", amount(figures.gap, currency), help="The kinds of differences below add up to exactly this.")
+        st.metric(
+            "Theirs less ours",
+            amount(figures.gap, currency),
+            help="The kinds of differences below add up to exactly this. Above nothing, the biller has more than we know of; below, not all that we took.",
+        )
         st.caption(f"{figures.matched:,} matched")
     with suspense, st.container(border=True, height="stretch"):
         st.metric(
             "Suspense should hold",
             amount(seen.suspense.should_hold, currency),
             help="What the account that this biller's payments are credited to should hold, as far as payments tell: debited for completed payments, and not "
-            "given back, on this day and on earlier days that are not signed off. What is signed off is taken as settled with the biller.",
+            "given back, on this day and on earlier days that are not signed off. The bank owes it to the biller; a day that is signed off counts as settled. "
+            "Payments without core banking debit no account, and are not in it.",
         )
         st.caption(f"{amount(seen.suspense.in_doubt, currency)} in doubt beside it" if seen.suspense.in_doubt else "nothing in doubt beside it")
     st.caption(f"{as_of(seen.as_of)}.")
@@ -114,6 +119,7 @@ def _differences(actor: Actor, seen: DayView) -> None:
         st.caption(f"{told.meaning} {told.next_step}" + (f" Together {amount(gap, seen.currency)} between ours and theirs." if gap else ""))
     found = reconciliation.items(actor, seen.biller_type, seen.day, result)
     if not found:
+        reconciliation_acts.tell()
         st.success("Every line has its payment, and every payment its line.", icon=":material/check_circle:")
         return
     if len(found) == MOST_SHOWN:
@@ -121,7 +127,9 @@ def _differences(actor: Actor, seen: DayView) -> None:
     picked = _grid(found, seen, chosen or ALL)
     if result is not None and result not in AGREES:
         reconciliation_acts.for_all(actor, seen, result)
-    if picked is not None:
+    if picked is None:
+        reconciliation_acts.tell()
+    else:
         reconciliation_acts.show(actor, seen, picked)
 
 

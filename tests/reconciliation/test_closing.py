@@ -9,8 +9,11 @@ import psycopg
 import pytest
 
 from core.errors import BadInput, NotAllowed, NotFound, NotLegalNow, ProveAgain
+from core.ids import new_id
+from core.models.notifications import Happening
 from core.models.reconciliation import Result
 from core.services import day_closes, reconciliation
+from core.services.audit_words import ACTIONS
 from core.services.reconciliation import About
 from core.states import Stage, Topology
 from tests.payments.bench import CODE
@@ -155,21 +158,85 @@ def test_a_payment_that_moves_after_the_sign_off_is_told_and_the_sheet_stays(hou
     assert seen.close.close.figures["results"]["MATCHED"]["ours"] == "5475.50"
 
 
-def test_the_suspense_account_should_hold_what_was_debited_until_the_day_is_signed_off(house: House) -> None:
-    tomorrow = house.day + timedelta(days=1)
-    debited = house.paid("1000.00", topology=Topology.SEPARATE, debit_account="1", credit_account="2")
-    house.paid("50.00", topology=Topology.SEPARATE, debit_account="1", credit_account="2", stage=Stage.REVERSED)
-    house.paid("70.00", topology=Topology.COMPOSITE, debit_account="1", credit_account="2", at=house.at(34), stage=Stage.REVIEW)
-    later = house.paid("200.00", topology=Topology.COMPOSITE, debit_account="1", credit_account="2", at=house.at(34))
-    cash = house.paid("5.00")
-    house.load(house.line(debited), house.line(cash), house.line(later, Date=f"{tomorrow:%d/%m/%Y}"))
-    before = reconciliation.of_day(house.analyst, CODE, tomorrow).suspense
-    earlier = before.before - Decimal("1000.00")
-    assert (before.today, before.in_doubt) == (Decimal("200.00"), Decimal("70.00"))
-    assert reconciliation.of_day(house.analyst, CODE, house.day).suspense.today == Decimal("1000.00")
-    day_closes.sign_off(house.manager, CODE, house.day)
-    after = reconciliation.of_day(house.analyst, CODE, tomorrow).suspense
-    assert after.should_hold == Decimal("200.00") + earlier
+def test_the_suspense_balance_is_what_a_person_adds_up_from_the_debits(house: House) -> None:
+    first, second, third = (house.day + timedelta(days=number) for number in range(3))
+    debits = {"debit_account": "2010000001", "credit_account": "MWK1280600010002"}
+    separate, composite = {"topology": Topology.SEPARATE, **debits}, {"topology": Topology.COMPOSITE, **debits}
+    other_days = reconciliation.of_day(house.analyst, CODE, first).suspense
+    # The first day: 1,000.00 reached the biller, 50.00 went back to its customer, 5.00 was paid in cash, and 8.00 of dollars is another account.
+    settled, cash = house.paid("1000.00", **separate), house.paid("5.00")
+    house.paid("50.00", stage=Stage.REVERSED, **separate)
+    house.paid("8.00", currency="USD", **separate)
+    # The second: 2,000.00, and 70.00 of which nobody knows. The third: 400.25, 9.75 that is still asked about, and 11.00 that never left.
+    house.paid("2000.00", day=second, **composite)
+    house.paid("70.00", day=second, stage=Stage.REVIEW, **separate)
+    house.paid("400.25", day=third, **composite)
+    house.paid("9.75", day=third, stage=Stage.PAY_UNKNOWN, **composite)
+    house.paid("11.00", day=third, stage=Stage.FAILED, **composite)
+
+    def stands(today: str, before: str, in_doubt: str) -> None:
+        suspense = reconciliation.of_day(house.analyst, CODE, third).suspense
+        assert (suspense.today, suspense.before - other_days.before) == (Decimal(today), Decimal(before))
+        assert suspense.should_hold == Decimal(today) + Decimal(before) + other_days.before
+        assert suspense.in_doubt - other_days.in_doubt == Decimal(in_doubt)
+
+    stands("400.25", "3000.00", "79.75")
+    house.load(house.line(settled), house.line(cash))
+    for item in house.items():
+        reconciliation.explain(house.analyst, About.of(CODE, item), "Paid out of the account in dollars.")
+    day_closes.sign_off(house.manager, CODE, first)
+    stands("400.25", "2000.00", "79.75")
+    day_closes.reopen(house.manager, CODE, first, "The board sent a correction.")
+    stands("400.25", "3000.00", "79.75")
+
+
+def test_the_sheet_says_of_what_the_suspense_balance_is_made(house: House) -> None:
+    one = house.paid("1000.00", topology=Topology.SEPARATE, debit_account="2010000001", credit_account="MWK1280600010002")
+    house.load(house.line(one))
+    seen = reconciliation.of_day(house.analyst, CODE, house.day)
+    close = day_closes.sign_off(house.manager, CODE, house.day)
+    said = " ".join(words_of(day_closes.sheet(house.analyst, close).content).split())
+    assert "Of this day MWK 1,000.00: debited for payments that are completed" in said
+    assert f"Should hold MWK {seen.suspense.before + Decimal(1000):,.2f}: both together" in said
+
+
+def test_signing_off_and_reopening_are_told_to_whoever_subscribes_and_stand_in_words_on_the_record(house: House) -> None:
+    subscribed = (Happening.CLOSE_SIGNED, Happening.CLOSE_REOPENED)
+    channel = new_id()
+    house.by_hand(
+        "notification_channels",
+        "INSERT INTO notification_channels (id, name, medium, destination, shown) VALUES (%s, %s, 'webhook', 'v1:nowhere', 'nowhere')",
+        *(channel, f"close {channel}"),
+    )
+    for event in subscribed:
+        house.bench.sql("INSERT INTO notification_subscriptions (id, event, channel_id) VALUES (%s, %s, %s)", new_id(), event, channel)
+    closed(house)
+    day_closes.reopen(house.colleague, CODE, house.day, "The board sent a correction.")
+    told = house.bench.sql("SELECT event, facts FROM notification_events WHERE subject_id = %s ORDER BY id", f"{CODE} {house.day}")
+    assert [(event, facts["by"], facts["reason"]) for event, facts in told] == [
+        ("close.signed", house.manager.display_name, "All compared by phone."),
+        ("close.reopened", house.colleague.display_name, "The board sent a correction."),
+    ]
+
+
+def test_everything_that_is_done_to_a_day_reads_as_words_on_the_record(house: House) -> None:
+    closed(house)
+    day_closes.differences(house.analyst, CODE, house.day)
+    day_closes.reopen(house.colleague, CODE, house.day, "The board sent a correction.")
+    item = house.only()
+    reconciliation.hand_on(house.analyst, About.of(CODE, item), "To the branch.")
+    house.paid()
+    house.paid()
+    reconciliation.keep_as_break(house.analyst, About.of(CODE, house.items(Result.OURS_ONLY)[0]))
+    reconciliation.explain_all(house.analyst, CODE, house.day, Result.OURS_ONLY, "They close early.")
+    other = house.paid(stage=Stage.FAILED)
+    house.load(house.line(other, **{"Our reference": "", "Receipt": "PAPER-7"}))
+    line = next(one for one in house.items(Result.THEIRS_ONLY) if one.their_reference == "PAPER-7")
+    assert line.line_id is not None
+    reconciliation.pair(house.analyst, line.line_id, other.id, "The slip says so.")
+    actions = {str(action) for (action,) in house.bench.sql("SELECT DISTINCT action FROM audit_entries WHERE action ~ '^(statement|difference|day)'")}
+    assert {"difference.break", "difference.handed_on", "differences.explained", "statement.line_paired", "day.reopened"} <= actions
+    assert actions <= ACTIONS.keys()
 
 
 def test_the_file_of_differences_has_them_all_and_no_formula(house: House) -> None:
