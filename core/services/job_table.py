@@ -60,7 +60,7 @@ def _look_ahead() -> str:
 
 
 def _forget_sign_ins() -> str:
-    return f"{_counted(people.forget_old(), 'row')} forgotten."
+    return _forgotten(people.forget_old(), "row")
 
 
 def _put_old_away() -> str:
@@ -69,7 +69,7 @@ def _put_old_away() -> str:
 
 
 def _forget_notices() -> str:
-    return f"{_counted(deliveries.forget_old(), 'row')} forgotten."
+    return _forgotten(deliveries.forget_old(), "row")
 
 
 def _verify_sums() -> str:
@@ -77,7 +77,11 @@ def _verify_sums() -> str:
 
 
 def _forget_jobs() -> str:
-    return f"{_counted(job_runs.forget_old(), 'job')} forgotten."
+    return _forgotten(job_runs.forget_old(), "job")
+
+
+def _forgotten(count: int, what: str) -> str:
+    return f"{_counted(count, what)} forgotten." if count else "Nothing is old enough to be forgotten."
 
 
 def _counted(count: int, what: str) -> str:

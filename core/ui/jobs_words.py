@@ -30,10 +30,12 @@ def outcome(run: JobRun) -> str:
 
 
 def took(started: datetime, ended: datetime | None) -> str:
-    """`0.2 s`, `2 min 5 s`; nothing while it runs."""
+    """`38 ms`, `1.2 s`, `2 min 5 s`; nothing while it runs."""
     if ended is None:
         return ""
     seconds = max(0.0, (ended - started).total_seconds())
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 

@@ -28,6 +28,9 @@ LOOK_SECONDS = 0.05
 
 KIND = "tests.kind"
 
+# As delivered, before a test takes them away.
+DELIVERED = frozenset(KINDS)
+
 
 @dataclass
 class Bench:
