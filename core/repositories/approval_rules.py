@@ -7,8 +7,9 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from core.models import ApprovalRule, BillerType, Role, User, WiderProposal
+from core.models import ApprovalRule, Role, User, WiderProposal
 from core.models.approval_rules import ANY
+from core.repositories.billers import Billers
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class ApprovalRules:
         return dict(self._session.execute(select(Role.code, Role.title).order_by(Role.title)).all())
 
     def billers(self) -> Mapping[str, str]:
-        """Their names by their codes."""
-        return dict(self._session.execute(select(BillerType.code, BillerType.name).order_by(BillerType.name)).all())
+        """Their names by their codes, two kinds of bills of one company told apart."""
+        return Billers(self._session).names()
 
     def add(self, rule: ApprovalRule) -> None:
         self._session.add(rule)

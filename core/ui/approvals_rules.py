@@ -19,7 +19,7 @@ from core.ui.tables import short_moment
 
 ROLE, BILLER, CURRENCY, REASON = "rule-role", "rule-biller", "rule-currency", "rule-reason"
 
-NOT_SAID = ""
+NOT_SAID, SILENT = "", "says nothing"
 
 
 def show(actor: Actor) -> None:
@@ -70,7 +70,7 @@ def _form(scope: Scope, now: Standing | None) -> None:
             SAYING["duplicates"],
             [NOT_SAID, *DUPLICATES],
             index=[NOT_SAID, *DUPLICATES].index(content["duplicates"] or NOT_SAID),
-            format_func=lambda value: DUPLICATES[value] if value else "says nothing",
+            format_func=lambda value: DUPLICATES[value] if value else SILENT,
             key=f"rule-duplicates-{key}",
             help="The same amount to the same account, a short while after the first.",
         )
@@ -84,7 +84,7 @@ def _form(scope: Scope, now: Standing | None) -> None:
 
 def _amount(name: str, content: Content, key: str, means: str) -> None:
     value = content[name]
-    st.text_input(SAYING[name], value="" if value is None else str(value), key=f"rule-{name}-{key}", max_chars=24, help=means)
+    st.text_input(SAYING[name], value="" if value is None else str(value), key=f"rule-{name}-{key}", max_chars=24, placeholder=SILENT, help=means)
 
 
 def _key(scope: Scope, now: Standing | None) -> str:
