@@ -197,7 +197,7 @@ def _since(began: float) -> int:
 
 
 def forget_old() -> int:
-    """Takes away what happened long ago. For the worker's rounds."""
+    """Takes away what happened long ago. A job (core.services.job_table)."""
     with db.unit_of_work() as session:
         return Outbox(session).forget(KEPT, FORGOTTEN_AT_ONCE)
 

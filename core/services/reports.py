@@ -65,7 +65,7 @@ LATE_AT_MOST: Mapping[ReportKind, int] = {ReportKind.DAILY: 7, ReportKind.WEEKLY
 # How long a report that could not be made waits for its next try; the last one again and again.
 WAITS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 
-# Reports of one round: each takes a worker's thread for a second or so.
+# Reports of one round: each takes a second or so.
 HANDFUL = 2
 
 # Rows of the list that are shown at once.
