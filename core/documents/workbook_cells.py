@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from math import isfinite
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
@@ -105,7 +105,7 @@ class Reader:
         """What stands between two tags, in as many pieces as it comes."""
 
 
-def walk(part: BinaryIO, reader: Reader) -> Iterator[None]:
+def walk(part: IO[bytes], reader: Reader) -> Iterator[None]:
     """Tells the tags of a part as they come, and stops after each block of it. Nothing of it is kept, however large it is.
 
     Expat and not lxml, which would hold a tree of whatever stands between two rows. What expat itself would keep is bounded here.
