@@ -315,14 +315,14 @@ def _review(session: Session, actor: Actor, draft: Draft) -> Review:
         duplicate=duplicate,
         in_flight=earlier(session, Transactions(session).in_flight(payload["biller_type"], payload["account_number"])),
         invoice_taken=earlier(session, invoice_taken(session, payload)),
-        second_person=why_second_person(session, paying(actor, payload, snapshot, duplicate)),
+        second_person=why_second_person(session, paying(actor.role, payload, snapshot, duplicate)),
     )
 
 
-def paying(actor: Actor, payload: Mapping[str, Any], snapshot: Snapshot, duplicate: Earlier | None) -> Paying:
+def paying(role: str, payload: Mapping[str, Any], snapshot: Snapshot, duplicate: Earlier | None) -> Paying:
     """What the rules of who pays alone are asked about: before, on the review, and again when it is paid."""
     return Paying(
-        role=actor.role,
+        role=role,
         biller_type=payload["biller_type"],
         biller_name=payload["biller_name"],
         amount=Money.from_text(payload["amount"], payload["currency"]),

@@ -250,7 +250,7 @@ def _create(
     session.execute(insert(Leg), [{"transaction_id": made_id, "kind": kind.value, "reference": reference} for kind, reference in references.items()])
     tell_created(session, made_id, actor, Reason.CREATED, {"payload_hash": hash_of(payload).hex()})
     stand = Stand(made_id, TransactionType(payload["transaction_type"]), Stage.CREATED, 1, 0)
-    if why := why_second_person(session, paying(actor, payload, snapshot, duplicate)):
+    if why := why_second_person(session, paying(actor.role, payload, snapshot, duplicate)):
         move(session, Move(stand, Stage.AWAITING_APPROVAL, NEEDS_A_SECOND_PERSON.format(amount=amount, why=" ".join(why)), actor=actor))
         propose_payment(session, actor, existing(actor, Transactions(session).locked(made_id)), duplicate, why)
     else:

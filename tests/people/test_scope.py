@@ -101,7 +101,11 @@ def house(counter: Counter) -> House:  # noqa: F811
     draft = made.draft(actor=everything)
     ran = bulk.dry_run(other, BulkKind.CANCEL, Selection((queued,)))
     act = bulk.start(other, BulkKind.CANCEL, Selection((queued,)), None, ran.eligible)
-    # An act on many is held by a rule at this biller, and a further change of the rule is proposed.
+    # An act on many is held by a rule at this biller, and a further change of the rule is proposed. What an earlier test said of it is gone.
+    made.sql("ALTER TABLE approval_rules DISABLE TRIGGER USER")
+    made.sql("DELETE FROM approval_rules")
+    made.sql("ALTER TABLE approval_rules ENABLE TRIGGER USER")
+    made.sql("UPDATE wider_proposals SET decision = 'expired', decided_at = now() WHERE decision = 'open'")
     said = approval_rules.propose(other, RULE, approval_rules.Change(bulk_rows="0"), REASON)
     wider_approvals.approve(everything, said.id)
     again = bulk.dry_run(other, BulkKind.RETRY, Selection((failed,)))
@@ -273,6 +277,7 @@ UNCONCERNED: Mapping[str, str] = {
     "reconciliation.hand_on": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.keep_as_break": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.explain_all": "tested by itself: tests/reconciliation walks it with statements of two billers",
+    "reconciliation.keep_all_as_breaks": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.pair": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.propose": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.propose_all": "tested by itself: tests/reconciliation walks it with statements of two billers",
