@@ -1,12 +1,15 @@
 """The only module that hands e-mail over, by way of apprise. It knows one thing about failures: whether the server was there, and said no for good.
 
-SMTP is not HTTP, and the line does not speak it. Where it goes is held to the same rule: a host of the deployment's list, at an address that may be called.
+SMTP is not HTTP, and the line does not speak it. Where it goes is held to the same rule: a host of the deployment's list, at an address that may be called,
+and that address is the one that is connected to: a name which leads elsewhere a moment later is not asked again.
 """
 
 import asyncio
 import smtplib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +17,8 @@ from apprise.common import NotifyFormat
 from apprise.plugins.email.base import NotifyEmail
 from apprise.plugins.email.smtp import AppriseSMTPController
 
-from core.wire.destination import Destination, LinePolicy, Refused, checked_addresses, networks
+from core.wire.destination import Address, Destination, LinePolicy, Refused, checked_addresses, networks
+from core.wire.line import verifying
 from core.wire.notice import ID_HEADER, TOLD, OutOfReach, Said
 
 # Of each step: the connection, each line of the conversation.
@@ -43,11 +47,55 @@ class MailServer:
     password: str = ""
 
 
+class _Plain(smtplib.SMTP):
+    """Speaks to addresses that were checked, under the name that the server must prove by certificate."""
+
+    def __init__(self, host: str, port: int, addresses: Sequence[Address]) -> None:
+        self._addresses = addresses
+        super().__init__(host, port, timeout=STEP_SECONDS)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # smtplib's own place to connect
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                return socket.create_connection((str(address), port), timeout)
+        return socket.create_connection((str(self._addresses[-1]), port), timeout)
+
+
+class _Wrapped(_Plain):
+    """The same, in TLS from the first byte."""
+
+    def __init__(self, host: str, port: int, addresses: Sequence[Address], context: ssl.SSLContext) -> None:
+        self._context, self._name = context, host
+        super().__init__(host, port, addresses)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._context.wrap_socket(super()._get_socket(host, port, timeout), server_hostname=self._name)
+
+
 class Post(AppriseSMTPController):
     """An open conversation with a mail server: as many messages as there are, one after the other."""
 
-    sender = ""
     _socket: smtplib.SMTP  # type: ignore[assignment]
+
+    def __init__(self, server: MailServer, addresses: Sequence[Address], context: ssl.SSLContext) -> None:
+        super().__init__(server.host, server.port, server.security.value, server.username or None, server.password or None)
+        self.sender = server.sender
+        self._addresses = addresses
+        self._context = context
+
+    def __enter__(self) -> "Post":
+        """Apprise would ask for the name's address a second time: this connects to those that were checked. Raises what `smtplib` raises."""
+        is_wrapped = self.secure_mode == Security.TLS.value
+        self._socket = _Wrapped(self.host, self.port, self._addresses, self._context) if is_wrapped else _Plain(self.host, self.port, self._addresses)
+        try:
+            if self.secure_mode == Security.STARTTLS.value:
+                self._socket.starttls(context=self._context)
+            if self.user and self.password:
+                self._socket.login(self.user, self.password)
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
 
     def send(self, notification: str, address: str, subject: str, body: str) -> Said:
         """One message to one address. Raises `OutOfReach` where the conversation broke."""
@@ -88,9 +136,7 @@ def _no(code: int, why: bytes | str) -> Said:
 @contextmanager
 def opened(server: MailServer, policy: LinePolicy) -> Iterator[Post]:
     """A conversation with this server, for a `with` block. Raises `OutOfReach`."""
-    _refuse_foreign(server, policy)
-    post = Post(server.host, server.port, server.security.value, server.username or None, server.password or None, socket_connect_timeout=STEP_SECONDS)
-    post.sender = server.sender
+    post = Post(server, _checked(server, policy), verifying(policy))
     try:
         post.__enter__()
     except (OSError, smtplib.SMTPException, RuntimeError) as error:
@@ -101,11 +147,12 @@ def opened(server: MailServer, policy: LinePolicy) -> Iterator[Post]:
         post.__exit__(None, None, None)
 
 
-def _refuse_foreign(server: MailServer, policy: LinePolicy) -> None:
+def _checked(server: MailServer, policy: LinePolicy) -> Sequence[Address]:
+    """Where it may be spoken to. Raises `OutOfReach`."""
     if not {server.host.lower(), f"{server.host.lower()}:{server.port}"} & {one.lower() for one in policy.allowed_hosts}:
         raise OutOfReach(TOLD["host_not_allowed"])
     try:
-        asyncio.run(checked_addresses(Destination("smtp", server.host, server.port, "/"), networks(policy)))
+        return asyncio.run(checked_addresses(Destination("smtp", server.host, server.port, "/"), networks(policy)))
     except Refused as refusal:
         raise OutOfReach(TOLD.get(refusal.failure, refusal.sentence)) from refusal
 
@@ -116,6 +163,8 @@ def _in_words(error: Exception) -> str:
         return "The mail server did not accept the user name and password."
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return "The mail server does not offer what the channel asks for (STARTTLS, or a sign-in)."
+    if isinstance(error, ssl.SSLError):
+        return TOLD["tls_failed"]
     if isinstance(error, TimeoutError):
         return f"The mail server did not answer within {STEP_SECONDS} seconds."
     if isinstance(error, ConnectionRefusedError):
