@@ -2,8 +2,11 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
 
 from core import clock
 from core.errors import BadInput
@@ -135,6 +138,25 @@ def test_it_goes_on_when_the_database_threw_it_out(bench: Bench) -> None:
 
     bench.work_until(done_after_the_outage)
     assert told == ["worked", "worked"]
+
+
+def test_a_job_whose_end_could_not_be_written_down_is_not_held_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program lives and says so: nobody would rescue what it does not know that it holds."""
+    finish, refused = JobManager.finish_job, []
+
+    async def finish_the_second_time(manager: JobManager, *arguments: Any, **named: Any) -> None:
+        if not refused:
+            refused.append(arguments)
+            raise ConnectorException
+        await finish(manager, *arguments, **named)
+
+    monkeypatch.setattr(JobManager, "finish_job", finish_the_second_time)
+    bench.kind(lambda: "Done.")
+    job = bench.put()
+    bench.work_until(lambda: bench.status(job) == "succeeded")
+    assert len(refused) == 1
+    # Done twice, which each kind has to bear.
+    assert bench.runs(job) == [(1, "done", "Done."), (2, "done", "Done.")]
 
 
 def test_what_is_over_for_long_is_forgotten_but_the_last_run_of_each_kind(bench: Bench) -> None:
