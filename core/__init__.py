@@ -5,6 +5,7 @@ launch        starts and stops everything: embedded database, sandbox, worker, c
 ui            what pages share: guard, shell, words, forms
 api           the routes beside the pages: session, health
 worker        claim, send, conclude, for as long as it runs
+jobs          the program beside the worker: what comes by the clock, and may be done twice
 services      verbs with an actor and a permission; they own the unit of work
 repositories  questions, one class an aggregate; every select
 documents     what is handed on: receipts and the till's day on paper, workbooks, reports in three formats

@@ -26,6 +26,7 @@ PERMISSIONS: Mapping[str, str] = {
     "transactions:waive": "propose that an account may be paid although a payment to it is under review",
     "transactions:approve": "approve or reject what somebody else proposed",
     "approvals:read": "see what waits for a second person",
+    "approvals:rules": "propose from which amounts on a second person decides, and decide what somebody else proposed of it",
     "transactions:read": "see transactions",
     "transactions:export": "export transactions",
     "exports:read": "see what others exported",
@@ -36,6 +37,7 @@ PERMISSIONS: Mapping[str, str] = {
     "receipts:print": "print receipts",
     "tokens:reveal": "see and reprint prepaid tokens",
     "statistics:read": "see dashboard and analytics",
+    "attention:put_off": "put off for a while what needs attention",
     "billers:read": "see billers",
     "billers:configure": "configure billers",
     "billers:approve": "approve or reject a change of a biller's configuration that somebody else proposed",
@@ -44,8 +46,15 @@ PERMISSIONS: Mapping[str, str] = {
     "people:manage": "add people, change what they see, end their sessions and give them new passwords",
     "people:roles": "say what each role may do",
     "api:tokens": "let a program act in your name, by an API token",
+    "reconciliation:read": "see billers' statements beside our days",
+    "reconciliation:import": "import billers' statements, and work their differences through",
+    "reconciliation:close": "sign a biller's day off, and reopen one",
     "audit:read": "see who did what",
     "audit:verify": "verify the audit chain",
+    "notifications:read": "see who was told of what, and what became of it",
+    "notifications:manage": "say who is told of what, by which way, and from where on an alert is raised",
+    "jobs:read": "see what works in the background",
+    "jobs:manage": "retry and cancel work in the background, and start it by hand",
     "gate:sign_off": "sign the restore gate off",
 }
 
@@ -57,7 +66,7 @@ STEP_UP_LIFE = timedelta(minutes=10)
 OF_ALL_BILLERS = frozenset(
     {
         *("billers:configure", "billers:approve", "people:read", "people:manage", "people:roles", "audit:read", "audit:verify", "gate:sign_off"),
-        *("exports:read", "reports:schedule"),
+        *("approvals:rules", "exports:read", "reports:schedule", "notifications:manage", "jobs:read", "jobs:manage"),
     }
 )
 

@@ -37,7 +37,8 @@ class PlainSpeaking(TyperGroup):
             raise typer.Exit(1) from None
 
 
-REPORTS_NICENESS = 10
+# Whoever pays at this moment goes first.
+BACKGROUND_NICENESS = 10
 
 app = typer.Typer(cls=PlainSpeaking, help="Billers, a bill-payments console.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 user_app = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
@@ -45,15 +46,19 @@ audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True
 keys_app = typer.Typer(help="The keys that stored credentials and prepaid tokens are sealed with.", no_args_is_help=True)
 gate_app = typer.Typer(help="The restore gate: closed when the database came back without payments that it had confirmed.", invoke_without_command=True)
 config_app = typer.Typer(help="Changes of billers' configurations that wait for a second person.", invoke_without_command=True)
+sandbox_app = typer.Typer(help="The billers and the bank that Billers is tested against.", invoke_without_command=True)
 rollups_app = typer.Typer(help="The sums that figures are read from.", no_args_is_help=True)
 reports_app = typer.Typer(help="The reports that schedules owe.", no_args_is_help=True)
+jobs_app = typer.Typer(help="Work in the background: what waits, runs, failed or is dead, and its schedules.", invoke_without_command=True)
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
 app.add_typer(gate_app, name="gate")
 app.add_typer(config_app, name="config")
+app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(rollups_app, name="rollups")
 app.add_typer(reports_app, name="reports")
+app.add_typer(jobs_app, name="jobs")
 
 
 @app.command()
@@ -82,14 +87,37 @@ def worker() -> None:
     raise typer.Exit(code)
 
 
-@app.command()
-def sandbox() -> None:
+@sandbox_app.callback()
+def sandbox(context: typer.Context) -> None:
     """Start the billers and the bank that Billers is tested against."""
     from core.launch.programs import sandbox_arguments
     from core.sandbox.__main__ import main
     from core.settings import settings
 
-    raise typer.Exit(main(sandbox_arguments(settings())))
+    if context.invoked_subcommand is None:
+        raise typer.Exit(main(sandbox_arguments(settings())))
+
+
+@sandbox_app.command("statement")
+def sandbox_statement(
+    biller: Annotated[str, typer.Argument(help="The biller's type, LWB_POSTPAID for example.")],
+    day: Annotated[str, typer.Argument(help="The day, as 2026-11-24; today unless told.")] = "",
+) -> None:
+    """Write a test biller's statement of a day to standard output, as CSV, from its own ledger."""
+    from datetime import date
+
+    from core.sandbox.journal import Unusable
+    from core.sandbox.statements import write
+    from core.services.reconciliation import today
+    from core.settings import settings
+
+    try:
+        wanted = date.fromisoformat(day) if day else today()
+        typer.echo(write(settings().billers_data_dir / "sandbox", biller.upper(), wanted), nl=False)
+    except ValueError:
+        raise BillersError("A day is written like 2026-11-24.") from None
+    except Unusable as error:
+        raise BillersError(str(error)) from None
 
 
 @app.command()
@@ -396,11 +424,91 @@ def reports_make_due() -> None:
     logs.configure(settings().billers_log_level, settings().billers_log_format)
     # As the worker's role: it makes nothing else than a worker could.
     db.act_as(Part.WORKER)
-    # Whoever pays at this moment goes first.
-    os.nice(REPORTS_NICENESS)
+    os.nice(BACKGROUND_NICENESS)
     with _database():
         taken = make_due()
     typer.echo(f"Reports taken up: {taken}.")
+
+
+@jobs_app.callback()
+def jobs_list(context: typer.Context) -> None:
+    """Say what waits, runs, failed or is dead, and when each schedule ran last and runs next."""
+    from core.access import SYSTEM
+    from core.launch.words import table
+    from core.services import jobs
+
+    if context.invoked_subcommand is not None:
+        return
+    with _database():
+        seen, listed, schedules = jobs.overview(SYSTEM), jobs.listed(SYSTEM), jobs.schedules(SYSTEM)
+    rows = [{"job": str(one.id), "kind": one.name, "state": str(one.state), "tries": str(one.tries), "told": one.told or "-"} for one in listed]
+    for line in table(rows, ["job", "kind", "state", "tries", "told"]) if rows else ["No job waits, runs, failed or is dead."]:
+        typer.echo(line)
+    typer.echo()
+    told = [(one, one.last) for one in schedules]
+    rows = [
+        {
+            "schedule": one.name,
+            "next": f"{one.next_at:%d %b %Y %H:%M} UTC",
+            "last": f"{last.started_at:%d %b %Y %H:%M} UTC" if last else "-",
+            "outcome": (last.outcome or "running") if last else "-",
+            "told": (last.told or "-") if last else "-",
+        }
+        for one, last in told
+    ]
+    for line in table(rows, ["schedule", "next", "last", "outcome", "told"]):
+        typer.echo(line)
+    if not seen.programs:
+        typer.echo("Nobody works on jobs just now: a worker does, once one is started.")
+
+
+@jobs_app.command("retry")
+def jobs_retry(job: int) -> None:
+    """Have a job that failed or is dead tried now."""
+    from core.access import SYSTEM
+    from core.services import jobs
+
+    with _database():
+        jobs.retry(SYSTEM, job)
+    typer.echo(f"Job {job} is tried again.")
+
+
+@jobs_app.command("cancel")
+def jobs_cancel(job: int) -> None:
+    """Have a job not run, or not tried again."""
+    from core.access import SYSTEM
+    from core.services import jobs
+
+    with _database():
+        jobs.cancel(SYSTEM, job)
+    typer.echo(f"Job {job} is cancelled.")
+
+
+@jobs_app.command("run")
+def jobs_run(schedule: Annotated[str, typer.Argument(help="As `billers jobs` names it.")]) -> None:
+    """Have what a schedule does done now, beside the schedule."""
+    from core.access import SYSTEM
+    from core.services import jobs
+
+    with _database():
+        job = jobs.run_now(SYSTEM, schedule)
+    typer.echo(f"Job {job} waits for whoever has a hand free.")
+
+
+@jobs_app.command("work")
+def jobs_work(
+    beside: Annotated[int | None, typer.Option(metavar="PID", help="Ends when this process, which started it, is gone.")] = None,
+) -> None:
+    """Work on jobs until told to stop; a worker has it done by itself."""
+    from core import db, logs
+    from core.jobs.program import main
+    from core.settings import Part, settings
+
+    logs.configure(settings().billers_log_level, settings().billers_log_format)
+    db.act_as(Part.WORKER)
+    os.nice(BACKGROUND_NICENESS)
+    with _database():
+        main(beside)
 
 
 def _database() -> AbstractContextManager[None]:

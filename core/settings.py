@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     billers_allowed_hosts: tuple[str, ...] = Field((), description="Hosts that a biller's base URL may name, as a JSON list.")
     billers_allowed_networks: tuple[str, ...] = Field((), description="Private networks (CIDR) that a biller may be reached in, as a JSON list.")
     billers_ca_bundle: Path | None = Field(None, description="A private certificate authority's bundle, for billers that use one.")
+    billers_notification_hosts: tuple[str, ...] = Field(
+        (), description="Hosts of mail servers, SMS gateways and webhooks that people may be told by, as a JSON list."
+    )
+    billers_notification_networks: tuple[str, ...] = Field((), description="Private networks (CIDR) that those hosts may be in, as a JSON list.")
     billers_vault_keys: str = Field(
         "", description="Key ring as JSON {id: base64 of 32 bytes}, newest last. Unset: vault-keys.json in the data directory.", repr=False
     )

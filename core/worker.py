@@ -20,21 +20,21 @@ from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
 from core.services import (
+    alerts,
     approvals,
-    audit_heads,
     bulk,
     claims,
     configuration_approvals,
     core_banking,
+    deliveries,
     gate,
     live,
-    people,
     reopening,
-    retention,
     rollups,
     settlement,
     sweeps,
     wake,
+    wider_approvals,
     workers,
 )
 from core.services.biller_cache import CHANNEL as BILLERS_CHANGED
@@ -42,7 +42,7 @@ from core.services.breakers import Breakers
 from core.services.deployment import line_policy as line_policy
 from core.services.errands import CLAIM_TOO_OLD, Errand, Result, perform
 from core.services.gate import NotDurable
-from core.services.report_maker import ReportMaker
+from core.services.job_program import JobProgram
 from core.settings import Part, settings
 from core.states import LegKind
 from core.wire.contract import Outcome
@@ -54,9 +54,12 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-TIDY_SECONDS = 3_600.0
-# A report is due at a full hour; nobody minds some seconds.
-REPORTS_SECONDS = 15.0
+# What trembles within these is not worth an alarm.
+ALERTS_SECONDS = 15.0
+# Jobs work in a program beside this one, which is looked after like everything else here.
+JOBS_SECONDS = 1.0
+# Whoever is told of something is told within moments of it.
+NOTIFICATIONS_SECONDS = 1.0
 
 # Results concluded in one unit of work: one fsync for many payments.
 CONCLUDED_AT_ONCE = 500
@@ -139,8 +142,9 @@ class Worker:
         self._holder = f"{self.name}:{self.id}"
         self._line = Line(line_policy())
         self._breakers = Breakers()
-        self._report_maker = ReportMaker()
+        self._job_program = JobProgram()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._postman = deliveries.Postman()
         self._stopping = asyncio.Event()
         self._results: asyncio.Queue[Result] = asyncio.Queue()
         self._calls: set[asyncio.Task[None]] = set()
@@ -174,12 +178,9 @@ class Worker:
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, lambda: workers.still_here(self.id))),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, gate.watch)),
             asyncio.create_task(self._every(HEARTBEAT_SECONDS, reopening.go_on)),
-            asyncio.create_task(self._every(REPORTS_SECONDS, self._report_maker.look)),
-            asyncio.create_task(self._every(REPORTS_SECONDS, audit_heads.publish_due)),
-            asyncio.create_task(self._every(TIDY_SECONDS, workers.look_ahead)),
-            asyncio.create_task(self._every(TIDY_SECONDS, people.forget_old)),
-            asyncio.create_task(self._every(TIDY_SECONDS, retention.put_old_away)),
-            asyncio.create_task(self._every(TIDY_SECONDS, rollups.verify_lately)),
+            asyncio.create_task(self._every(ALERTS_SECONDS, alerts.look)),
+            asyncio.create_task(self._every(JOBS_SECONDS, self._job_program.look)),
+            asyncio.create_task(self._every(NOTIFICATIONS_SECONDS, self._postman.go_round)),
             asyncio.create_task(self._listen()),
         ]
         logs.say("ready")
@@ -187,11 +188,14 @@ class Worker:
         await self._stopping.wait()
         for task in rounds:
             task.cancel()
+        self._postman.stop()
         await asyncio.gather(*rounds, return_exceptions=True)
-        await self._in_thread(self._report_maker.stop)
+        # Beside what is out, which would otherwise wait for it.
+        no_more_jobs = asyncio.create_task(self._in_thread(self._job_program.stop))
         if self._calls:
             await asyncio.wait(self._calls, timeout=DRAIN_SECONDS)
         await self._results.join()
+        await no_more_jobs
         concluding.cancel()
         with suppress(NotDurable):
             await self._in_thread(gate.watch)
@@ -309,6 +313,7 @@ class Worker:
         failed = sweeps.give_up_overdue()
         undecided = approvals.expire_old()
         undecided += configuration_approvals.expire_old()
+        undecided += wider_approvals.expire_old()
         if lost or failed or undecided:
             log.info("worker.swept", lost_leases=lost, expired=failed, undecided=undecided)
 

@@ -1,8 +1,8 @@
-"""Approvals: what waits for a second person, with everything that was shown to whoever proposed it."""
+"""Approvals: what waits for a second person, with everything that was shown to whoever proposed it, and the rules of who decides alone."""
 
 from core.ui.session import guard
 
-guard("approvals:read")
+actor = guard("approvals:read")
 
 import streamlit as st  # noqa: E402 - the guard goes first
 
@@ -10,4 +10,4 @@ from core.ui import approvals_view  # noqa: E402
 
 st.title("Approvals", anchor=False)
 
-approvals_view.show()
+approvals_view.show(actor)

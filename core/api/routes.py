@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from core.api import export, health, receipts, reports, session, stream
+from core.api import export, health, receipts, reconciliation, reports, session, stream
 from core.api.assets import Assets
 from core.api.bodies import Bodies
 from core.api.hardening import Hardening
@@ -24,6 +24,8 @@ ROUTES = [
     Route("/receipt/{transaction_id}.pdf", receipts.receipt),
     Route("/my-day.pdf", receipts.day_sheet),
     Route("/live/events", stream.events),
+    Route("/reconciliation/closes/{close_id}.pdf", reconciliation.sheet),
+    Route("/reconciliation/{biller}/{day}/differences.csv", reconciliation.differences),
     Route("/reports/kept/{report_id}.{format}", reports.kept),
     Route("/reports/{kind}/{period}.{format}", reports.of_period),
     Route("/session/enter", session.enter),

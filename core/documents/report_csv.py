@@ -31,7 +31,7 @@ def write_csv(report: Report) -> bytes:
     writer.writerow(HEADER)
     for section, biller, of, measure, value in _lines(report):
         # Codes and references are identifiers; `value` is a number of ours unless it says that it is a text.
-        writer.writerow((section, _text(biller), of, measure, value))
+        writer.writerow((section, as_text(biller), of, measure, value))
     return BOM + text.getvalue().encode()
 
 
@@ -40,7 +40,7 @@ def _lines(report: Report) -> Iterator[Line]:
     yield from _tally("altogether", "", "", report.altogether)
     yield from _tally("before", "", "", report.altogether_before)
     for part in report.billers:
-        yield ("biller", part.code, "", "name", _text(part.title))
+        yield ("biller", part.code, "", "name", as_text(part.title))
         yield from _tally("biller", part.code, "", part.now)
         yield from _tally("biller_before", part.code, "", part.before)
     zone = ZoneInfo(report.zone)
@@ -48,7 +48,7 @@ def _lines(report: Report) -> Iterator[Line]:
         yield from _tally(words.step_kind(report), "", step.start.astimezone(zone).isoformat(), step.now)
     for failure in report.failures:
         yield ("failure", failure.biller, identifier(failure.code), "payments", failure.count)
-        yield ("failure", failure.biller, identifier(failure.code), "words", _text(failure.words))
+        yield ("failure", failure.biller, identifier(failure.code), "words", as_text(failure.words))
     for doubt in report.in_doubt:
         of = identifier(doubt.reference)
         yield ("in_doubt", doubt.biller, of, "submitted_at", doubt.submitted_at.astimezone(zone).isoformat(timespec="seconds"))
@@ -58,7 +58,7 @@ def _lines(report: Report) -> Iterator[Line]:
 
 def _about(report: Report) -> Iterator[Line]:
     facts = {
-        "bank": _text(report.bank),
+        "bank": as_text(report.bank),
         "kind": report.kind.value,
         "first_day": report.first_day.isoformat(),
         "last_day": report.last_day.isoformat(),
@@ -67,7 +67,7 @@ def _about(report: Report) -> Iterator[Line]:
         "zone": report.zone,
         "target_success_rate": report.target_rate,
         "target_answer_seconds": report.target_seconds,
-        **({"only": _text("; ".join(report.only))} if report.only else {}),
+        **({"only": as_text("; ".join(report.only))} if report.only else {}),
     }
     for measure, value in facts.items():
         yield ("report", "", "", measure, value)
@@ -98,7 +98,7 @@ def identifier(said: str) -> str:
     return f'="{quoted}"'
 
 
-def _text(said: str) -> str:
+def as_text(said: str) -> str:
     """What would be a formula gets an apostrophe in front, as people who type it themselves do."""
     would_be_formula = said.lstrip(BLANKS).startswith(FORMULA_SIGNS) or said.startswith(("\t", "\r", "\n"))
     return f"'{said}" if would_be_formula else said

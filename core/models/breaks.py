@@ -17,7 +17,7 @@ class Break(Base):
         # The same evidence twice is one break.
         UniqueConstraint("transaction_id", "leg", "kind"),
         Index("ix_breaks_open", "found_at", postgresql_where=text("closed_at IS NULL")),
-        CheckConstraint("kind IN ('LATE_SUCCESS', 'OTHER_AMOUNT', 'PAID_TWICE')", "kind"),
+        CheckConstraint("kind IN ('LATE_SUCCESS', 'OTHER_AMOUNT', 'PAID_TWICE', 'NOT_PAID')", "kind"),
         CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", "closed"),
     )
 

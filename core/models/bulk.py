@@ -20,8 +20,9 @@ class BulkKind(StrEnum):
 
 
 class ItemState(StrEnum):
-    """What came of one row. All but the first stay."""
+    """What came of one row. All but the first two stay."""
 
+    HELD = "HELD"  # The whole act waits for a second person.
     WAITING = "WAITING"
     DONE = "DONE"
     BLOCKED = "BLOCKED"  # A rule spoke against it: in the dry run, or when its turn came.
@@ -73,8 +74,8 @@ class BulkItem(Base):
         Index("ix_bulk_items_waiting", text("at NULLS FIRST"), "ordinal", "act_id", postgresql_where=text("state = 'WAITING'")),
         # A transaction's story.
         Index("ix_bulk_items_transaction_id", "transaction_id"),
-        CheckConstraint("state IN ('WAITING', 'DONE', 'BLOCKED', 'FAILED')", "state"),
-        CheckConstraint("(state = 'WAITING') = (told IS NULL)", "told"),
+        CheckConstraint("state IN ('HELD', 'WAITING', 'DONE', 'BLOCKED', 'FAILED')", "state"),
+        CheckConstraint("(state IN ('HELD', 'WAITING')) = (told IS NULL)", "told"),
         CheckConstraint("made_transaction_id IS NULL OR state = 'DONE'", "made"),
     )
 

@@ -43,6 +43,8 @@ class Proposal(Base):
         Index("ix_proposals_decided_at", text("decided_at DESC"), postgresql_where=text("decided_at IS NOT NULL")),
         # A transaction's story.
         Index("ix_proposals_transaction_id", "transaction_id"),
+        # What somebody proposed, and what came of it.
+        Index("ix_proposals_proposed_by", "proposed_by", text("created_at DESC")),
         CheckConstraint("kind IN ('PAY', 'RESOLVE', 'REVERSE', 'WAIVE')", "kind"),
         CheckConstraint("decision IN ('open', 'approved', 'rejected', 'withdrawn', 'expired')", "decision"),
         CheckConstraint("(decision = 'open') = (decided_at IS NULL)", "decided"),

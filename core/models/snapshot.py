@@ -141,10 +141,6 @@ class Snapshot(BaseModel):
             raise BadInput(f"{self.biller_name} takes between {least} and {most}. Enter an amount within that.")
         return money
 
-    def needs_second_person(self, money: Money) -> bool:
-        limit = self.validation_rules.second_person_above
-        return limit is not None and money.amount > limit
-
 
 def passes_luhn(number: str) -> bool:
     """The check digit of meters and cards (ISO/IEC 7812-1, annex B)."""

@@ -31,6 +31,7 @@ PLACES: tuple[Place, ...] = (
     Place("biller_config_versions", "authentication", ("config_id", "version"), ("biller_configs", "config_id", "authentication")),
     Place("configuration_proposals", "authentication", ("id",), ("configuration_proposals", "id", "authentication")),
     Place("authenticators", "secret", ("user_id",), ("authenticators", "user_id", "secret")),
+    Place("notification_channels", "destination", ("id",), ("notification_channels", "id", "destination")),
     Place("vended_tokens", "envelope", ("transaction_id",), ("vended_tokens", "transaction_id", "token")),
 )
 

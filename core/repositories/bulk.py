@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core.models import BulkAct, BulkItem, Event, Proposal, RolePermission, Transaction, User, UserBiller
@@ -18,6 +18,7 @@ from core.repositories.walks import Sort, Walk
 from core.states import IN_FLIGHT, Stage, TransactionType
 
 WAITING = BulkItem.state == ItemState.WAITING.value
+HELD = BulkItem.state == ItemState.HELD.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,19 @@ class ItemRow:
     item: BulkItem
     transaction: Transaction
     made: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A row of an act with what its payment says."""
+
+    ordinal: int
+    transaction_id: uuid.UUID
+    reference: str
+    biller_type: str
+    amount: Decimal | None
+    currency: str
+    created_at: datetime
 
 
 class Bulk:
@@ -140,9 +154,27 @@ class Bulk:
         return [ItemRow(item, transaction, reference) for item, transaction, reference in self._session.execute(found)]
 
     def stop_waiting(self, act_id: uuid.UUID, told: str) -> int:
-        """What waits is left. A row that is being dealt with just now is waited for, and keeps what came of it."""
-        left = update(BulkItem).where(BulkItem.act_id == act_id, WAITING).values(state=ItemState.BLOCKED.value, told=told, at=func.clock_timestamp())
+        """What waits is left, for a worker or for a second person. A row that is being dealt with just now is waited for, and keeps what came of it."""
+        left = update(BulkItem).where(BulkItem.act_id == act_id, or_(WAITING, HELD)).values(state=ItemState.BLOCKED.value, told=told, at=func.clock_timestamp())
         return len(self._session.scalars(left.returning(BulkItem.ordinal)).all())
+
+    # ---- What waits for a second person
+
+    def frozen(self, act_id: uuid.UUID) -> list[Frozen]:
+        """The rows of an act that can be done, in their order, as they read now."""
+        found = (
+            select(BulkItem.ordinal, Transaction.id, Transaction.our_transaction_id, Transaction.biller_type, Transaction.amount, Transaction.currency)
+            .add_columns(Transaction.created_at)
+            .join(Transaction, Transaction.id == BulkItem.transaction_id)
+            .where(BulkItem.act_id == act_id, BulkItem.state != ItemState.BLOCKED.value)
+            .order_by(BulkItem.ordinal)
+        )
+        return [Frozen(*row) for row in self._session.execute(found)]
+
+    def release(self, act_id: uuid.UUID) -> int:
+        """What was held is carried out from now on. Answers how many rows that are."""
+        released = update(BulkItem).where(BulkItem.act_id == act_id, HELD).values(state=ItemState.WAITING.value)
+        return len(self._session.scalars(released.returning(BulkItem.ordinal)).all())
 
     # ---- The worker's part
 
@@ -158,7 +190,7 @@ class Bulk:
 
     def note_finished(self) -> list[uuid.UUID]:
         """Ends the acts that nothing waits in any more."""
-        waits = exists().where(BulkItem.act_id == BulkAct.id, WAITING)
+        waits = exists().where(BulkItem.act_id == BulkAct.id, or_(WAITING, HELD))
         over = update(BulkAct).where(BulkAct.finished_at.is_(None), ~waits).values(finished_at=func.clock_timestamp())
         return list(self._session.scalars(over.returning(BulkAct.id).execution_options(synchronize_session=False)))
 

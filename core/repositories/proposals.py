@@ -32,10 +32,21 @@ class Proposals:
         """All that was ever proposed about this transaction, in its order."""
         return list(self._session.scalars(select(Proposal).where(Proposal.transaction_id == transaction_id).order_by(Proposal.created_at)))
 
-    def waiting(self, most: int = 100, billers: tuple[str, ...] = ()) -> list[Proposal]:
+    def waiting(self, most: int = 100, billers: tuple[str, ...] = (), reference: str = "") -> list[Proposal]:
         """What waits, the one that ends first in front."""
-        found = select(Proposal).where(Proposal.decision == Decision.OPEN.value, *_of(billers))
+        found = select(Proposal).where(Proposal.decision == Decision.OPEN.value, *_of(billers), *_under(reference))
         return list(self._session.scalars(found.order_by(Proposal.expires_at).limit(most)))
+
+    def count_for(self, user_id: uuid.UUID, billers: tuple[str, ...] = ()) -> int:
+        """How many wait that this person neither proposed nor paid."""
+        mine = select(Transaction.id).where(Transaction.id == Proposal.transaction_id, Transaction.initiated_by == user_id)
+        others = (Proposal.decision == Decision.OPEN.value, Proposal.proposed_by != user_id, ~mine.exists(), *_of(billers))
+        return self._session.scalar(select(func.count()).select_from(Proposal).where(*others)) or 0
+
+    def proposed_by(self, user_id: uuid.UUID, most: int = 50, billers: tuple[str, ...] = (), reference: str = "") -> list[Proposal]:
+        """What somebody proposed, the newest in front."""
+        found = select(Proposal).where(Proposal.proposed_by == user_id, *_of(billers), *_under(reference))
+        return list(self._session.scalars(found.order_by(Proposal.created_at.desc()).limit(most)))
 
     def backlog(self, billers: tuple[str, ...] = ()) -> Waiting:
         """How many payments wait for a second person, since when the first does, and which the oldest are."""
@@ -53,9 +64,9 @@ class Proposals:
         )
         return Waiting(count, oldest_at, references=tuple(self._session.scalars(oldest)))
 
-    def decided(self, most: int = 50, billers: tuple[str, ...] = ()) -> list[Proposal]:
+    def decided(self, most: int = 50, billers: tuple[str, ...] = (), reference: str = "") -> list[Proposal]:
         """What was decided, the latest in front."""
-        found = select(Proposal).where(Proposal.decided_at.is_not(None), *_of(billers))
+        found = select(Proposal).where(Proposal.decided_at.is_not(None), *_of(billers), *_under(reference))
         return list(self._session.scalars(found.order_by(Proposal.decided_at.desc()).limit(most)))
 
     def overdue(self, most: int = 100) -> list[tuple[Proposal, Transaction]]:
@@ -90,3 +101,10 @@ class Proposals:
 def _of(billers: tuple[str, ...]) -> list[ColumnElement[bool]]:
     """About payments of some billers; of none named, of all."""
     return [Proposal.transaction_id.in_(select(Transaction.id).where(*TransactionFilter(billers=billers).conditions()))] if billers else []
+
+
+def _under(reference: str) -> list[ColumnElement[bool]]:
+    """About payments whose reference of ours begins so."""
+    if not reference:
+        return []
+    return [Proposal.transaction_id.in_(select(Transaction.id).where(Transaction.our_transaction_id.startswith(reference, autoescape=True)))]

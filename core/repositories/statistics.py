@@ -202,6 +202,7 @@ class BillerState:
     breaker_reason: str | None
     breaker_opened_at: datetime | None
     last_success_at: datetime | None
+    paused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,7 @@ class Statistics:
         config = BillerConfig
         found = (
             select(config.biller_type, config.biller_name, config.display_name, config.is_active, config.paused_reason)
-            .add_columns(Breaker.reason, Breaker.opened_at, last)
+            .add_columns(Breaker.reason, Breaker.opened_at, last, config.paused_at)
             .outerjoin(Breaker, Breaker.biller_type == config.biller_type)
             .ext(distinct_on(config.biller_type))
             .order_by(config.biller_type, config.is_active.desc(), config.updated_at.desc())

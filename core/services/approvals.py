@@ -1,7 +1,7 @@
 """Two people: one proposes, another looks at exactly the same and decides. Never one's own, never twice, never something that has changed since."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import db
 from core.access import Actor, needs
-from core.errors import Conflict, NotAllowed, NotFound, NotLegalNow
+from core.errors import BillersError, Conflict, NotAllowed, NotFound, NotLegalNow
 from core.models import Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
 from core.repositories.proposals import Proposals
@@ -63,26 +63,51 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """What the page shows: what waits, the one that ends first in front, and what was decided lately."""
+    """What the page shows: what waits, the one that ends first in front, what one proposed oneself, and what was decided lately."""
 
     waiting: list[Waiting]
+    proposed: list[Waiting]
     decided: list[Waiting]
     as_of: datetime
+
+    @property
+    def to_decide(self) -> list[Waiting]:
+        """What waits for this very person."""
+        return [seen for seen in self.waiting if seen.why_not is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One of several that was not approved with the others, and why."""
+
+    reference: str
+    why: str
 
 
 # ---- Reading
 
 
 @needs("approvals:read")
-def overview(actor: Actor, /) -> Approvals:
-    """What waits for a second person, and what was decided lately."""
+def overview(actor: Actor, /, reference: str = "") -> Approvals:
+    """What waits for a second person, what this person proposed, and what was decided lately. With a reference, only what is about payments under it."""
     with db.unit_of_work() as session:
-        found = Proposals(session)
+        found, billers, under = Proposals(session), billers_of(actor), reference.strip().upper()[:LONGEST_REFERENCE]
+        own = found.proposed_by(actor.id, billers=billers, reference=under) if actor.id else []
         return Approvals(
-            waiting=[_seen(session, actor, proposal) for proposal in found.waiting(billers=billers_of(actor))],
-            decided=[_seen(session, actor, proposal) for proposal in found.decided(billers=billers_of(actor))],
+            waiting=[_seen(session, actor, proposal) for proposal in found.waiting(billers=billers, reference=under)],
+            proposed=[_seen(session, actor, proposal) for proposal in own],
+            decided=[_seen(session, actor, proposal) for proposal in found.decided(billers=billers, reference=under)],
             as_of=Transactions(session).now(),
         )
+
+
+@needs("approvals:read")
+def count_for(actor: Actor, /) -> int:
+    """How many wait for this very person: what they may decide, and did not propose or pay themselves."""
+    if actor.id is None or not actor.may("transactions:approve"):
+        return 0
+    with db.unit_of_work() as session:
+        return Proposals(session).count_for(actor.id, billers_of(actor))
 
 
 @needs("transactions:read")
@@ -183,8 +208,28 @@ def approve(actor: Actor, /, proposal_id: uuid.UUID) -> None:
             raise NotLegalNow("Its time is over. Have it proposed anew if it is still meant.")
         if has_changed(session, proposal, transaction):
             raise ChangedSince
-        end(session, actor, proposal, Decision.APPROVED)
+        end(session, actor, proposal, transaction, Decision.APPROVED)
         DONE_BY[ProposalKind(proposal.kind)](session, actor, proposal, transaction)
+
+
+@needs("transactions:approve", fresh=True)
+def approve_all(actor: Actor, /, proposal_ids: Sequence[uuid.UUID]) -> list[Left]:
+    """Approves several, each by itself and by all its rules, and answers which were left: what has changed since, is one's own, or was decided."""
+    left = []
+    for proposal_id in dict.fromkeys(proposal_ids):
+        try:
+            approve(actor, proposal_id)
+        except BillersError as error:
+            left.append(Left(_reference_of(actor, proposal_id), error.sentence))
+    return left
+
+
+def _reference_of(actor: Actor, proposal_id: uuid.UUID) -> str:
+    """Our reference of what it is about, where this person may know it."""
+    with db.unit_of_work() as session:
+        proposal = Proposals(session).by_id(proposal_id)
+        about = Transactions(session).by_id(proposal.transaction_id) if proposal else None
+        return about.our_transaction_id if about and actor.serves(about.biller_type) else "One of them"
 
 
 @needs("transactions:approve", fresh=True)
@@ -193,7 +238,7 @@ def reject(actor: Actor, /, proposal_id: uuid.UUID, reason: str | None) -> None:
     because = words_of(reason, "A reason")
     with db.unit_of_work() as session:
         proposal, transaction = _to_decide(session, actor, proposal_id)
-        end(session, actor, proposal, Decision.REJECTED, because)
+        end(session, actor, proposal, transaction, Decision.REJECTED, because)
         cancel_what_waited(session, actor, proposal, transaction, f"Not approved: {because.rstrip('.')}. Nothing was sent.")
 
 
@@ -204,7 +249,7 @@ def withdraw(actor: Actor, /, proposal_id: uuid.UUID) -> None:
         proposal, transaction = _both(actor, session, proposal_id)
         if proposal.proposed_by != actor.id:
             raise OneOfTheTwo("Only whoever proposed it takes it back. A manager can reject it.")
-        end(session, actor, proposal, Decision.WITHDRAWN)
+        end(session, actor, proposal, transaction, Decision.WITHDRAWN)
         cancel_what_waited(session, actor, proposal, transaction, "Withdrawn before it was approved. Nothing was sent.")
 
 

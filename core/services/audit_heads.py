@@ -36,7 +36,7 @@ def path() -> Path:
 
 
 def publish_due() -> Head | None:
-    """Writes the chain's head down where the last one is old enough, or of another business day. For the worker's rounds; of two workers one writes."""
+    """Writes the chain's head down where the last one is old enough, or of another business day. A job; of two at once one writes."""
     with _alone() as file:
         before, now = _last(file), clock.now()
         if before is not None and not _is_due(before, now):

@@ -3,15 +3,20 @@
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from core.access import SYSTEM
+from core.access import SYSTEM, Actor
 from core.ids import new_id
 from core.models import Break, Transaction
+from core.models.notifications import Happening
 from core.security import audit
+from core.services import outbox
 from core.services.errands import Result
 from core.states import LegKind
 
 LATE_SUCCESS = "LATE_SUCCESS"
 OTHER_AMOUNT = "OTHER_AMOUNT"
+# These two only a statement shows.
+PAID_TWICE = "PAID_TWICE"
+NOT_PAID = "NOT_PAID"
 
 TOLD = {
     (
@@ -36,3 +41,22 @@ def found(session: Session, transaction: Transaction, result: Result, kind: str)
     if made is not None:
         because = {"stage": transaction.stage, "leg": leg.value, "kind": kind, "attempt": str(result.errand.attempt_id)}
         audit.record(session, SYSTEM, "transaction.contradicted", "transaction", transaction.id, **because)
+        _note(session, transaction, told)
+
+
+def told_by_statement(session: Session, by: Actor, transaction: Transaction, kind: str, told: str) -> None:
+    """The same where a person keeps what the biller's statement says: the line is the evidence, and no answer of the biller is."""
+    made = session.execute(
+        upsert(Break)
+        .values(id=new_id(), transaction_id=transaction.id, leg=LegKind.PAY.value, kind=kind, told=told)
+        .on_conflict_do_nothing(index_elements=["transaction_id", "leg", "kind"])
+        .returning(Break.id)
+    ).scalar()
+    if made is not None:
+        audit.record(session, by, "transaction.contradicted", "transaction", transaction.id, stage=transaction.stage, kind=kind, evidence=told)
+        _note(session, transaction, told)
+
+
+def _note(session: Session, transaction: Transaction, told: str) -> None:
+    what = {"reference": transaction.our_transaction_id, "biller": transaction.biller_name, "amount": transaction.amount, "currency": transaction.currency}
+    outbox.note(session, Happening.BREAK_FOUND, "transaction", transaction.id, {**what, "reason": told}, biller=transaction.biller_type)

@@ -21,14 +21,19 @@ from core.access import Actor, needs, require, require_proof
 from core.adapters import adapter_for
 from core.errors import BadInput, BillersError, Busy, Conflict, NotFound, NotLegalNow, Unavailable
 from core.ids import incident_id, new_id
-from core.models import BulkAct, BulkItem, Transaction
+from core.models import BulkAct, BulkItem, Transaction, WiderProposal
 from core.models.bulk import BulkKind, ItemState
+from core.models.proposals import ProposalKind
 from core.models.snapshot import Snapshot
+from core.models.wider_proposals import WiderKind
 from core.money import Money
 from core.repositories.bulk import Bulk, Counted, InTheWay, ItemRow
+from core.repositories.proposals import Proposals
 from core.repositories.transactions import Transactions
+from core.repositories.wider_proposals import WiderProposals
 from core.security import audit
-from core.services import approvals, payments
+from core.services import approval_limits, approvals, bulk_proposals, payments
+from core.services.approval_limits import Pile, why_second_person_for_many
 from core.services.asked import Asked, in_words
 from core.services.billers import chosen, verbs_of
 from core.services.errands import VERBS
@@ -40,7 +45,7 @@ from core.states import MONEY_TYPES, Stage, Status, TransactionType
 
 log = structlog.get_logger(__name__)
 
-# Rows of one act. A reversal is decided by another person one by one: nobody looks properly at more.
+# Rows of one act. A reversal is decided by another person, one by one unless a rule has all decided at once: nobody looks properly at more.
 MOST: Mapping[BulkKind, int] = {BulkKind.RETRY: 10_000, BulkKind.CANCEL: 10_000, BulkKind.REVERSE: 500}
 
 # What an act can be about at all: of more rows than it takes, it looks through the oldest of these.
@@ -78,7 +83,9 @@ DONE_TOLD: Mapping[BulkKind, str] = {
     BulkKind.CANCEL: "It was cancelled before anything was sent.",
     BulkKind.REVERSE: "Giving it back is proposed: another person decides.",
 }
-WAITS_FOR_A_SECOND_PERSON = "A new payment was made. It is above the limit, and waits for a second person."
+WAITS_FOR_A_SECOND_PERSON = "A new payment was made. By the rule for one payment it waits for a second person."
+GIVEN_BACK = "It is being given back: one person asked for it with the others, another approved all of them."
+DECIDED_ALREADY = "Giving it back was proposed with the others, and is decided."
 
 
 class NoLongerSo(Conflict):
@@ -130,6 +137,8 @@ class DryRun:
     blocked: tuple[Blocked, ...]
     # What was not looked through of a filter that holds more than one act takes, and what to do about it.
     left_out: str | None = None
+    # Why a second person decides about the whole, each reason a sentence; none where one person is enough.
+    second_person: tuple[str, ...] = ()
 
     @property
     def blocked_count(self) -> int:
@@ -145,10 +154,17 @@ class Progress:
     stopped_by: str | None
     counts: Mapping[ItemState, Counted]
     may_stop: bool
+    # What was proposed of the whole, where that took a second person, and who decided.
+    proposal: WiderProposal | None = None
+    decided_by: str | None = None
 
     @property
     def waiting(self) -> int:
         return self.count(ItemState.WAITING)
+
+    @property
+    def held(self) -> int:
+        return self.count(ItemState.HELD)
 
     @property
     def rows(self) -> int:
@@ -156,7 +172,7 @@ class Progress:
 
     @property
     def is_over(self) -> bool:
-        return self.waiting == 0
+        return self.waiting == self.held == 0
 
     def count(self, state: ItemState) -> int:
         return self.counts[state].count if state in self.counts else 0
@@ -199,12 +215,16 @@ def dry_run(actor: Actor, /, act: BulkKind, selection: Selection) -> DryRun:
     require(actor, RIGHTS[act])
     with db.unit_of_work() as session:
         looked = _look_through(session, actor, act, selection)
-    return DryRun(act, looked.words, looked.promise(new_id()), looked.blocked(), looked.left_out)
+        why = _why_second_person(session, actor, act, looked)
+    return DryRun(act, looked.words, looked.promise(new_id()), looked.blocked(), looked.left_out, why)
 
 
 @needs("transactions:read")
 def start(actor: Actor, /, act: BulkKind, selection: Selection, reason: str | None, expected: Promise) -> uuid.UUID:
-    """Writes the act and its rows, for the worker to carry out. Raises `NoLongerSo` where that is not what was shown any more."""
+    """Writes the act and its rows, for the worker to carry out. Raises `NoLongerSo` where that is not what was shown any more.
+
+    Where a rule says so it waits for a second person first, as one proposal; whoever decides goes by the reason, which is then needed.
+    """
     require(actor, RIGHTS[act])
     if act is BulkKind.REVERSE:
         require_proof(actor)
@@ -232,24 +252,44 @@ def _start(session: Session, actor: Actor, act: BulkKind, looked: _Looked, reaso
         raise NoLongerSo
     if not now.count:
         raise BadInput("Nothing of this can be done: every row is blocked.")
-    blocked = len(looked.rows) - now.count
+    approval_limits.hold_still(session)
+    why = _why_second_person(session, actor, act, looked)
+    if why:
+        reason = words_of(reason, "A reason")
+    blocked, state = len(looked.rows) - now.count, ItemState.HELD if why else ItemState.WAITING
     totals = {money.currency: money.text for money in now.totals}
     facts = {"act": act.value, "selection": looked.words, "reason": reason, "eligible": now.count, "blocked": blocked, "totals": totals}
     session.execute(insert(BulkAct).values(id=expected.key, asked_by=actor.id, **facts))
-    session.execute(insert(BulkItem), [_item(expected.key, place, row, why) for place, (row, why) in enumerate(looked.rows, 1)])
+    session.execute(insert(BulkItem), [_item(expected.key, place, row, state, told) for place, (row, told) in enumerate(looked.rows, 1)])
     audit.record(session, actor, "bulk.started", "bulk", expected.key, **facts, rows=now.digest)
+    if why and (started := Bulk(session).act(expected.key)) is not None:
+        bulk_proposals.propose(session, actor, started, why)
 
 
-def _item(act_id: uuid.UUID, ordinal: int, row: Transaction, why: str | None) -> dict[str, object]:
-    state = ItemState.WAITING if why is None else ItemState.BLOCKED
-    return {"act_id": act_id, "ordinal": ordinal, "transaction_id": row.id, "state": state.value, "told": why}
+def _item(act_id: uuid.UUID, ordinal: int, row: Transaction, state: ItemState, told: str | None) -> dict[str, object]:
+    """A row that can be done, as it then stands; one that cannot says why not."""
+    state = state if told is None else ItemState.BLOCKED
+    return {"act_id": act_id, "ordinal": ordinal, "transaction_id": row.id, "state": state.value, "told": told}
+
+
+def _why_second_person(session: Session, actor: Actor, act: BulkKind, looked: _Looked) -> tuple[str, ...]:
+    """By which rules the whole takes a second person. Nobody waits for another's word to stop payments."""
+    if act is BulkKind.CANCEL:
+        return ()
+    sums: dict[tuple[str, str], list[Decimal]] = {}
+    for row, why in looked.rows:
+        if why is None:
+            sums.setdefault((row.biller_type, row.currency), []).append(row.amount or Decimal(0))
+    piles = [Pile(biller, currency, len(amounts), sum(amounts, Decimal(0))) for (biller, currency), amounts in sums.items()]
+    return why_second_person_for_many(session, actor.role, piles)
 
 
 @needs("transactions:read")
 def stop(actor: Actor, /, act_id: uuid.UUID) -> int:
-    """Leaves what waits, and answers how many rows that were. What is done stays done."""
+    """Leaves what waits, for the worker or for a second person, and answers how many rows that were. What is done stays done."""
     with db.unit_of_work() as session:
         act = _own(session, actor, act_id)
+        bulk_proposals.take_back(session, actor, act_id)
         left = Bulk(session).stop_waiting(act_id, f"Stopped by {actor.display_name} before its turn came. Nothing was done.")
         if left:
             act.stopped_at, act.stopped_by = func.clock_timestamp(), actor.id
@@ -268,7 +308,10 @@ def progress(actor: Actor, /, act_id: uuid.UUID) -> Progress:
         transactions = Transactions(session)
         counts = Bulk(session).counts(act_id)
         by = transactions.name_of(act.asked_by) or "somebody"
-        return Progress(act, by, transactions.name_of(act.stopped_by), counts, may_stop=ItemState.WAITING in counts)
+        proposal = WiderProposals(session).last_of(WiderKind.BULK, str(act_id))
+        decided_by = transactions.name_of(proposal.decided_by) if proposal else None
+        may_stop = ItemState.WAITING in counts or ItemState.HELD in counts
+        return Progress(act, by, transactions.name_of(act.stopped_by), counts, may_stop, proposal, decided_by)
 
 
 @needs("transactions:read")
@@ -479,7 +522,11 @@ def _carry_out(session: Session, act: BulkAct, item: BulkItem) -> _Came | None:
 
 def _asker(session: Session, act: BulkAct) -> Actor | None:
     """Who asked, with the rights of this moment: what they may do no longer is not done in their name."""
-    found = Bulk(session).whose(act.asked_by)
+    return _person(session, act.asked_by)
+
+
+def _person(session: Session, user_id: uuid.UUID) -> Actor | None:
+    found = Bulk(session).whose(user_id)
     if found is None or (found.user.sandbox and not settings().billers_sandbox):
         return None
     return Actor(found.user.id, found.user.username, found.user.display_name, found.user.role, found.permissions, billers=found.billers)
@@ -518,7 +565,29 @@ def _reverse(session: Session, asker: Actor, act: BulkAct, transaction_id: uuid.
             if error.sentence == WAITS_ALREADY:
                 return _Came(ItemState.DONE, WAITS_ALREADY)
             raise
-    return _Came(ItemState.DONE, DONE_TOLD[BulkKind.REVERSE])
+    approver = _second_person(session, act)
+    return _Came(ItemState.DONE, DONE_TOLD[BulkKind.REVERSE] if approver is None else _approved_with_all(session, approver, asker, transaction_id))
+
+
+def _second_person(session: Session, act: BulkAct) -> Actor | None:
+    """Who approved the whole of it, with the rights of this moment; None where nobody did, or they may not use the console any more."""
+    approver = bulk_proposals.approver_of(session, act.id)
+    return _person(session, approver) if approver else None
+
+
+def _approved_with_all(session: Session, approver: Actor, asker: Actor, transaction_id: uuid.UUID) -> str:
+    """What the approver said of all is said of this one, under their name and by the rules for one. What they may not decide waits for another."""
+    ours = next((one for one in Proposals(session).open_of(transaction_id, ProposalKind.REVERSE) if one.proposed_by == asker.id), None)
+    if ours is None:
+        return DECIDED_ALREADY
+    try:
+        # The proof was asked for when the whole was approved, once for all of them.
+        approvals.approve(replace(approver, proved_at=clock.now()), ours.id)
+    except (Unavailable, Busy):
+        raise
+    except BillersError as error:
+        return f"{DONE_TOLD[BulkKind.REVERSE]} It was not approved with the others: {error.sentence}"
+    return GIVEN_BACK
 
 
 NOBODY = uuid.UUID(int=0)

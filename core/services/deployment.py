@@ -17,3 +17,15 @@ def line_policy() -> LinePolicy:
         allowed_networks=(*chosen.billers_allowed_networks, *loopback),
         ca_bundle=chosen.billers_ca_bundle,
     )
+
+
+def notification_policy() -> LinePolicy:
+    """Where people may be told by: hosts of their own. What is allowed for a biller is not for a webhook, nor the other way."""
+    chosen = settings()
+    loopback = ("127.0.0.0/8", "::1/128") if chosen.billers_sandbox else ()
+    hosts = ("127.0.0.1", "localhost") if chosen.billers_sandbox else ()
+    return LinePolicy(
+        allowed_hosts=frozenset({*chosen.billers_notification_hosts, *hosts}),
+        allowed_networks=(*chosen.billers_notification_networks, *loopback),
+        ca_bundle=chosen.billers_ca_bundle,
+    )

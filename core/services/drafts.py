@@ -21,6 +21,7 @@ from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.transactions import Transactions
 from core.services import core_banking
+from core.services.approval_limits import Paying, why_second_person
 from core.services.balances import BankAccount
 from core.services.billers import chosen, verbs_of, version_of
 from core.states import Stage, Topology, TransactionType
@@ -85,6 +86,8 @@ class Review:
     in_flight: Earlier | None
     # The payment that has this invoice already.
     invoice_taken: Earlier | None = None
+    # Why a second person would decide about it, each reason a sentence; none where one person is enough.
+    second_person: tuple[str, ...] = ()
 
 
 def hash_of(payload: Mapping[str, Any]) -> bytes:
@@ -155,7 +158,7 @@ def freeze(actor: Actor, /, draft_id: uuid.UUID) -> Review:
             draft.payload_hash = hash_of(payload)
             draft.frozen_at = draft.updated_at = func.clock_timestamp()
             session.flush()
-        return _review(session, draft)
+        return _review(session, actor, draft)
 
 
 def _payload_of(session: Session, actor: Actor, form: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,18 +302,32 @@ def _answered(session: Session, asked: object, stand: Stand) -> Transaction | No
     return found if about == stand else None
 
 
-def _review(session: Session, draft: Draft) -> Review:
+def _review(session: Session, actor: Actor, draft: Draft) -> Review:
     payload = draft.payload or {}
     snapshot = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
     if snapshot is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
     view = _view(session, draft)
+    duplicate = earlier(session, same_lately(session, payload, snapshot))
     return Review(
         draft=view,
         snapshot=snapshot,
-        duplicate=earlier(session, same_lately(session, payload, snapshot)),
+        duplicate=duplicate,
         in_flight=earlier(session, Transactions(session).in_flight(payload["biller_type"], payload["account_number"])),
         invoice_taken=earlier(session, invoice_taken(session, payload)),
+        second_person=why_second_person(session, paying(actor.role, payload, snapshot, duplicate)),
+    )
+
+
+def paying(role: str, payload: Mapping[str, Any], snapshot: Snapshot, duplicate: Earlier | None) -> Paying:
+    """What the rules of who pays alone are asked about: before, on the review, and again when it is paid."""
+    return Paying(
+        role=role,
+        biller_type=payload["biller_type"],
+        biller_name=payload["biller_name"],
+        amount=Money.from_text(payload["amount"], payload["currency"]),
+        own_limit=snapshot.validation_rules.second_person_above,
+        is_second=duplicate is not None,
     )
 
 

@@ -84,7 +84,23 @@ MOVE = text(
             updated_at = clock_timestamp()
         FROM asked
         WHERE t.id = asked.id AND t.stage = asked.from_stage AND t.version = asked.version AND t.lease_epoch = asked.lease_epoch
-        RETURNING t.id, t.version, t.lease_epoch, asked.from_stage, asked.to_stage, asked.actor_id, asked.actor_name, asked.reason, asked.facts
+        RETURNING t.id, t.version, t.lease_epoch, asked.from_stage, asked.to_stage, asked.actor_id, asked.actor_name, asked.reason, asked.facts,
+            t.biller_type, t.biller_name, t.our_transaction_id, t.amount, t.currency, t.account_number, t.customer_account_name, t.error_code,
+            t.external_transaction_id
+    ), noted AS (
+        -- The outbox: what somebody is to be told of is written with what happened, both or none (core.services.outbox).
+        INSERT INTO notification_events (event, biller_type, subject_type, subject_id, facts)
+        SELECT happening.event, moved.biller_type, 'transaction', moved.id::text, jsonb_build_object(
+            'reference', moved.our_transaction_id, 'biller', moved.biller_name, 'amount', moved.amount::text, 'currency', moved.currency,
+            'account', moved.account_number, 'customer', moved.customer_account_name, 'reason', moved.reason, 'code', moved.error_code,
+            'biller_reference', moved.external_transaction_id)
+        FROM moved
+        JOIN (VALUES ('COMPLETED', 'payment.completed'), ('FAILED', 'payment.failed'), ('REVIEW', 'payment.under_review')) AS happening (stage, event)
+            ON happening.stage = moved.to_stage
+        WHERE moved.amount IS NOT NULL AND EXISTS (
+            SELECT FROM notification_subscriptions AS s
+            WHERE s.is_on AND s.event = happening.event AND (s.biller_type IS NULL OR s.biller_type = moved.biller_type)
+        )
     ), told AS (
         INSERT INTO events (transaction_id, version, from_stage, to_stage, actor_id, actor_name, reason, facts)
         SELECT id, version, from_stage, to_stage, actor_id, actor_name, reason, facts FROM moved

@@ -20,9 +20,10 @@ from core.models.snapshot import Snapshot
 from core.money import Money
 from core.repositories.transactions import Transactions
 from core.security import audit
-from core.services import gate, wake
+from core.services import approval_limits, gate, wake
+from core.services.approval_limits import why_second_person
 from core.services.billers import chosen, verbs_of, version_of
-from core.services.drafts import Earlier, accounts_of, earlier, hash_of, invoice_taken, same_lately
+from core.services.drafts import Earlier, accounts_of, earlier, hash_of, invoice_taken, paying, same_lately
 from core.services.errands import VERBS
 from core.services.moves import Move, Stand, move, tell_created
 from core.services.policy import ASK_AGAIN_AFTER, Reason
@@ -38,7 +39,7 @@ REVIEW_LASTS = timedelta(hours=1)
 TOLD_BEFORE = ("bundle_name", "due_date", "charges")
 
 # Why a payment waits before it is queued.
-ABOVE_THE_LIMIT = "{amount} needs a second person. Nothing is sent until another person approves it."
+NEEDS_A_SECOND_PERSON = "{amount} needs a second person. {why} Nothing is sent until another person approves it."
 
 RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.REVERSED)
 CANCELLABLE = (Stage.CREATED, Stage.AWAITING_APPROVAL, Stage.QUEUED)
@@ -141,6 +142,7 @@ def _submit(session: Session, actor: Actor, draft_id: uuid.UUID, duplicate_reaso
     snapshot = version_of(session, uuid.UUID(payload["biller_config_id"]), payload["config_version"])
     if snapshot is None:
         raise NotFound("The configuration this payment was prepared under is gone. Start again.")
+    approval_limits.hold_still(session)
     seen = refuse_second_payments(session, payload, snapshot, duplicate_reason)
     made_id = _create(session, actor, payload, snapshot, draft_id=draft_id, duplicate_reason=duplicate_reason, duplicate=seen)
     audit.record(session, actor, "transaction.submitted", "transaction", made_id, draft=draft_id, **_said(payload), reason=duplicate_reason)
@@ -201,7 +203,10 @@ def _create(
     duplicate_reason: str | None = None,
     duplicate: Earlier | None = None,
 ) -> uuid.UUID:
-    """One row, all its references, and its first two steps. Minted here and never again. Above the limit it waits for a second person."""
+    """One row, all its references, and its first two steps. Minted here and never again. Where a rule says so it waits for a second person.
+
+    The caller holds the rules still: what is read of them here is so until this payment is kept.
+    """
     topology, amount = Topology(payload["topology"]), Money.from_text(payload["amount"], payload["currency"])
     references = {kind: new_reference() for kind in LEGS[topology]}
     made_id = session.execute(
@@ -245,9 +250,9 @@ def _create(
     session.execute(insert(Leg), [{"transaction_id": made_id, "kind": kind.value, "reference": reference} for kind, reference in references.items()])
     tell_created(session, made_id, actor, Reason.CREATED, {"payload_hash": hash_of(payload).hex()})
     stand = Stand(made_id, TransactionType(payload["transaction_type"]), Stage.CREATED, 1, 0)
-    if snapshot.needs_second_person(amount):
-        move(session, Move(stand, Stage.AWAITING_APPROVAL, ABOVE_THE_LIMIT.format(amount=amount), actor=actor))
-        propose_payment(session, actor, existing(actor, Transactions(session).locked(made_id)), duplicate)
+    if why := why_second_person(session, paying(actor.role, payload, snapshot, duplicate)):
+        move(session, Move(stand, Stage.AWAITING_APPROVAL, NEEDS_A_SECOND_PERSON.format(amount=amount, why=" ".join(why)), actor=actor))
+        propose_payment(session, actor, existing(actor, Transactions(session).locked(made_id)), duplicate, why)
     else:
         move(session, Move(stand, Stage.QUEUED, Reason.QUEUED.format(biller=payload["biller_name"]), wait=timedelta(0), actor=actor))
         wake.the_worker(session)
@@ -307,6 +312,7 @@ def _retry(session: Session, actor: Actor, transaction_id: uuid.UUID, duplicate_
         "amount": amount.text,
         "currency": amount.currency,
     }
+    approval_limits.hold_still(session)
     seen = refuse_second_payments(session, payload, snapshot, duplicate_reason, parent=original.id)
     made_id = _create(session, actor, payload, snapshot, retry_of=original.id, duplicate_reason=duplicate_reason, duplicate=seen)
     audit.record(session, actor, "transaction.retried", "transaction", made_id, retry_of=original.id, **_said(payload), reason=duplicate_reason)

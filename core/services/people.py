@@ -191,7 +191,7 @@ def ticket_for_sandbox_person(username: str, address: str | None) -> str:
 
 
 def forget_old() -> int:
-    """Drop tries and tickets past their use. For the worker's sweep."""
+    """Drop tries and tickets past their use. A job (core.services.job_table)."""
     with unit_of_work() as session:
         return People(session).forget_old(TRIES_KEPT)
 

@@ -4,7 +4,7 @@ It never decides: `approvals` asks for the second person, and does what was appr
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,13 +16,13 @@ from core.adapters import adapter_for
 from core.errors import BadInput, NotLegalNow
 from core.ids import new_id
 from core.models import Leg, Proposal, Transaction
+from core.models.notifications import Happening
 from core.models.proposals import Decision, ProposalKind
-from core.money import Money
 from core.repositories.proposals import Proposals
 from core.repositories.transactions import Transactions
 from core.repositories.work import Work
 from core.security import audit
-from core.services import core_banking, gate, tokens
+from core.services import core_banking, gate, outbox, tokens
 from core.services.billers import verbs_of, version_of
 from core.services.drafts import Earlier, hash_of
 from core.services.moves import Move, Stand, move
@@ -35,6 +35,14 @@ LASTS: Mapping[ProposalKind, timedelta] = {
     ProposalKind.RESOLVE: timedelta(days=4),
     ProposalKind.REVERSE: timedelta(days=4),
     ProposalKind.WAIVE: timedelta(days=1),
+}
+
+# What was proposed, for whoever is told that it waits.
+PROPOSED: Mapping[ProposalKind, str] = {
+    ProposalKind.PAY: "a payment that takes a second person",
+    ProposalKind.RESOLVE: "how a payment under review is resolved",
+    ProposalKind.REVERSE: "that a completed payment is given back",
+    ProposalKind.WAIVE: "that an account may be paid although a payment to it is under review",
 }
 
 # A reason is read by whoever decides, and by whoever asks later; evidence may be a statement's line or several.
@@ -129,14 +137,20 @@ def propose(
     audit.record(
         session, by, "proposal.made", "transaction", transaction.id, proposal=made.id, kind=kind, choice=choice, reason=reason, shown=made.shown_hash.hex()
     )
+    said = {**_told(transaction, kind), "by": by.display_name, "reason": reason}
+    outbox.note(session, Happening.APPROVAL_WAITING, "transaction", transaction.id, said, biller=transaction.biller_type)
     return made
 
 
-def propose_payment(session: Session, by: Actor, transaction: Transaction, duplicate: Earlier | None) -> Proposal:
-    """A payment that was just made and is above the limit for one person."""
-    if transaction.amount is None:
-        raise NotLegalNow(NO_MONEY)
-    reason = f"{Money(transaction.amount, transaction.currency)} is above what one person may pay to {transaction.biller_name}."
+def _told(transaction: Transaction, kind: ProposalKind) -> dict[str, Any]:
+    """What it is about, for whoever is told of it."""
+    what = {"reference": transaction.our_transaction_id, "biller": transaction.biller_name, "amount": transaction.amount, "currency": transaction.currency}
+    return {**what, "what": PROPOSED[kind]}
+
+
+def propose_payment(session: Session, by: Actor, transaction: Transaction, duplicate: Earlier | None, why: Sequence[str]) -> Proposal:
+    """A payment that was just made and takes a second person; `why` says by which rule."""
+    reason = " ".join(why)
     if duplicate is not None:
         reason += f" {duplicate.amount} was paid to this account a short while ago by {duplicate.by or 'the system'}: {transaction.duplicate_reason}"
     return propose(session, by, ProposalKind.PAY, transaction, reason)
@@ -153,8 +167,17 @@ def words_of(text: str | None, what: str, longest: int = LONGEST_REASON) -> str:
 # ---- Ending one
 
 
-def end(session: Session, by: Actor, proposal: Proposal, decision: Decision, because: str | None = None) -> None:
-    """Writes the decision down; the caller holds both rows. The payment that waited for it is cancelled where it was not approved."""
+# What whoever proposed something is told of the decision.
+OUTCOMES: Mapping[Decision, str] = {
+    Decision.APPROVED: "Approved by {by}.",
+    Decision.REJECTED: "Rejected by {by}: {because}.",
+    Decision.WITHDRAWN: "Taken back by {by}.",
+    Decision.EXPIRED: "Nobody decided in time, and it is not done.",
+}
+
+
+def end(session: Session, by: Actor, proposal: Proposal, transaction: Transaction, decision: Decision, because: str | None = None) -> None:
+    """Writes the decision down; the caller holds both rows, and cancels the payment that waited for it where it was not approved."""
     proposal.decision = decision.value
     proposal.decided_by = by.id
     proposal.decided_at = func.clock_timestamp()
@@ -162,6 +185,26 @@ def end(session: Session, by: Actor, proposal: Proposal, decision: Decision, bec
     session.flush()
     action = f"proposal.{decision.value}"
     audit.record(session, by, action, "transaction", proposal.transaction_id, proposal=proposal.id, kind=proposal.kind, reason=because)
+    told = _told(transaction, ProposalKind(proposal.kind))
+    tell_maker(session, by, decision, proposal.proposed_by, ("transaction", transaction.id), told, because, biller=transaction.biller_type)
+
+
+def tell_maker(
+    session: Session,
+    by: Actor,
+    decision: Decision,
+    maker: uuid.UUID,
+    subject: tuple[str, object],
+    told: Mapping[str, Any],
+    because: str | None,
+    *,
+    biller: str | None = None,
+) -> None:
+    """Whoever proposed it is told what came of it; what they took back themselves they know."""
+    if by.id == maker:
+        return
+    outcome = OUTCOMES[decision].format(by=by.display_name, because=(because or "").rstrip("."))
+    outbox.note(session, Happening.APPROVAL_DECIDED, *subject, {**told, "outcome": outcome, "maker": str(maker)}, biller=biller)
 
 
 def cancel_what_waited(session: Session, by: Actor, proposal: Proposal, transaction: Transaction, why: str) -> None:
@@ -175,11 +218,11 @@ def withdraw_payment(session: Session, by: Actor, transaction: Transaction) -> N
     """Whoever may cancel a payment takes its proposal back with it. The caller cancels the payment itself."""
     for proposal in Proposals(session).open_of(transaction.id, ProposalKind.PAY):
         if (held := Proposals(session).locked(proposal.id)) is not None and held.decision == Decision.OPEN.value:
-            end(session, by, held, Decision.WITHDRAWN)
+            end(session, by, held, transaction, Decision.WITHDRAWN)
 
 
 def expire(session: Session, proposal: Proposal, transaction: Transaction) -> None:
-    end(session, SYSTEM, proposal, Decision.EXPIRED)
+    end(session, SYSTEM, proposal, transaction, Decision.EXPIRED)
     cancel_what_waited(session, SYSTEM, proposal, transaction, "Nobody approved it in time. Nothing was sent.")
 
 

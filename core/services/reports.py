@@ -23,12 +23,13 @@ from core.documents.report import BillerPart, DoubtPart, FailurePart, Report, St
 from core.errors import BadInput, BillersError, NotAllowed, NotFound, NotLegalNow
 from core.ids import incident_id, new_id
 from core.models import KeptReport, ReportSchedule
+from core.models.notifications import Happening
 from core.models.reports import ReportFormat, ReportKind
 from core.repositories.reports import Listed, Reports
 from core.repositories.rollups import Question
 from core.repositories.statistics import AnswerTimes, Figures, Grain, Statistics
 from core.security import audit
-from core.services import periods
+from core.services import outbox, periods
 from core.services.periods import Period
 from core.services.scope import narrowed, theirs
 from core.services.statistics import TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, between, business_zone, of_days
@@ -64,7 +65,7 @@ LATE_AT_MOST: Mapping[ReportKind, int] = {ReportKind.DAILY: 7, ReportKind.WEEKLY
 # How long a report that could not be made waits for its next try; the last one again and again.
 WAITS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 
-# Reports of one round: each takes a worker's thread for a second or so.
+# Reports of one round: each takes a second or so.
 HANDFUL = 2
 
 # Rows of the list that are shown at once.
@@ -306,6 +307,8 @@ def _record_making(session: Session, actor: Actor, report_id: uuid.UUID, report:
     period = report_words.period_name(report.kind, report.first_day)
     facts = {"rows": report.rows, "value": report.altogether.values, "as_of": report.as_of}
     audit.record(session, actor, "report.made", "report", report_id, kind=report.kind.value, period=period, **facts)
+    said = {"report": f"{report.kind.value.title()} report {period}", "reason": f"{report.rows:,} transactions were counted."}
+    outbox.note(session, Happening.REPORT_MADE, "report", report_id, said)
 
 
 def _hand_out(session: Session, actor: Actor, kept: KeptReport, form: ReportFormat) -> Made:

@@ -27,7 +27,7 @@ USES_THE_CONSOLE = "people:sign_in"
 
 LONGEST_TITLE = 40
 
-SETS_UP = frozenset({"people:manage", "people:roles", "billers:configure"})
+SETS_UP = frozenset({"people:manage", "people:roles", "billers:configure", "approvals:rules"})
 MOVES_MONEY = frozenset(
     {
         *("transactions:pay", "transactions:retry", "transactions:approve", "transactions:resolve", "transactions:reverse", "transactions:waive"),

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from core import clock, db
 from core.access import Actor, needs
 from core.errors import BadInput
-from core.repositories.attention import BrokenAct, StandingStill
-from core.repositories.billers import Billers
+from core.models.attention import Kind
+from core.repositories.alerts import Alerts, Standing
+from core.repositories.attention import BrokenAct, Day, OutOfOrder, StandingStill
 from core.repositories.filters import TransactionFilter
 from core.repositories.proposals import Proposals
 from core.repositories.rollups import Question, Rollups, State
 from core.repositories.statistics import AnswerTimesBy, BillerState, Changes, Counted, FailureReason, Figures, Grain, Statistics, Waiting
-from core.repositories.transactions import Transactions
 from core.services import core_banking, live, periods
 from core.services.periods import Period
 from core.services.scope import billers_of, narrowed, theirs
@@ -46,6 +46,9 @@ DOUBT_AGES = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 # A payment that waits longer than this for its turn is not just waiting for its turn.
 LONG_QUEUED = timedelta(minutes=2)
 
+# So many business days that are over are asked for their signature.
+DAYS_LOOKED_AT = 14
+
 
 @dataclass(frozen=True, slots=True)
 class Attention:
@@ -68,8 +71,17 @@ class Attention:
     bank_open: Waiting = field(default_factory=Waiting)
     # Work in the background of which something broke off; the latest first.
     broken_acts: Sequence[BrokenAct] = ()
-    # Hours whose roll-ups are not what their transactions come to.
+    # Hours whose roll-ups are not what their transactions come to, and when that was found.
     rollups_differ: int = 0
+    rollups_differed_at: datetime | None = None
+    # Figures beyond their thresholds; the oldest first.
+    alerts: Sequence[Standing] = ()
+    # When a worker was heard of last; never, where none ever was.
+    worker_seen_at: datetime | None = None
+    # What is out of order beside the payments: days that nobody signed, channels, reports, the record, keys.
+    out_of_order: Sequence[OutOfOrder] = ()
+    # Whose billers all this is of; nothing named: all.
+    scope: tuple[str, ...] = ()
 
     @property
     def queued_long(self) -> int:
@@ -222,11 +234,16 @@ def kpis(actor: Actor, /) -> Kpis:
 def attention(actor: Actor, /) -> Attention:
     """What needs somebody just now, and how each biller stands."""
     with db.unit_of_work() as session:
-        return _attention(session, actor)
+        return attention_in(session, actor)
 
 
-def _attention(session: Session, actor: Actor) -> Attention:
+def attention_in(session: Session, actor: Actor) -> Attention:
+    """The same within somebody's unit of work."""
     found, still, billers = Statistics(session), StandingStill(session), billers_of(actor)
+    now, sums = found.now(), Rollups(session).state()
+    out_of_order = still.out_of_order(_days_over(now), core_banking.CODE, WORKER_SILENCE, billers)
+    worker = next((one for one in out_of_order if one.kind is Kind.NO_WORKER), None)
+    bank = next((one for one in out_of_order if one.kind is Kind.BANK_TROUBLE), None)
     return Attention(
         in_doubt=found.in_doubt(under_review=False, ages=DOUBT_AGES, billers=billers),
         under_review=found.in_doubt(under_review=True, ages=DOUBT_AGES, billers=billers),
@@ -235,13 +252,26 @@ def _attention(session: Session, actor: Actor) -> Attention:
         bank_open=still.bank_legs_open(LONG_QUEUED, billers),
         broken_acts=still.broken_acts(billers),
         approvals=Proposals(session).backlog(billers),
-        bank_trouble=(bank.reason, bank.opened_at) if (bank := Billers(session).open_breakers().get(core_banking.CODE)) else None,
+        bank_trouble=(bank.told or "", bank.since) if bank and bank.since else None,
         jobs_enabled=settings().enable_background_jobs,
-        worker_seen=Transactions(session).worker_seen_within(WORKER_SILENCE),
+        worker_seen=worker is not None and worker.count > 0,
+        worker_seen_at=worker.since if worker else None,
         billers=theirs(actor, found.billers(), "code"),
-        as_of=found.now(),
-        rollups_differ=_differ_lately(Rollups(session).state(), found.now()),
+        as_of=now,
+        rollups_differ=_differ_lately(sums, now),
+        rollups_differed_at=sums.differed_at,
+        alerts=Alerts(session).standing(billers),
+        out_of_order=[one for one in out_of_order if one not in (worker, bank)],
+        scope=billers,
     )
+
+
+def _days_over(now: datetime) -> list[Day]:
+    """The business days before this one."""
+    zone = business_zone()
+    today = clock.business_day(now, zone)
+    days = [today - timedelta(days=back) for back in range(1, DAYS_LOOKED_AT + 1)]
+    return [Day(day, *clock.day_bounds(day, zone)) for day in days]
 
 
 def _differ_lately(state: State, now: datetime) -> int:
@@ -283,7 +313,7 @@ def overview(actor: Actor, /, days: int) -> Overview:
         return Overview(
             as_of=now,
             hour=hour,
-            seen=_attention(session, actor),
+            seen=attention_in(session, actor),
             so_far=[so_far(one, earlier, of(one)) for one, earlier in zip(days_so_far, before, strict=False)],
             chosen=so_far(period, before[-1], rest[-1] if grain is Grain.HOUR else of(period)),
             times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),

@@ -15,6 +15,7 @@ from core.services.approvals import Waiting
 from core.services.resolutions import WAYS, Way
 from core.settings import CHECKOUT
 from core.states import LegKind, TransactionType
+from core.ui import approvals_together
 from core.ui.pieces import TRANSACTIONS, code, complain, link_to, show_facts
 from core.ui.session import guarded
 from core.ui.words import TYPE_LABELS, ago, moment_text, plain, stage_label
@@ -65,14 +66,16 @@ def way_of(proposal: Proposal) -> Way | None:
     return next((way for way in asked if topology in {one.value for one in way.topologies}), None)
 
 
-def show(actor: Actor, seen: Waiting) -> None:
-    """A proposal that waits, whole: the page's card."""
+def show(actor: Actor, seen: Waiting, *, choosable: bool = False) -> None:
+    """A proposal that waits, whole: the page's card. One that is `choosable` can be approved with others."""
     proposal = seen.proposal
     with st.container(border=True):
         st.subheader(title_of(proposal), anchor=False)
         st.caption(f"Proposed by {plain(seen.by)} {ago(proposal.created_at)}. It waits until {moment_text(proposal.expires_at)}.")
         show_facts(facts_of(proposal), alt="What was shown to whoever proposed it")
         _checked(seen)
+        if choosable:
+            approvals_together.choose(seen)
         _decide(actor, seen)
 
 

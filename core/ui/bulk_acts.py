@@ -58,7 +58,7 @@ LOOKS: Mapping[BulkKind, Look] = {
         "Reverse",
         ":material/undo:",
         "Have these payments given back?",
-        "Each is proposed on its own. It stays completed until another person approves it on the Approvals page.",
+        "Each stays completed until another person approves it on the Approvals page: one by one, or all at once where a rule has the whole decided.",
         "Why they are given back. Whoever approves goes by it.",
     ),
 }
@@ -168,6 +168,9 @@ def _question(actor: Actor) -> None:
         },
         alt="What would be done",
     )
+    if run.second_person:
+        why = " ".join(map(plain, run.second_person))
+        st.info(f"{why} All of it waits until another person approves it.", title="It needs a second person", icon=":material/group:")
     if run.left_out:
         st.info(f"{run.left_out[:1].upper()}{run.left_out[1:]}", icon=":material/filter_list:")
     if run.blocked:
@@ -189,7 +192,7 @@ def _tell_blocked(run: DryRun) -> None:
 
 
 def _agree(actor: Actor, pending: _Pending, look: Look) -> None:
-    needed = pending.run.act is BulkKind.REVERSE
+    needed = pending.run.act is BulkKind.REVERSE or bool(pending.run.second_person)
     reason = st.text_input("Reason" if needed else "Reason (if you like)", key=REASON, max_chars=LONGEST_REASON, help=look.reason_help)
     if not st.button(f"{look.verb} {_payments(pending.run.eligible.count)}", type="primary", icon=look.icon, key="bulk-start"):
         return

@@ -10,6 +10,7 @@ from core.access import Actor
 from core.errors import BillersError, NotFound
 from core.models import BulkAct
 from core.models.bulk import BulkKind, ItemState
+from core.models.proposals import Decision
 from core.money import Money
 from core.repositories.bulk import Counted, ItemRow
 from core.services import bulk
@@ -32,6 +33,7 @@ STATES = {
     ItemState.BLOCKED: ("⊘ Blocked", "orange"),
     ItemState.FAILED: ("✕ Failed", "red"),
     ItemState.WAITING: ("◷ Waiting", "blue"),
+    ItemState.HELD: ("◷ For a second person", "gray"),
 }
 
 # Where Streamlit keeps which reference was clicked.
@@ -78,18 +80,39 @@ def _follow(actor: Actor, act_id: uuid.UUID, was_over: bool) -> None:
 
 
 def _tell(seen: Progress) -> None:
-    done, dealt = seen.count(ItemState.DONE), seen.rows - seen.waiting - seen.act.blocked
+    done, dealt = seen.count(ItemState.DONE), seen.rows - seen.waiting - seen.held - seen.act.blocked
     said = f"{dealt:,} of {seen.act.eligible:,} dealt with"
-    if not seen.is_over:
+    if seen.held:
+        _tell_held(seen)
+    elif not seen.is_over:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(dealt / seen.act.eligible, text=f"{said}, {100 * dealt // seen.act.eligible} %")
             st.button("Stop", icon=":material/stop_circle:", on_click=_stop, args=(seen.act.id,), help="Leaves what waits. What is done stays done.")
+    elif seen.proposal and seen.proposal.decision != Decision.APPROVED.value:
+        st.info(_undone(seen), title="Not approved", icon=":material/block:")
     elif seen.act.stopped_at:
         st.info(f"{said}; {plain(seen.stopped_by or 'somebody')} stopped the rest.", title="Stopped", icon=":material/stop_circle:")
     elif done == seen.act.eligible:
         st.success(f"All {done:,} that could be done are done.", title="It is over", icon=":material/check_circle:")
     else:
         st.warning(f"{done:,} of {seen.act.eligible:,} are done; what came between is told beside the others.", title="It is over", icon=":material/rule:")
+
+
+def _tell_held(seen: Progress) -> None:
+    if seen.proposal:
+        why, until = plain(" ".join(seen.proposal.shown["why"])), moment_text(seen.proposal.expires_at)
+        st.info(f"{why} It waits until {until}, on the Approvals page.", title="A second person decides", icon=":material/group:")
+    st.button("Take it back", icon=":material/undo:", on_click=_stop, args=(seen.act.id,), help="Nothing of it is done then.")
+
+
+def _undone(seen: Progress) -> str:
+    """How it ended that a second person did not approve it."""
+    decision, by = Decision(seen.proposal.decision) if seen.proposal else Decision.OPEN, plain(seen.decided_by or "nobody")
+    because = plain((seen.proposal.decided_because or "").rstrip(".")) if seen.proposal else ""
+    return {
+        Decision.REJECTED: f"{by} rejected it: {because}. Nothing was done.",
+        Decision.EXPIRED: "Nobody decided in time. Nothing was done.",
+    }.get(decision, f"{by} took it back. Nothing was done.")
 
 
 @guarded("transactions:read")
@@ -109,11 +132,20 @@ def _facts(seen: Progress) -> None:
             "Asked for by": f"{plain(seen.by)}, {moment_text(act.created_at)}",
             "Which": plain(act.selection[:1].upper() + act.selection[1:]),
             "Reason": plain(act.reason or ""),
+            "Approved by": _approved(seen),
             "Looked through": f"{act.eligible:,} could be done, {_money(act)}; {act.blocked:,} blocked",
             "Over": moment_text(act.finished_at) if act.finished_at else "",
         },
         alt="What this act is and how far it is",
     )
+
+
+def _approved(seen: Progress) -> str:
+    """Who was the second person, where one was needed."""
+    proposal = seen.proposal
+    if proposal is None or proposal.decision != Decision.APPROVED.value:
+        return ""
+    return f"{plain(seen.decided_by or 'somebody')}, {moment_text(proposal.decided_at)}. {plain(' '.join(proposal.shown['why']))}"
 
 
 def _counted(counted: Counted) -> str:
@@ -137,7 +169,7 @@ def _results(actor: Actor, seen: Progress) -> None:
             )
             rows = [row for row in rows if picked is None or row.item.state == picked.value]
     else:
-        rows = bulk.results(actor, seen.act.id, [state for state in states if state is not ItemState.WAITING], SHOWN_MEANWHILE)
+        rows = bulk.results(actor, seen.act.id, [state for state in states if state not in (ItemState.WAITING, ItemState.HELD)], SHOWN_MEANWHILE)
     if rows:
         _grid(rows)
 

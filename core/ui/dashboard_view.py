@@ -13,11 +13,11 @@ from core.access import Actor
 from core.models import Transaction
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import ENDED, AnswerTimes, BillerState, Figures, Grain
-from core.services import billers, health, live, periods, statistics, transactions
+from core.services import attention, billers, health, live, periods, statistics, transactions
 from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview, SoFar
 from core.settings import settings
 from core.states import Status
-from core.ui import kpi_panel, tables
+from core.ui import attention_card, kpi_panel, tables
 from core.ui.attention import LOOKUP_TYPES, PAYMENT_TYPES, Concern, concerns
 from core.ui.figure_words import NONE_YET, change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
@@ -25,7 +25,7 @@ from core.ui.keeping import BY_BILLERS
 from core.ui.live import followed
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.tiles import Tile, flag, payments_of
-from core.ui.words import ago, amount, as_of, zone
+from core.ui.words import ago, amount, zone
 
 # What was counted stays until a transaction is made or moves, and never longer than that.
 KEPT_SECONDS = 15
@@ -47,6 +47,7 @@ def show(actor: Actor) -> None:
     chosen = _header(actor)
     st.session_state[WAITING] = True
     _live(chosen)
+    attention_card.ask(_board.clear)
 
 
 # ---- What stands still
@@ -112,7 +113,7 @@ def _live(actor: Actor, chosen: str) -> None:
         board = _board(actor, settings().dsn, mark, heard, _slot(seconds_now, chosen), chosen)
     finally:
         waiting.empty()
-    _attention(board)
+    attention_card.show(actor, board.concerns, board.told.as_of, _board.clear)
     if not board.told.by_day.rows:
         _nothing(actor)
     with st.grid(4, min_column_width=150, gap="small"):
@@ -128,7 +129,7 @@ def _live(actor: Actor, chosen: str) -> None:
 def _board(actor: Actor, database: str, mark: tuple[object, ...], heard: object, slot: int, chosen: str) -> Board:
     """Figures are the same for all who see the same billers. A resource and no data, so that it is not copied at each look.
 
-    The mark knows transactions; what was heard, billers that were paused or found out of order as well; the slot, what only ages.
+    The mark knows transactions; what was heard, billers that were paused and what was put off as well; the slot, what only ages.
     """
     del database, mark, heard, slot
     told = statistics.overview(actor, RANGES[chosen][1])
@@ -137,40 +138,13 @@ def _board(actor: Actor, database: str, mark: tuple[object, ...], heard: object,
     columns = _biller_columns()
     if not any(one.in_doubt for one in told.chosen.figures.by_biller().values()):
         del columns["In doubt"]
-    return Board(
-        chosen, told, failing, concerns(told.seen, failing), [*_so_far(told), *_rates(told, chosen)], rows, _biller_frame(told, rows, failing), columns
-    )
+    found = concerns(told.seen, failing, attention.away(actor, told.seen, failing))
+    return Board(chosen, told, failing, found, [*_so_far(told), *_rates(told, chosen)], rows, _biller_frame(told, rows, failing), columns)
 
 
 def _slot(seconds_now: int, chosen: str) -> int:
     """Of each choice at another moment: nobody waits for all of them."""
     return (seconds_now + KEPT_SECONDS * list(RANGES).index(chosen) // len(RANGES)) // KEPT_SECONDS
-
-
-def _attention(board: Board) -> None:
-    found = board.concerns
-    with st.container(border=True, gap="small"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            if found:
-                st.subheader("Needs attention", anchor=False, width="content", help="What somebody should look at just now, the gravest first.")
-            else:
-                st.markdown(":green-badge[:material/check_circle: All is well] :gray[Nothing needs attention.]", width="content")
-            st.caption(f":material/autorenew: {as_of(board.told.as_of)}", width="content", help="This page follows by itself whatever changes.")
-        for one in found:
-            _concern(one)
-
-
-def _concern(one: Concern) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":{one.colour}[{one.icon}]", width="content")
-        with st.container(gap=None, width="stretch"):
-            st.markdown(f"**{one.what}**  \n:gray[{one.next_step}] :{one.colour}-badge[{one.owner}]")
-            if one.references:
-                with st.container(horizontal=True, gap=None):
-                    for reference in one.references:
-                        st.page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="One of the oldest: open its story.")
-        if one.address:
-            st.page_link(TRANSACTIONS, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
 
 
 def _nothing(actor: Actor) -> None:

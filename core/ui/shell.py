@@ -86,6 +86,21 @@ def _banners(actor: Actor) -> None:
             st.page_link(CHECKOUT / "pages" / "gate.py", label="See what was lost, and sign it off", icon=":material/arrow_forward:")
     elif warning := _why_payments_wait():
         st.warning(warning, icon=":material/hourglass_top:")
+    if waiting := _waits_for(actor):
+        label = f"{waiting} {'proposal waits' if waiting == 1 else 'proposals wait'} for you to decide"
+        st.page_link(CHECKOUT / "pages" / "approvals.py", label=label, icon=":material/how_to_reg:")
+
+
+def _waits_for(actor: Actor) -> int:
+    """How much this person is the second one for."""
+    from core.services import approvals, wider_approvals
+
+    if not actor.may("approvals:read"):
+        return 0
+    try:
+        return approvals.count_for(actor) + wider_approvals.count_for(actor)
+    except BillersError:
+        return 0  # The pages say what is wrong.
 
 
 def _why_nothing_is_sent() -> str | None:

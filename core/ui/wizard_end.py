@@ -68,8 +68,9 @@ def review_step(actor: Actor, review: Review) -> None:
             alt="What will be paid",
         )
         _tell_counter(review)
-    if review.snapshot.needs_second_person(amount):
-        st.info("Nothing is sent until another person has approved it.", title="It needs a second person", icon=":material/group:")
+    if review.second_person:
+        why = " ".join(map(plain, review.second_person))
+        st.info(f"{why} Nothing is sent until another person has approved it.", title="It needs a second person", icon=":material/group:")
     _warn(review)
     _pay_form(review, amount)
     with st.container(horizontal=True):

@@ -91,7 +91,7 @@ class Line:
     def __init__(self, policy: LinePolicy) -> None:
         self._policy = policy
         self._networks = networks(policy)
-        self._tls = _verifying(policy)
+        self._tls = verifying(policy)
 
     async def perform(self, terms: Terms, exchange: Exchange[T], masked: Collection[str] = (), *, may_leave: Callable[[], bool] | None = None) -> Answer[T]:
         """Sends the request once and reads the answer. Accidents are answers too: only cancellation is raised.
@@ -222,7 +222,7 @@ def _transcript(terms: Terms, request: Request, trip: _Trip, masked: Collection[
     return Transcript(said, masker.message(f"HTTP {trip.status}", trip.headers.items(), bytes(trip.body)))
 
 
-def _verifying(policy: LinePolicy) -> ssl.SSLContext:
+def verifying(policy: LinePolicy) -> ssl.SSLContext:
     """Built by hand: `create_default_context` would obey SSLKEYLOGFILE, and the system's store SSL_CERT_FILE."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
     context.minimum_version = ssl.TLSVersion.TLSv1_2

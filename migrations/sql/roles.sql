@@ -34,6 +34,9 @@ BEGIN
                 ('exports', 'INSERT, UPDATE', 'INSERT, UPDATE'),
                 ('proposals', 'INSERT, UPDATE', 'INSERT, UPDATE'),
                 ('configuration_proposals', 'INSERT, UPDATE', 'INSERT, UPDATE'),
+                ('wider_proposals', 'INSERT, UPDATE', 'UPDATE'),
+                -- From where on a second person decides: added to by the console, never changed.
+                ('approval_rules', 'INSERT', ''),
                 ('gates', 'UPDATE', 'INSERT, UPDATE'),
                 ('reports', 'INSERT, UPDATE', 'INSERT, UPDATE'),
                 ('biller_configs', 'INSERT, UPDATE', 'UPDATE'),
@@ -47,6 +50,28 @@ BEGIN
                 ('api_tokens', 'INSERT, UPDATE', ''),
                 ('authenticators', 'INSERT, UPDATE, DELETE', ''),
                 ('recovery_codes', 'INSERT, UPDATE, DELETE', ''),
+                -- What a biller said, what people made of it, and what they signed: added to, and a day's close reopened.
+                ('statements', 'INSERT', ''),
+                ('statement_lines', 'INSERT', ''),
+                ('statement_matches', 'INSERT', ''),
+                ('difference_notes', 'INSERT', ''),
+                ('day_closes', 'INSERT, UPDATE', ''),
+                ('statement_columns', 'INSERT, UPDATE', ''),
+                ('reconciliation_days', 'INSERT, UPDATE, DELETE', ''),
+                -- What happened is written down by whoever did it, and told by the worker alone. Who is told is said at the console.
+                ('notification_events', 'INSERT', 'INSERT, UPDATE, DELETE'),
+                ('notification_deliveries', 'INSERT, UPDATE', 'INSERT, UPDATE, DELETE'),
+                ('notification_attempts', '', 'INSERT, DELETE'),
+                ('notification_channels', 'INSERT, UPDATE, DELETE', 'UPDATE'),
+                ('notification_subscriptions', 'INSERT, UPDATE, DELETE', ''),
+                ('notification_addresses', 'INSERT, UPDATE, DELETE', ''),
+                ('notification_templates', 'INSERT, UPDATE, DELETE', ''),
+                ('alert_thresholds', 'INSERT, UPDATE, DELETE', ''),
+                ('alerts', '', 'INSERT, UPDATE'),
+                -- What people put off is kept, and ended.
+                ('put_offs', 'INSERT, UPDATE', ''),
+                -- What came of each job: the worker's to write.
+                ('job_runs', '', 'INSERT, UPDATE, DELETE'),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.
@@ -69,6 +94,23 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+    -- The queue of jobs, in a schema of its own: a worker carries it out, the console puts jobs in, takes them back, and lets them be tried again.
+    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'jobs') THEN
+        FOREACH program IN ARRAY ARRAY['billers_web', 'billers_worker'] LOOP
+            CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = program);
+            EXECUTE format('GRANT USAGE ON SCHEMA jobs TO %I', program);
+            EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA jobs FROM %I', program);
+            EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA jobs TO %I', program);
+            EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO %I', program);
+        END LOOP;
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billers_web') THEN
+            GRANT INSERT, UPDATE ON jobs.procrastinate_jobs TO billers_web;
+            GRANT INSERT ON jobs.procrastinate_events TO billers_web;
+        END IF;
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billers_worker') THEN
+            GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jobs TO billers_worker;
+        END IF;
+    END IF;
     -- What of the worker's work needs an owner is done by the owner's own functions, and by nothing else.
     IF to_regprocedure('put_month_away(text)') IS NOT NULL THEN
         REVOKE EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer), put_month_away(text) FROM PUBLIC;

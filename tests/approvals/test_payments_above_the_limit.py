@@ -232,8 +232,9 @@ def test_who_may_decide_and_who_may_not(desk: Desk) -> None:
             approvals.approve(somebody, one)
         with pytest.raises(NotAllowed):
             approvals.reject(somebody, one, "No.")
+    for role in ("operator", "analyst"):
         with pytest.raises(NotAllowed):
-            approvals.overview(somebody)
+            approvals.overview(desk.bench.add_person(role))
 
 
 # ---- The business keys, again

@@ -8,8 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.models.bulk import BulkKind
+from core.repositories.approval_rules import Scope
 from core.repositories.filters import TransactionFilter
-from core.services import bulk, payments, transactions
+from core.services import approval_rules, bulk, payments, transactions, wider_approvals
+from core.services.approval_rules import Change
 from core.services.bulk import Selection
 from core.ui.bulk_acts import CHOSEN
 from core.wire.contract import Outcome
@@ -161,3 +163,33 @@ def test_what_was_done_so_far_is_listed(till: Till) -> None:  # noqa: F811
     assert (row["Act"], row["Which"], row["Total"], row["State"]) == ("Retry 1 payment", "1 chosen transaction", "MWK 5,475.50", "Under way")
     carry_on()
     assert till.open("transactions", bulk="all").dataframe[0].value.iloc[0]["State"] == "Over"
+
+
+def test_above_a_rule_the_whole_waits_says_so_beforehand_and_is_approved_in_the_inbox(
+    till: Till,  # noqa: F811
+    sit_down: Callable[..., Till],  # noqa: F811
+) -> None:
+    one, other = sit_down("administrator").actor, sit_down("administrator").actor
+    rule = approval_rules.propose(one, Scope("", "", "MWK"), Change(bulk_rows="1"), "The board asked for it.")
+    wider_approvals.approve(other, rule.id)
+    ids = failed(till, 2)
+    window = pick(tick(till.open("transactions"), ids), "RETRY")
+    assert "2 payments at once, where one person does up to 1, by the rule for any role, any biller (version 1)." in said(window)
+    assert "All of it waits until another person approves it." in said(window)
+    button(window, "Retry 2 payments").click().run()
+    assert "A reason is needed" in said(window)
+    window.text_input(key="bulk-reason").set_value("The line was down.")
+    button(window, "Retry 2 payments").click().run()
+    assert "A second person decides" in said(window)
+    bulk.carry_on()
+    assert all(transactions.find(till.actor, one).status == "FAILED" for one in ids)
+    inbox = sit_down("manager", name="Thoko").open("approvals")
+    for words in ("Retry 2 payments", "Payments 2, MWK 10,951.00", "Reason The line was down.", "Takes two because 2 payments at once"):
+        assert words in said(inbox).replace("**", ""), words
+    button(inbox, "Approve").click().run()
+    while bulk.carry_on():
+        pass
+    (act, _), *_ = bulk.lately(till.actor)
+    window = till.open("transactions", bulk=str(act.id))
+    assert "All 2 that could be done are done." in said(window)
+    assert "Approved by Thoko" in said(window)

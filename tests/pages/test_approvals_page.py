@@ -98,14 +98,15 @@ def test_the_page_tells_all_that_was_shown_and_approving_sends_it(till: Till, ma
     the(window, "Approve").click().run()
     assert stage(till, one) is Stage.QUEUED
     assert "Nothing waits for a second person" in said(window)
-    row = window.dataframe[0].value.iloc[0]
-    assert (row["Decision"], row["Proposed by"], row["By"], row["What"]) == ("✓ Approved", "Grace", "Thoko", "Payment above the limit")
+    row = manager.open("approvals", part="decided").dataframe[0].value.iloc[0]
+    assert (row["Decision"], row["Proposed by"], row["By"], row["What"]) == ("✓ Approved", "Grace", "Thoko", "Payment")
 
 
 @pytest.mark.usefixtures("limit")
 def test_ones_own_can_only_be_withdrawn(manager: Till) -> None:
     one = manager.pay("5475.50")
-    window = manager.open("approvals")
+    assert "Nothing waits for you" in said(manager.open("approvals"))
+    window = manager.open("approvals", part="mine")
     assert the(window, "Approve").disabled
     assert "Off: You proposed it: another person decides." in said(window)
     the(window, "Withdraw").click().run()
@@ -122,7 +123,7 @@ def test_rejecting_asks_for_a_reason_and_keeps_it(till: Till, manager: Till) -> 
     next(field for field in window.text_input if field.label == "Why not?").set_value("The customer left.")
     the(window, "Reject").click().run()
     assert stage(till, one) is Stage.CANCELLED
-    assert list(window.dataframe[0].value["Because"]) == ["The customer left."]
+    assert list(manager.open("approvals", part="decided").dataframe[0].value["Because"]) == ["The customer left."]
     assert "rejected by Thoko (The customer left.)" in said(till.open("transactions", id=str(one)))
 
 
@@ -150,13 +151,114 @@ def test_text_from_outside_stays_text(till: Till, manager: Till) -> None:
     assert "](" not in shown
 
 
-@pytest.mark.parametrize("role", ["operator", "analyst", "administrator"])
-def test_nobody_but_managers_has_the_page(sit_down: Callable[..., Till], monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+@pytest.mark.parametrize("role", ["operator", "analyst"])
+def test_nobody_at_the_counter_has_the_page(sit_down: Callable[..., Till], monkeypatch: pytest.MonkeyPatch, role: str) -> None:
     somebody = sit_down(role).actor
     monkeypatch.setattr(session, "current", lambda *, touch=True: somebody)
     window = AppTest.from_file(str(CHECKOUT / "pages" / "approvals.py"), default_timeout=PATIENCE_SECONDS).run()
     assert "Not for your role" in said(window)
     assert "Approvals" not in [one.value for one in window.title]
+
+
+# ---- The inbox
+
+
+@pytest.mark.usefixtures("limit")
+def test_the_review_the_story_and_the_proposal_say_by_which_rule_it_takes_two(till: Till, manager: Till) -> None:
+    by = "up to MWK 5,000.00, by the limit in its configuration"
+    draft = till.ready_draft("5475.50")
+    window = till.open("payment", draft=str(draft))
+    assert by in said(window)
+    button(window, "Pay MWK 5,475.50").click().run()
+    one = drafts.find(till.actor, draft).transaction_id
+    assert one is not None
+    assert f"MWK 5,475.50 needs a second person. MWK 5,475.50 is above what one person may pay to Lilongwe Water Board: {by}" in said(
+        till.open("transactions", id=str(one))
+    )
+    assert by in said(manager.open("approvals"))
+
+
+@pytest.mark.usefixtures("limit")
+def test_several_are_approved_at_once_with_their_number_and_sum_said_before(till: Till, manager: Till) -> None:
+    some = [till.pay("5475.50", account=f"7000000{number}") for number in (1, 2, 3)]
+    window = manager.open("approvals")
+    assert the(window, "Approve several together").disabled
+    boxes = [box for box in window.checkbox if box.label == "Choose, to approve several together"]
+    assert len(boxes) == 3
+    boxes[0].check()
+    boxes[1].check().run()
+    assert "2 to pay" in said(window)
+    # Meanwhile one of the two is withdrawn: it is left, and told.
+    payments.cancel(till.actor, some[0])
+    the(window, "Approve 2 together: MWK 10,951.00").click().run()
+    assert "1 of 2 approved." in said(window)
+    assert "Left as they were" in said(window)
+    assert "It was decided meanwhile" in said(window)
+    assert [stage(till, one) for one in some] == [Stage.CANCELLED, Stage.QUEUED, Stage.AWAITING_APPROVAL]
+
+
+@pytest.mark.usefixtures("limit")
+def test_the_inbox_is_searched_by_our_reference(till: Till, manager: Till) -> None:
+    one, other = (transactions.find(till.actor, till.pay("5475.50", account=account)) for account in ("70000001", "70000002"))
+    window = manager.open("approvals")
+    window.text_input(key="approvals-reference").set_value(one.our_transaction_id.lower()).run()
+    assert one.our_transaction_id in said(window)
+    assert other.our_transaction_id not in said(window)
+    window.text_input(key="approvals-reference").set_value("NOBODY").run()
+    assert "Nothing that waits is about a payment under this reference" in said(window)
+
+
+@pytest.mark.usefixtures("limit")
+def test_every_page_says_how_many_wait_for_whoever_looks_and_only_to_them(till: Till, manager: Till) -> None:
+    till.pay("5475.50")
+    assert [link.label for link in manager.open("transactions").page_link if "you to decide" in link.label] == ["1 proposal waits for you to decide"]
+    manager.pay("5475.50", account="70000002")
+    assert [link.label for link in manager.open("transactions").page_link if "you to decide" in link.label] == ["1 proposal waits for you to decide"]
+    assert not [link for link in till.open("transactions").page_link if "you to decide" in link.label]
+
+
+# ---- The rules
+
+
+@pytest.fixture
+def administrator(sit_down: Callable[..., Till]) -> Till:
+    return sit_down("administrator", name="Mphatso")
+
+
+def test_an_administrator_proposes_a_rule_and_another_one_decides(administrator: Till, sit_down: Callable[..., Till], till: Till, manager: Till) -> None:
+    window = administrator.open("approvals", part="rules")
+    assert "There are no rules yet" in said(window)
+    window.selectbox(key="rule-role").set_value("operator").run()
+    next(field for field in window.text_input if field.label == "One person pays up to").set_value("a lot")
+    the(window, "Propose a change").click().run()
+    assert "Write the amount in figures" in said(window)
+    next(field for field in window.text_input if field.label == "One person pays up to").set_value("1,000")
+    the(window, "Propose a change").click().run()
+    assert "A reason is needed" in said(window)
+    next(field for field in window.text_input if field.label == "Why?").set_value("The board asked for it.")
+    the(window, "Propose a change").click().run()
+    assert "It is proposed: another administrator decides." in said(window)
+    assert the(administrator.open("approvals", part="mine"), "Approve").disabled
+    assert "Somebody else decides" in said(manager.open("approvals"))
+    other = sit_down("administrator", name="Chisomo").open("approvals")
+    assert [list(row) for row in other.table[0].value.itertuples(index=False)] == [["One person pays up to", "–", "MWK 1,000.00"]]
+    assert "Change the rule for Operator, any biller" in said(other)
+    the(other, "Approve").click().run()
+    window = administrator.open("approvals", part="rules")
+    assert window.table[0].value.iloc[0]["One person pays up to"] == "MWK 1,000.00"
+    window.selectbox(key="rule-role").set_value("operator").run()
+    assert list(window.dataframe[0].value["Approved by"]) == ["Chisomo"]
+    # And from the next payment on it holds.
+    review = till.open("payment", draft=str(till.ready_draft("1000.01")))
+    assert "up to MWK 1,000.00, by the rule for Operator, any biller (version 1)" in said(review)
+    button(review, "Pay MWK 1,000.01").click().run()
+    assert "waits for a second person" in said(review)
+
+
+def test_a_manager_reads_the_rules_and_proposes_none(manager: Till) -> None:
+    window = manager.open("approvals", part="rules")
+    assert "There are no rules yet" in said(window)
+    assert "Propose a change" not in labels(window)
 
 
 # ---- Proposed from a transaction's page
@@ -247,7 +349,7 @@ def test_an_operator_withdraws_by_cancelling(till: Till) -> None:
 def test_the_dashboard_says_that_something_waits_until_it_is_decided(till: Till, manager: Till) -> None:
     one = till.pay("5475.50")
     window = manager.open("dashboard")
-    assert "1 payment waits for a second person, the oldest proposed" in said(window)
+    assert "1 payment waits for a second person" in said(window)
     assert [link for link in window.page_link if transactions.find(till.actor, one).our_transaction_id in link.value]
     payments.cancel(till.actor, one)
     assert "for a second person" not in said(manager.open("dashboard"))

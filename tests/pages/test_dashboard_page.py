@@ -16,6 +16,7 @@ import core.db
 from core.access import Actor
 from core.repositories.attention import BrokenAct
 from core.repositories.statistics import BillerState, Cell, Figures, Waiting
+from core.services import attention as attention_service
 from core.services import billers, health, statistics
 from core.services.asked import read
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
@@ -25,7 +26,7 @@ from core.ui.dashboard_view import field_address
 from core.ui.figure_words import change, counted, percent, points, seconds, short_amount
 from core.ui.words import zone
 from core.wire.contract import Outcome
-from tests.pages.conftest import HOME, LWB, PATIENCE_SECONDS, Till, labels, said
+from tests.pages.conftest import HOME, LWB, PATIENCE_SECONDS, Till, button, labels, said
 from tests.world import SetEnvironment
 
 
@@ -43,6 +44,12 @@ def behind(window: Any, label: str) -> Any:
     """The tile's own link: the first one after its figure."""
     drawn = [one for one in window.main if one.type in ("metric", "page_link")]
     return drawn[next(place for place, one in enumerate(drawn) if one.type == "metric" and one.label == label) + 1]
+
+
+def button_of(window: Any, label: str) -> Any:
+    """The one of exactly this label."""
+    (found,) = [one for one in window.button if one.label == label]
+    return found
 
 
 def links(window: Any) -> dict[str, Any]:
@@ -70,7 +77,7 @@ def test_an_empty_dashboard_says_how_figures_come(till: Till) -> None:
     ],
 )
 def test_quick_actions_are_those_of_the_role(sit_down: Callable[..., Till], role: str, actions: list[str]) -> None:
-    assert [label for label in labels(sit_down(role).open("dashboard")) if label != "Sign out"] == actions
+    assert [label for label in labels(sit_down(role).open("dashboard")) if label not in ("Sign out", "Put off …")] == actions
 
 
 def test_every_tile_leads_to_as_many_rows_as_it_says(till: Till) -> None:
@@ -203,10 +210,12 @@ def test_each_concern_says_how_old_whose_it_is_and_what_comes_next(till: Till) -
     seen = Attention(doubt, review, queued, True, True, [biller], now)
     told = attention.concerns(seen)
     assert [one.what for one in told] == [
-        "1 payment under review, the oldest submitted 2 days ago.",
-        "3 payments in doubt (2 for more than an hour), the oldest submitted 2 hours ago.",
-        "2 payments not sent after 2 minutes, the oldest submitted 9 minutes ago.",
+        "1 payment under review.",
+        "3 payments in doubt (2 for more than an hour).",
+        "2 payments not sent after 2 minutes.",
     ]
+    assert [one.age for one in told] == ["Oldest submitted 2 days ago", "Oldest submitted 2 hours ago", "Oldest submitted 9 minutes ago"]
+    assert [one.finding.since for one in told] == [review.oldest_at, doubt.oldest_at, queued.oldest_at]
     assert [one.owner for one in told] == ["Manager", "Operator", "Operator"]
     assert told[1].references == ("AAA", "BBB")
     assert all(one.next_step and one.address for one in told)
@@ -220,13 +229,68 @@ def test_open_legs_of_core_banking_and_work_that_broke_off_are_told_with_the_way
     seen = Attention(Waiting(), Waiting(), Waiting(), True, True, [], now, bank_open=Waiting(2, now - timedelta(hours=3)), broken_acts=[act], rollups_differ=1)
     told = attention.concerns(seen)
     assert [one.what for one in told] == [
-        "2 payments with an open core-banking leg for more than 2 minutes, the oldest submitted 3 hours ago.",
-        "2 rows of bulk work broke off, the latest 1 hour ago.",
+        "2 payments with an open core-banking leg for more than 2 minutes.",
+        "2 rows of bulk work broke off.",
         "1 sum of the figures was not what the transactions come to when they were compared.",
     ]
     assert [one.owner for one in told] == ["Manager", "Administrator", "Administrator"]
     assert read(_query(told[0].address), []).bank_open
     assert told[1].address == {"bulk": str(act.id)}
+
+
+def test_something_is_put_off_in_the_card_stands_there_with_its_reason_and_is_taken_up_again(sit_down: Callable[..., Till]) -> None:
+    till = sit_down("manager")
+    till.pay()
+    till.answer(Outcome.UNKNOWN)
+    window = till.open("dashboard")
+    assert "1 payment in doubt." in said(window)
+    window.button("put-off-in_doubt/").click().run()
+    assert not window.exception
+    window.text_area("attention-reason").input("The biller is telephoned.")
+    button_of(window, "Put off").click().run()
+    assert not window.exception
+    (away,) = window.expander
+    assert away.label == "1 put off"
+    assert "by Grace at" in said(window)
+    assert "The biller is telephoned." in said(window)
+    assert labels(window).count("Put off …") == 1, "of the worker, which is still to be seen to"
+    button(window, "Take up again").click().run()
+    assert not window.expander
+    assert labels(window).count("Put off …") == 2
+
+
+def test_putting_off_without_a_reason_is_refused_beside_the_form_and_nothing_typed_is_lost(sit_down: Callable[..., Till]) -> None:
+    till = sit_down("manager")
+    window = till.open("dashboard")
+    window.button("put-off-no_worker/").click().run()
+    assert "an hour at most" in said(window)
+    button_of(window, "Put off").click().run()
+    assert "A reason is needed" in said(window)
+    assert not window.expander
+
+
+def test_whoever_comes_next_sees_how_much_is_put_off_though_they_may_put_nothing_off(sit_down: Callable[..., Till]) -> None:
+    manager, operator = sit_down("manager", "Grace"), sit_down("operator", "Thoko")
+    seen = statistics.attention(manager.actor)
+    (only,) = attention_service.findings(seen)
+    attention_service.put_off(manager.actor, only, timedelta(minutes=15), "It is being started anew.")
+    window = operator.open("dashboard")
+    assert [one.label for one in window.expander] == ["1 put off"]
+    assert "All is well" not in said(window)
+    assert "Nothing else needs attention." in said(window)
+    assert not [label for label in labels(window) if label in ("Put off …", "Take up again")]
+
+
+def test_a_role_can_look_at_its_own_and_is_told_that_there_is_more(sit_down: Callable[..., Till]) -> None:
+    till = sit_down("operator")
+    till.pay()
+    till.answer(Outcome.UNKNOWN)
+    window = till.open("dashboard")
+    whose = next(one for one in window.button_group if one.label == "Whose")
+    whose.set_value("Mine").run()
+    assert "in doubt" in said(window)
+    assert "Nobody sends payments: no worker" not in " ".join(one.value for one in window.markdown)
+    assert "1 more needs somebody else." in said(window)
 
 
 def test_a_biller_that_is_switched_off_is_nobodys_concern(till: Till) -> None:

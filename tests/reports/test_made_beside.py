@@ -1,11 +1,10 @@
-"""Who makes due reports: a program of the worker's, never the worker itself, whose payments would wait for the drawing."""
+"""Where due reports are made: in the program that a worker keeps beside it, never in the worker itself, whose payments would wait for the drawing."""
 
 import asyncio
 
 import pytest
 
-from core.services import reports
-from core.services.report_maker import ReportMaker
+from core.services import job_program, reports
 from core.worker import Worker
 from tests.reports.conftest import Week
 from tests.world import Database
@@ -33,28 +32,27 @@ def test_a_worker_has_due_reports_made_beside_it(week: Week, database: Database,
                 await asyncio.sleep(0.1)
             worker._stop()
             await working
-        assert not worker._report_maker.is_at_work(), "a worker that was stopped leaves nothing running"
+        assert not worker._job_program.is_at_work(), "a worker that was stopped leaves nothing running"
 
     asyncio.run(work_until_one_is_made())
 
 
-def test_what_is_being_made_is_not_begun_twice_and_what_was_stopped_is_owed_still(week: Week, database: Database) -> None:
-    maker = ReportMaker()
-    maker.look()
-    first = maker._program
-    maker.look()
+def test_a_program_that_was_killed_is_begun_anew_and_one_that_runs_is_left_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_program, "AGAIN_AFTER_SECONDS", 0)
+    keeper = job_program.JobProgram()
+    keeper.look()
+    assert keeper._program is None, "payments come first when a worker begins"
+    keeper._may_begin_at = 0
+    keeper.look()
+    first = keeper._program
+    keeper.look()
     assert first is not None
-    assert maker._program is first
-    maker.stop()
-    assert first.poll() is not None
-    made, owed = made_and_owed(database)
-    assert owed
-    while reports.make_due():
-        pass
-    assert made_and_owed(database) == (made + owed, 0)
+    assert keeper._program is first
+    first.kill()
+    first.wait()
+    keeper.look()
+    assert keeper._program is not first
+    assert keeper.is_at_work()
+    keeper.stop()
+    assert not keeper.is_at_work()
 
-
-def test_where_nothing_is_due_no_program_is_begun(database: Database) -> None:
-    maker = ReportMaker()
-    maker.look()
-    assert maker._program is None

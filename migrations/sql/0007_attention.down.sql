@@ -1,0 +1,1 @@
+DROP TABLE put_offs;

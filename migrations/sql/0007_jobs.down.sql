@@ -1,0 +1,2 @@
+DROP SCHEMA jobs CASCADE;
+DROP TABLE job_runs;

@@ -1,0 +1,213 @@
+"""What a person does about a difference: it is settled by two people, kept as a break, paired, handed on or explained, each while it still stands so."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from core.errors import BadInput, Conflict, NotAllowed, NotFound, NotLegalNow, ProveAgain
+from core.models.reconciliation import Act, Result, Rule
+from core.repositories.reconciliation import Item
+from core.services import approvals, day_closes, reconciliation
+from core.services.reconciliation import About, StandsOtherwise
+from core.states import Stage
+from tests.payments.bench import CODE
+from tests.payments.conftest import bench, shared_bench  # noqa: F401 - fixtures
+from tests.reconciliation.conftest import House, Paid
+
+
+def about(item: Item) -> About:
+    return About.of(CODE, item)
+
+
+def approve(house: House, paid: Paid) -> None:
+    (waiting,) = [one for one in approvals.about(house.manager, paid.id) if one.proposal.decision == "open"]
+    approvals.approve(house.colleague, waiting.proposal.id)
+
+
+def test_a_payment_under_review_is_completed_from_its_line_by_two_people(house: House) -> None:
+    one = house.paid(stage=Stage.REVIEW)
+    house.load(house.line(one))
+    reconciliation.propose(house.manager, about(house.only()))
+    (waiting,) = approvals.about(house.manager, one.id)
+    assert (waiting.proposal.choice, waiting.proposal.reference) == ("BILLER_HAS_IT", one.external_id)
+    assert "row 2: payment MWK 5,475.50, reference" in (waiting.proposal.evidence or "")
+    assert house.results() == {Result.UNDER_REVIEW: 1}
+    with pytest.raises(NotAllowed):
+        approvals.approve(house.manager, waiting.proposal.id)
+    approve(house, one)
+    assert house.bench.stage(one.id) is Stage.COMPLETED
+    assert house.results() == {Result.MATCHED: 1}
+
+
+def test_a_payment_under_review_that_the_statement_does_not_have_is_closed_by_two_people(house: House) -> None:
+    one, other = house.paid(stage=Stage.REVIEW), house.paid()
+    item = house.items(Result.UNDER_REVIEW)[0]
+    with pytest.raises(NotLegalNow, match="no statement of this day"):
+        reconciliation.propose(house.manager, about(item))
+    house.load(house.line(other), name="lwb of the day.csv")
+    reconciliation.propose(house.manager, about(item))
+    (waiting,) = approvals.about(house.manager, one.id)
+    assert waiting.proposal.choice == "BILLER_HAS_IT_NOT"
+    assert "lwb of the day.csv, 1 lines, SHA-256" in (waiting.proposal.evidence or "")
+    approve(house, one)
+    assert house.bench.stage(one.id) is Stage.FAILED
+    assert house.results() == {Result.MATCHED: 1}
+
+
+@pytest.mark.parametrize("stage", [Stage.PAY_UNKNOWN, Stage.PAY_ACCEPTED])
+def test_an_unknown_payment_is_taken_out_of_the_asking_and_settled_from_its_line(house: House, stage: Stage) -> None:
+    one = house.paid(stage=stage)
+    house.load(house.line(one))
+    reconciliation.propose(house.manager, about(house.only()))
+    assert house.bench.stage(one.id) is Stage.REVIEW
+    approve(house, one)
+    assert house.bench.stage(one.id) is Stage.COMPLETED
+
+
+@pytest.mark.parametrize(("stage", "with_line"), [(Stage.PAY_UNKNOWN, False), (Stage.QUEUED, True), (Stage.QUEUED, False)])
+def test_what_may_still_settle_by_itself_is_left_alone(house: House, stage: Stage, with_line: bool) -> None:
+    one, other = house.paid(stage=stage), house.paid()
+    house.load(house.line(other), *([house.line(one)] if with_line else []))
+    with pytest.raises(NotLegalNow, match="still being asked"):
+        reconciliation.propose(house.manager, about(house.only()))
+    assert house.bench.stage(one.id) is stage
+
+
+def test_all_under_review_are_proposed_as_the_statement_says_and_none_twice(house: House) -> None:
+    with_line, without = house.paid(stage=Stage.REVIEW), house.paid(stage=Stage.REVIEW)
+    house.load(house.line(with_line))
+    assert reconciliation.propose_all(house.manager, CODE, house.day) == (2, [])
+    choices = {paid.reference: approvals.about(house.manager, paid.id)[0].proposal.choice for paid in (with_line, without)}
+    assert choices == {with_line.reference: "BILLER_HAS_IT", without.reference: "BILLER_HAS_IT_NOT"}
+    made, refused = reconciliation.propose_all(house.manager, CODE, house.day)
+    assert (made, len(refused)) == (0, 2)
+    assert "It was proposed already" in refused[0]
+
+
+def test_an_analyst_does_not_propose_and_an_open_window_does_not_either(house: House) -> None:
+    house.load(house.line(house.paid(stage=Stage.REVIEW)))
+    item = about(house.only())
+    with pytest.raises(NotAllowed):
+        reconciliation.propose(house.analyst, item)
+    with pytest.raises(ProveAgain):
+        reconciliation.propose(replace(house.manager, proved_at=None), item)
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [
+        (Result.LATE_SUCCESS, "LATE_SUCCESS"),
+        (Result.AMOUNT_DIFFERS, "OTHER_AMOUNT"),
+        (Result.DUPLICATE, "PAID_TWICE"),
+        (Result.OURS_ONLY, "NOT_PAID"),
+        (Result.GIVEN_BACK, "NOT_PAID"),
+    ],
+)
+def test_a_contradiction_is_kept_with_its_payment_and_the_payment_stays_as_it_is(house: House, result: Result, kind: str) -> None:
+    one = house.paid(stage=Stage.FAILED if result is Result.LATE_SUCCESS else Stage.COMPLETED)
+    other = house.paid()
+    lines = {
+        Result.LATE_SUCCESS: [house.line(one)],
+        Result.AMOUNT_DIFFERS: [house.line(one, Amount="1.00")],
+        Result.DUPLICATE: [house.line(one), house.line(one)],
+        Result.OURS_ONLY: [],
+        Result.GIVEN_BACK: [house.line(one), house.line(one, Type="refund")],
+    }[result]
+    house.load(house.line(other), *lines)
+    stood = house.bench.stage(one.id)
+    item = about(house.only())
+    reconciliation.keep_as_break(house.analyst, item)
+    assert house.bench.sql("SELECT kind, closed_at FROM breaks WHERE transaction_id = %s", one.id) == [(kind, None)]
+    assert house.bench.stage(one.id) is stood
+    assert (house.only().act, house.only().is_open) == (Act.BREAK, False)
+    reconciliation.keep_as_break(house.analyst, item)
+    assert len(house.bench.sql("SELECT 1 FROM breaks WHERE transaction_id = %s", one.id)) == 1
+
+
+def test_what_no_payment_of_ours_fits_is_no_contradiction_of_one(house: House) -> None:
+    house.load(house.line(house.paid()), house.line(house.paid(biller_type="MASM")))
+    with pytest.raises(NotLegalNow, match="hand it on"):
+        reconciliation.keep_as_break(house.analyst, about(house.only()))
+
+
+@pytest.mark.parametrize(("act", "kept"), [(reconciliation.explain, Act.EXPLAINED), (reconciliation.hand_on, Act.HANDED_ON)])
+def test_a_difference_with_words_is_not_open_and_the_words_are_kept_and_on_the_record(house: House, act: Callable[..., None], kept: Act) -> None:
+    house.load(house.line(house.paid(biller_type="MASM")))
+    item = house.only()
+    with pytest.raises(BadInput):
+        act(house.analyst, about(item), " ")
+    assert house.only().is_open
+    act(house.analyst, about(item), "Paid at the  board's own counter; told Mr Phiri.")
+    told = house.only()
+    assert (told.act, told.told, told.noted_by) == (kept, "Paid at the board's own counter; told Mr Phiri.", house.analyst.display_name)
+    (details,) = house.bench.sql(
+        "SELECT details FROM audit_entries WHERE action = %s AND subject_id = %s", f"difference.{kept.value.lower()}", str(item.line_id)
+    )[0]
+    assert details["reason"] == "Paid at the board's own counter; told Mr Phiri."
+
+
+def test_an_explanation_counts_for_the_difference_it_was_given_for_and_no_other(house: House) -> None:
+    one = house.paid(stage=Stage.PAY_UNKNOWN)
+    item = house.only()
+    reconciliation.explain(house.analyst, about(item), "Told by phone: it comes tomorrow.")
+    assert not house.only().is_open
+    house.by_hand("transactions", "UPDATE transactions SET stage = 'COMPLETED', status = 'COMPLETED', next_action_at = NULL WHERE id = %s", one.id)
+    assert (house.only().result, house.only().is_open) == (Result.OURS_ONLY, True)
+    with pytest.raises(StandsOtherwise):
+        reconciliation.explain(house.analyst, about(item), "Still the same.")
+
+
+def test_all_of_a_kind_are_explained_with_one_word_and_the_others_stay_open(house: House) -> None:
+    for _ in range(3):
+        house.paid()
+    house.load(house.line(house.paid(biller_type="MASM")))
+    assert reconciliation.explain_all(house.analyst, CODE, house.day, Result.OURS_ONLY, "The board closes its books at 17:00.") == 3
+    assert [item.result for item in house.items() if item.is_open] == [Result.THEIRS_ONLY]
+    assert reconciliation.explain_all(house.analyst, CODE, house.day, Result.OURS_ONLY, "Once more.") == 0
+
+
+def test_a_line_is_paired_by_hand_where_nothing_tells_it_alone_and_not_with_a_payment_that_has_one(house: House) -> None:
+    first = house.paid("700.00")
+    second = house.paid("700.00", account=first.account)
+    taken = house.paid("700.00", account=first.account)
+    house.load(house.line(taken), house.line(first, **{"Our reference": "", "Receipt": "UNKNOWN"}))
+    # The two that no line has are both what it may be.
+    (line,) = house.items(Result.THEIRS_ONLY)
+    assert line.line_id is not None
+    assert [one.id for one in reconciliation.candidates(house.analyst, line.line_id)] == [first.id, second.id]
+    with pytest.raises(Conflict):
+        reconciliation.pair(house.analyst, line.line_id, taken.id, "It is that one.")
+    reconciliation.pair(house.analyst, line.line_id, second.id, "The customer's slip has this reference.")
+    assert house.results() == {Result.MATCHED: 2, Result.OURS_ONLY: 1}
+    assert next(item.rule for item in house.items(Result.MATCHED) if item.our_transaction_id == second.reference) is Rule.PERSON
+    with pytest.raises(Conflict):
+        reconciliation.pair(house.analyst, line.line_id, first.id, "No, that one.")
+
+
+def test_who_is_limited_to_other_billers_finds_no_day_no_line_and_no_file_of_this_one(house: House) -> None:
+    house.load(house.line(house.paid(biller_type="MASM")))
+    item = house.only()
+    limited = replace(house.manager, billers=frozenset({"MASM"}))
+    assert item.line_id is not None
+    for ask in (
+        lambda: reconciliation.of_day(limited, CODE, house.day),
+        lambda: reconciliation.items(limited, CODE, house.day),
+        lambda: reconciliation.candidates(limited, item.line_id),
+        lambda: reconciliation.explain(limited, about(item), "Not mine."),
+        lambda: reconciliation.hand_on(limited, about(item), "Not mine."),
+        lambda: reconciliation.keep_as_break(limited, about(item)),
+        lambda: reconciliation.explain_all(limited, CODE, house.day, Result.THEIRS_ONLY, "Not mine."),
+        lambda: reconciliation.pair(limited, item.line_id, house.paid().id, "Not mine."),
+        lambda: reconciliation.propose(limited, about(item)),
+        lambda: reconciliation.propose_all(limited, CODE, house.day),
+        lambda: reconciliation.of_file(limited, item.statement_id),
+        lambda: day_closes.sign_off(limited, CODE, house.day),
+        lambda: day_closes.reopen(limited, CODE, house.day, "Not mine."),
+        lambda: day_closes.differences(limited, CODE, house.day),
+    ):
+        with pytest.raises(NotFound):
+            ask()
+    seen = reconciliation.overview(limited, last=house.day)
+    assert CODE not in seen.billers
+    assert all(statement.biller_type == "MASM" for statement, _ in seen.files)
