@@ -51,7 +51,7 @@ WATCHED: Mapping[Measure, Watched] = {
     Measure.DOUBT_AGE: Watched("Age in doubt", "min", "the oldest payment in doubt was submitted {value} minutes ago"),
     Measure.QUEUE_AGE: Watched("Age in the queue", "min", "the oldest payment that was not sent was submitted {value} minutes ago"),
     Measure.BREAKER_OPEN: Watched("Breaker open", "min", "nothing is sent for {value} minutes, because the biller does not answer as it should"),
-    Measure.DEAD_JOBS: Watched("Jobs given up", "", "jobs that are dead, and notifications and reports that were given up within a day: {value}", by_biller=False),
+    Measure.DEAD_JOBS: Watched("Jobs given up", "", "dead jobs, and notifications and reports given up within a day: {value}", by_biller=False),
 }
 WELL: Mapping[Measure, str] = {
     Measure.SUCCESS_RATE: "No payment ended lately.",

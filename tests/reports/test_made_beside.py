@@ -55,4 +55,3 @@ def test_a_program_that_was_killed_is_begun_anew_and_one_that_runs_is_left_alone
     assert keeper.is_at_work()
     keeper.stop()
     assert not keeper.is_at_work()
-
