@@ -172,7 +172,8 @@ def test_all_of_a_kind_are_kept_as_breaks_each_with_its_own_payment(house: House
     house.load(house.line(house.paid(biller_type="MASM")))
     assert reconciliation.keep_all_as_breaks(house.analyst, CODE, house.day, Result.OURS_ONLY) == 3
     assert [item.result for item in house.items() if item.is_open] == [Result.THEIRS_ONLY]
-    kept = house.bench.sql("SELECT transaction_id FROM breaks WHERE kind = 'NOT_PAID'")
+    of_the_day = "JOIN difference_notes n USING (transaction_id) WHERE n.biller_type = %s AND n.day = %s"
+    kept = house.bench.sql(f"SELECT transaction_id FROM breaks b {of_the_day} AND b.kind = 'NOT_PAID'", CODE, house.day)
     assert {transaction for (transaction,) in kept} == {one.id for one in paid}
     assert reconciliation.keep_all_as_breaks(house.analyst, CODE, house.day, Result.OURS_ONLY) == 0
     with pytest.raises(NotLegalNow, match="no contradiction"):
