@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 ROUND_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
+# Once its worker is gone nobody is left who would end it: what has not ended by then is put back into the queue by another one.
+ALONE_SECONDS = 10.0
+
 
 class Failed(Exception):
     """A job failed, and what of it is to be known is kept."""
@@ -76,8 +79,9 @@ class Program:
 
     async def _look_for_worker(self) -> None:
         """Whoever is without its parent has another one at once."""
-        if self._beside is not None and os.getppid() != self._beside:
+        if self._beside is not None and os.getppid() != self._beside and not self._stopping.is_set():
             self._stopping.set()
+            asyncio.get_running_loop().call_later(ALONE_SECONDS, os._exit, 1)
 
     async def _rescue(self) -> None:
         await self._in_thread(job_runs.rescue)
