@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,9 @@ class Program:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        if self._beside is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+            # Numbers of processes are used again, and are others in a container; the other end of this is the worker's own.
+            loop.add_reader(sys.stdin.fileno(), self._stopping.set)
         log.info("jobs.program_started", program=self._name)
         rounds = [asyncio.create_task(self._every(self._look_for_worker)), asyncio.create_task(self._every(self._rescue))]
         while not self._stopping.is_set():
