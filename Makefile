@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test matrix attacks mutants machine chaos bench setup lint screenshots clean lock
+.PHONY: help run demo test matrix attacks mutants machine chaos day bench setup lint screenshots clean lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,9 @@ attacks: ## Try each attack by name: it has to fire with the defence off, and be
 
 chaos: ## Pay 20,000 bills while wire, workers and database break, and judge it; within an hour (PAYMENTS=2000 SEED=7)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.campaign --payments $(or $(PAYMENTS),20000) $(if $(SEED),--seed $(SEED)) $(if $(RESULT),--result $(RESULT))
+
+day: ## Pay 5,000 bills on a day with faults, close it at a browser, and count every letter (PAYMENTS=500 SEED=7 RESULT=directory)
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv --browser)" && exec "$$venv/bin/python" -m tests.day --payments $(or $(PAYMENTS),5000) $(if $(SEED),--seed $(SEED)) $(if $(RESULT),--result $(RESULT))
 
 bench: ## Measure payments a second (SECONDS=60 RATE=500 WORKERS=2), verifying the record, and the pages at 10 million rows (ROWS=0: not; ONLY=payments, audit or rows)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && \

@@ -14,10 +14,10 @@ sys.dont_write_bytecode = True
 
 import setup
 
-PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign", "attacks")))
+PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign", "attacks", "day")))
 
-# Each file on one of several processes, each of which has a database server of its own. Browser tests, attacks, matrix and campaign
-# watch the clock, and have the machine to themselves.
+# Each file on one of several processes, each of which has a database server of its own. Browser tests, attacks, matrix, campaign
+# and day watch the clock, and have the machine to themselves.
 AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
 # Its tests wait for clocks more than they work.
 TWO_AT_ONCE = ("-n", "2", "--dist=loadfile")
@@ -36,6 +36,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     # All in one stage, a real browser included: at its end stands the table of what was tried, and what it lacks fails it.
     "attacks": ("python", "-m", "pytest", "tests/attacks", *TWO_AT_ONCE),
     "fault campaign": ("python", "-m", "pytest", "tests/campaign", "-s"),
+    "day at the bank": ("python", "-m", "pytest", "tests/day", "-s", "--timeout=1200"),
 }
 SUITES = {"lint": LINT, "test": {**LINT, **TESTS}, "matrix": {"fault matrix": TESTS["fault matrix"]}, "attacks": {"attacks": TESTS["attacks"]}}
 
