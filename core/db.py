@@ -76,9 +76,8 @@ def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Eng
     return made
 
 
-@lru_cache(maxsize=4)
-def _engine_of(dsn: str) -> Engine:
-    return make_engine(dsn)
+# This process' engines, by where they lead. Another program's role or another database is another one.
+_engines: dict[str, Engine] = {}
 
 
 # Which program this process is, once it has said so: none is the tables' owner, at a command.
@@ -96,7 +95,19 @@ def act_as_owner() -> None:
 
 
 def engine() -> Engine:
-    return _engine_of(settings().dsn_of(_acting[0] if _acting else None))
+    dsn = settings().dsn_of(_acting[0] if _acting else None)
+    if dsn not in _engines:
+        # Of two threads that make one at once the first's is kept: the other's has no connection yet.
+        _engines.setdefault(dsn, make_engine(dsn))
+    return _engines[dsn]
+
+
+def let_go() -> None:
+    """Closes what rests in this process' pools, whichever role it asked as; whoever asks again is connected anew."""
+    while _engines:
+        _dsn, engine = _engines.popitem()
+        engine.dispose()
+    _glancing.cache_clear()
 
 
 # In `Session.info`: everything that this session reads is of one moment.

@@ -69,12 +69,12 @@ def forget_settings(patch: pytest.MonkeyPatch, data_dir: Path) -> None:
 def console_uses(url: URL, patch: pytest.MonkeyPatch) -> Iterator[None]:
     patch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
     settings.cache_clear()
-    engine = core.db.engine()
     try:
         yield
     finally:
-        engine.dispose()
-        core.db._engine_of.cache_clear()
+        # A command that a test ran took a program's role for this whole process: neither that nor its connections are the next test's.
+        core.db.let_go()
+        core.db.act_as_owner()
 
 
 def create_database(server_url: URL, name: str, *, template: str | None = None) -> URL:

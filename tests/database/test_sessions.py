@@ -1,10 +1,16 @@
 """How the console holds its connections: what one sees, what one may do, and that one that died in its sleep is noticed before it is used."""
 
+import uuid
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import URL, text
+from typer.testing import CliRunner
 
 import core.db
-from tests.world import Database
+from core.cli import app
+from core.settings import Part, settings
+from tests.sandbox.running_sandbox import wait_until
+from tests.world import Database, connect, console_uses, create_database, drop_database
 
 NOW, MINE = text("SELECT now()"), text("SELECT pg_backend_pid()")
 
@@ -42,3 +48,18 @@ def test_a_connection_that_died_while_it_rested_is_not_handed_out(database: Data
             pass
     with core.db.unit_of_work() as session:
         assert session.scalar(MINE) != resting
+
+
+def test_neither_a_programs_role_nor_its_connections_outlive_the_test_that_took_it(server_url: URL, template: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = create_database(server_url, f"left_{uuid.uuid4().hex[:12]}", template=template.database)
+    monkeypatch.setenv("DATABASE_URL_WORKER", url.set(username=Part.WORKER.role).render_as_string(hide_password=False))
+    with console_uses(url, monkeypatch):
+        assert core.db.engine().url.username == url.username
+        assert CliRunner().invoke(app, ["reports", "make-due"]).exit_code == 0
+        assert core.db.engine().url.username == Part.WORKER.role
+    assert core.db.engine().url.username == url.username
+    with connect(server_url) as connection:
+        # The server sees a connection's end when it next looks; one that nobody closed would stay.
+        wait_until(lambda: connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [url.database]).fetchone() == (0,))
+    settings.cache_clear()
+    drop_database(server_url, url)

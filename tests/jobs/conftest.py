@@ -99,6 +99,8 @@ class Bench:
             finally:
                 program._stopping.set()
                 await working
+                # A look for what others left behind may be under way, with a connection of the test's: it ends before the test does.
+                program._threads.shutdown()
 
         asyncio.run(work())
 
