@@ -2,10 +2,10 @@
 
 import uuid
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Text, cast, func, select
 from sqlalchemy.orm import Session
 
-from core.models import WiderProposal
+from core.models import BulkItem, WiderProposal
 from core.models.proposals import Decision
 from core.models.wider_proposals import WiderKind
 
@@ -47,6 +47,12 @@ class WiderProposals:
         """What somebody proposed, the newest in front."""
         found = select(WiderProposal).where(WiderProposal.proposed_by == user_id)
         return list(self._session.scalars(found.order_by(WiderProposal.created_at.desc()).limit(most)))
+
+    def over_row(self, transaction_id: uuid.UUID) -> list[tuple[WiderProposal, BulkItem]]:
+        """Of the acts on many that this payment is a row of, those that took a second person, the oldest first; each with that row."""
+        is_its_act = (WiderProposal.subject == cast(BulkItem.act_id, Text)) & (WiderProposal.kind == WiderKind.BULK.value)
+        found = select(WiderProposal, BulkItem).join(BulkItem, is_its_act).where(BulkItem.transaction_id == transaction_id)
+        return [(proposal, row) for proposal, row in self._session.execute(found.order_by(WiderProposal.created_at))]
 
     def overdue(self, most: int = 100) -> list[WiderProposal]:
         """What nobody decided in time, held. What somebody holds just now is left for the next look."""

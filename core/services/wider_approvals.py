@@ -11,6 +11,7 @@ from core import db
 from core.access import SYSTEM, Actor, needs, require
 from core.errors import NotFound, NotLegalNow
 from core.models import WiderProposal
+from core.models.bulk import BulkKind
 from core.models.proposals import Decision
 from core.models.wider_proposals import WiderKind
 from core.repositories.approval_rules import ApprovalRules
@@ -19,6 +20,7 @@ from core.repositories.wider_proposals import WiderProposals
 from core.services import approval_rules, bulk_proposals, gate, wider_proposals
 from core.services.approvals import ChangedSince, OneOfTheTwo
 from core.services.proposals import words_of
+from core.services.scope import existing
 
 # Who decides about what.
 RIGHTS: Mapping[WiderKind, str] = {WiderKind.BULK: "transactions:approve", WiderKind.RULE: "approvals:rules"}
@@ -44,6 +46,17 @@ class Wider:
     @property
     def why_no_approval(self) -> str | None:
         return self.why_not or (str(ChangedSince()) if self.changed else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An act on many that took a second person, as the story of one of its payments tells it. `told` is what came of that payment's row, once it is known."""
+
+    act: BulkKind
+    proposal: WiderProposal
+    by: str
+    decided_by: str | None
+    told: str | None
 
 
 # ---- Reading
@@ -76,6 +89,24 @@ def count_for(actor: Actor, /) -> int:
     """How many wait for this very person."""
     with db.unit_of_work() as session:
         return sum(_why_not(actor, one) is None for one in WiderProposals(session).waiting() if _concerns(actor, one))
+
+
+@needs("transactions:read")
+def about(actor: Actor, /, transaction_id: uuid.UUID) -> list[Part]:
+    """The acts on many with this payment that a second person was asked about, the oldest first: part of its story, and nothing of the other payments."""
+    with db.unit_of_work() as session:
+        names = Transactions(session)
+        existing(actor, names.by_id(transaction_id))
+        return [
+            Part(
+                act=BulkKind(proposal.shown["act"]),
+                proposal=proposal,
+                by=names.name_of(proposal.proposed_by) or "somebody",
+                decided_by=names.name_of(proposal.decided_by),
+                told=row.told,
+            )
+            for proposal, row in WiderProposals(session).over_row(transaction_id)
+        ]
 
 
 def _seen(session: Session, actor: Actor, proposal: WiderProposal) -> Wider:

@@ -8,11 +8,15 @@ import streamlit as st
 
 from core.access import Actor
 from core.errors import BillersError
+from core.models import Transaction
+from core.models.bulk import BulkKind
+from core.models.proposals import Decision
 from core.models.wider_proposals import WiderKind
 from core.money import Money
 from core.services import wider_approvals
 from core.services.approval_rules import SAYS, Content
-from core.services.wider_approvals import Wider
+from core.services.wider_approvals import Part, Wider
+from core.ui.approvals_card import APPROVALS, DECIDED
 from core.ui.pieces import TRANSACTIONS, code, complain, link_to, show_facts
 from core.ui.session import guarded
 from core.ui.words import ago, moment_text, plain
@@ -32,6 +36,13 @@ ICONS: Mapping[WiderKind, str] = {WiderKind.BULK: ":material/checklist:", WiderK
 MEANS: Mapping[WiderKind, str] = {
     WiderKind.BULK: "All of it is carried out, row by row. Each row is checked again when its turn comes, and what has changed by then is left and told.",
     WiderKind.RULE: "The rule says this from the next payment on. A limit in a biller's own configuration still holds where it is smaller.",
+}
+
+# An act as the story of one of its payments calls it.
+WITH_OTHERS: Mapping[BulkKind, str] = {
+    BulkKind.RETRY: "Pay it again, together with others",
+    BulkKind.CANCEL: "Stop it, together with others",
+    BulkKind.REVERSE: "Give it back, together with others",
 }
 
 
@@ -128,6 +139,40 @@ def _decide(actor: Actor, seen: Wider) -> None:
             link_to(TRANSACTIONS, "Open its rows", ":material/open_in_new:", bulk=seen.proposal.subject)
     if seen.why_not:
         st.caption(f"Off: {plain(seen.why_not)}")
+
+
+# ---- Beside a payment that is a row of it
+
+
+def tell_of(actor: Actor, one: Transaction) -> None:
+    """Who had it done together with others, whether that waits for a second person, and how it ended: on the transaction's own page."""
+    for part in wider_approvals.about(actor, one.id):
+        if part.proposal.decision == Decision.OPEN.value:
+            _tell_waiting(actor, part)
+        else:
+            _tell_decided(part)
+
+
+def _tell_waiting(actor: Actor, part: Part) -> None:
+    proposal = part.proposal
+    st.info(
+        f"Proposed by {plain(part.by)} {ago(proposal.created_at)}; it waits until {moment_text(proposal.expires_at)}. {plain(proposal.reason)}",
+        title=f"{WITH_OTHERS[part.act]}: a second person decides",
+        icon=":material/group:",
+    )
+    if actor.may("approvals:read"):
+        link_to(APPROVALS, "Open the Approvals page", ":material/how_to_reg:")
+
+
+def _tell_decided(part: Part) -> None:
+    proposal = part.proposal
+    how = DECIDED[Decision(proposal.decision)].format(by=plain(part.decided_by or "nobody"), because=plain(proposal.decided_because or ""))
+    came = f" {plain(part.told)}" if part.told else ""
+    words = f"proposed by {plain(part.by)}, {how} {moment_text(proposal.decided_at)}. {plain(proposal.reason)}{came}"
+    st.caption(f"{ICONS[WiderKind.BULK]} {WITH_OTHERS[part.act]}: {words}")
+
+
+# ---- Deciding
 
 
 def _reject_form(proposal_id: uuid.UUID) -> None:

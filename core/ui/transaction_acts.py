@@ -13,7 +13,7 @@ from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import Action, DuplicateSuspected
 from core.states import Stage
-from core.ui import approvals_card
+from core.ui import approvals_card, approvals_wider
 from core.ui.pieces import FORM_WIDTH, code, complain, show_facts, show_telling
 from core.ui.session import guarded
 from core.ui.tellings import tell
@@ -52,6 +52,7 @@ def offer(actor: Actor, story: Story) -> None:
     possible = {action.name: action for action in payments.actions(actor, one, retried=story.child is not None)}
     complain(st.session_state.pop(f"refused-{one.id}", None))
     approvals_card.tell_of(actor, one)
+    approvals_wider.tell_of(actor, one)
     asking = [*ALONE, *(act for act in BY_TWO if actor.may(f"transactions:{act.name}"))]
     with st.container(horizontal=True):
         _button(possible[CHECK.name], CHECK.label, CHECK.icon, CHECK.help, on_click=_check, args=(one.id,))

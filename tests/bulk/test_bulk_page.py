@@ -183,6 +183,9 @@ def test_above_a_rule_the_whole_waits_says_so_beforehand_and_is_approved_in_the_
     assert "A second person decides" in said(window)
     bulk.carry_on()
     assert all(transactions.find(till.actor, one).status == "FAILED" for one in ids)
+    story = said(till.open("transactions", id=str(ids[0])))
+    assert "Pay it again, together with others: a second person decides" in story
+    assert "it waits until" in story
     inbox = sit_down("manager", name="Thoko").open("approvals")
     for words in ("Retry 2 payments", "Payments 2, MWK 10,951.00", "Reason The line was down.", "Takes two because 2 payments at once"):
         assert words in said(inbox).replace("**", ""), words
@@ -193,3 +196,6 @@ def test_above_a_rule_the_whole_waits_says_so_beforehand_and_is_approved_in_the_
     window = till.open("transactions", bulk=str(act.id))
     assert "All 2 that could be done are done." in said(window)
     assert "Approved by Thoko" in said(window)
+    story = said(till.open("transactions", id=str(ids[0])))
+    assert "Pay it again, together with others: proposed by Grace" in story
+    assert "approved by Thoko" in story

@@ -112,6 +112,20 @@ def test_it_waits_as_one_proposal_with_what_was_shown_and_nothing_of_it_is_done(
     assert [desk.children(one) for one in failed] == [[], [], []]
 
 
+def test_each_of_its_payments_tells_what_it_waits_for_and_how_that_was_decided(desk: Desk, other: Actor) -> None:
+    failed = desk.stand(Stage.FAILED, 3)
+    elsewhere = desk.stand(Stage.FAILED)[0]
+    seen = held(desk, failed)
+    for one in failed:
+        (part,) = wider_approvals.about(desk.peter, one)
+        assert (part.act, part.by, part.proposal.id, part.told) == (RETRY, desk.grace.display_name, seen.id, None)
+    assert wider_approvals.about(desk.peter, elsewhere) == []
+    wider_approvals.reject(other, seen.id, "One by one, please.")
+    (part,) = wider_approvals.about(desk.peter, failed[0])
+    assert (part.proposal.decision, part.decided_by) == ("rejected", other.display_name)
+    assert part.told == "Not approved: One by one, please. Nothing was done."
+
+
 def test_no_row_of_it_is_let_go_by_anybody_before_it_is_approved(desk: Desk) -> None:
     seen = held(desk, desk.stand(Stage.FAILED, 3))
     for state in ("WAITING", "DONE"):

@@ -139,6 +139,7 @@ NOT_THERE: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "approvals.propose_waiver": lambda h: (h.review, REASON),
     "approvals.approve": lambda h: (h.proposal,),
     "approvals.reject": lambda h: (h.proposal, REASON),
+    "wider_approvals.about": lambda h: (h.paid.id,),
     "wider_approvals.approve": lambda h: (h.wider,),
     "wider_approvals.reject": lambda h: (h.wider, REASON),
     "wider_approvals.withdraw": lambda h: (h.wider,),
