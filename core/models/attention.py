@@ -32,6 +32,8 @@ class Kind(StrEnum):
     DIFFERENCES = "differences"
     NO_STATEMENT = "no_statement"
     NOT_SIGNED_OFF = "not_signed_off"
+    PROPOSED_ACTS = "proposed_acts"
+    PROPOSED_RULES = "proposed_rules"
     PROPOSED_CHANGES = "proposed_changes"
     NO_CREDENTIALS = "no_credentials"
     CHANNEL_DOWN = "channel_down"

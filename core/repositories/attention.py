@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.models import PutOff, Transaction, User
 from core.models.attention import Kind
 from core.models.bulk import BulkAct, BulkItem, ItemState
+from core.models.wider_proposals import WiderKind
 from core.repositories.alerts import DEAD_FOR, REPORT_TRIES
 from core.repositories.filters import TransactionFilter
 from core.repositories.sealed import HEARD_OF_WITHIN
@@ -60,6 +61,16 @@ _OUT_OF_ORDER = f"""{_DAYS}
     SELECT '{Kind.GATE_CLOSED}', '', 1, closed_at, because FROM gates WHERE reopened_at IS NULL
     UNION ALL
     SELECT '{Kind.BANK_TROUBLE}', '', 1, opened_at, reason FROM breakers WHERE biller_type = :bank
+    UNION ALL
+    SELECT '{Kind.PROPOSED_ACTS}', '', count(*), min(created_at), NULL FROM wider_proposals
+        WHERE decision = 'open' AND kind = '{WiderKind.BULK}' AND (
+            CAST(:billers AS text[]) IS NULL OR ARRAY(SELECT jsonb_array_elements_text(shown -> 'billers')) <@ CAST(:billers AS text[])
+        ) HAVING count(*) > 0
+    UNION ALL
+    SELECT '{Kind.PROPOSED_RULES}', '', count(*), min(created_at), NULL FROM wider_proposals
+        WHERE decision = 'open' AND kind = '{WiderKind.RULE}' AND (
+            CAST(:billers AS text[]) IS NULL OR shown #>> '{{rule,biller_type}}' = ANY(array_append(CAST(:billers AS text[]), ''))
+        ) HAVING count(*) > 0
     UNION ALL
     SELECT '{Kind.PROPOSED_CHANGES}', '', count(*), min(p.created_at), NULL
         FROM configuration_proposals p JOIN biller_configs c ON c.id = p.config_id

@@ -58,6 +58,7 @@ RULES: Mapping[Kind, Rule] = {
     Kind.ALERT: Rule("Administrator"),
     Kind.CONTRADICTED: Rule("Manager", at_stake=True),
     Kind.APPROVALS: Rule("Manager"),
+    Kind.PROPOSED_ACTS: Rule("Manager"),
     Kind.UNDER_REVIEW: Rule("Manager", at_stake=True),
     Kind.BANK_LEGS: Rule("Manager", at_stake=True),
     Kind.IN_DOUBT: Rule("Operator"),
@@ -73,6 +74,7 @@ RULES: Mapping[Kind, Rule] = {
     Kind.SUMS_DIFFERED: Rule("Administrator", of_all=True),
     Kind.RETIRED_KEY: Rule("Administrator", of_all=True),
     Kind.NO_CREDENTIALS: Rule("Administrator"),
+    Kind.PROPOSED_RULES: Rule("Administrator"),
     Kind.PROPOSED_CHANGES: Rule("Administrator"),
     Kind.CHANNEL_DOWN: Rule("Administrator", of_all=True),
     Kind.GIVEN_UP: Rule("Administrator"),
@@ -94,11 +96,19 @@ GRADES: Mapping[Kind, Grade] = {
     Kind.REPORTS_FAILED: Grade.CARE,
     Kind.DEAD_JOBS: Grade.CARE,
     Kind.NOT_VERIFIED: Grade.CARE,
+    Kind.PROPOSED_ACTS: Grade.NOTE,
+    Kind.PROPOSED_RULES: Grade.NOTE,
     Kind.PROPOSED_CHANGES: Grade.NOTE,
 }
 
 # Of these a number stands in what is told; of the others there is one, however much waits behind it.
-COUNTED = frozenset({Kind.DIFFERENCES, Kind.NO_STATEMENT, Kind.NOT_SIGNED_OFF, Kind.PROPOSED_CHANGES, Kind.GIVEN_UP, Kind.REPORTS_FAILED, Kind.DEAD_JOBS})
+COUNTED = frozenset(
+    {
+        *(Kind.DIFFERENCES, Kind.NO_STATEMENT, Kind.NOT_SIGNED_OFF),
+        *(Kind.PROPOSED_ACTS, Kind.PROPOSED_RULES, Kind.PROPOSED_CHANGES),
+        *(Kind.GIVEN_UP, Kind.REPORTS_FAILED, Kind.DEAD_JOBS),
+    }
+)
 
 # What is counted over a window begins with it: that it begins later says nothing.
 OF_A_WINDOW = frozenset({Kind.FAILING})

@@ -160,6 +160,8 @@ BEGAN: Mapping[Kind, str] = {
     Kind.DIFFERENCES: "Oldest day ended",
     Kind.NO_STATEMENT: "Oldest day ended",
     Kind.NOT_SIGNED_OFF: "Oldest day ended",
+    Kind.PROPOSED_ACTS: "Oldest proposed",
+    Kind.PROPOSED_RULES: "Oldest proposed",
     Kind.PROPOSED_CHANGES: "Oldest proposed",
     Kind.NO_CREDENTIALS: "Dropped",
     Kind.CHANNEL_DOWN: "Went down",
@@ -316,6 +318,18 @@ def _not_signed_off(one: Finding, seen: Attention, _failing: Failing) -> Said:
     return Said(":material/signature:", f"{what} the oldest {_day(one, seen)}.", step, _days_address(one), RECONCILIATION)
 
 
+def _proposed_acts(one: Finding, _seen: Attention, _failing: Failing) -> Said:
+    what = f"{counted(one.count, 'act')} on many payments {'waits' if one.count == 1 else 'wait'} for a second person."
+    step = "A manager who did not ask for it decides about the whole of it on Approvals. What nobody decides in time is not done."
+    return Said(":material/checklist:", what, step, page=APPROVALS)
+
+
+def _proposed_rules(one: Finding, _seen: Attention, _failing: Failing) -> Said:
+    what = f"{counted(one.count, 'rule')} of who decides alone {'waits' if one.count == 1 else 'wait'} for a second administrator."
+    step = "Somebody who did not propose it decides on Approvals. Until then the rules are what they were."
+    return Said(":material/rule:", what, step, page=APPROVALS)
+
+
 def _proposed_changes(one: Finding, _seen: Attention, _failing: Failing) -> Said:
     verb = "waits" if one.count == 1 else "wait"
     what = f"{counted(one.count, 'change')} of billers' configurations {verb} for a second administrator."
@@ -382,6 +396,8 @@ WORDS: Mapping[Kind, Callable[[Finding, Attention, Failing], Said]] = {
     Kind.DIFFERENCES: _differences,
     Kind.NO_STATEMENT: _no_statement,
     Kind.NOT_SIGNED_OFF: _not_signed_off,
+    Kind.PROPOSED_ACTS: _proposed_acts,
+    Kind.PROPOSED_RULES: _proposed_rules,
     Kind.PROPOSED_CHANGES: _proposed_changes,
     Kind.NO_CREDENTIALS: _no_credentials,
     Kind.CHANNEL_DOWN: _channel_down,

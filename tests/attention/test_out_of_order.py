@@ -141,6 +141,29 @@ def test_a_change_of_a_configuration_waits_for_a_second_administrator(administra
     assert Kind.PROPOSED_CHANGES not in found(administrator)
 
 
+def test_an_act_on_many_and_a_rule_wait_each_for_whoever_decides_about_it(book: Book, manager: Actor, add_person: AddPerson) -> None:
+    assert found(manager) == {}
+    for kind, subject, shown in (
+        ("BULK", "an act", '{"billers": ["LWB_POSTPAID", "MASM"]}'),
+        ("RULE", "|MASM|MWK", '{"rule": {"biller_type": "MASM"}}'),
+        ("RULE", "||MWK", '{"rule": {"biller_type": ""}}'),
+    ):
+        sql(
+            book.connection,
+            "INSERT INTO wider_proposals (id, kind, subject, shown, shown_hash, reason, proposed_by, expires_at)"
+            " VALUES (%s, %s, %s, %s, sha256(''), 'The board asked for it.', %s, now() + interval '1 day')",
+            *(new_id(), kind, subject, shown, manager.id),
+        )
+    seen = found(manager)
+    assert {kind: (each.weight, each.owner) for kind, each in seen.items()} == {Kind.PROPOSED_ACTS: (1, "Manager"), Kind.PROPOSED_RULES: (2, "Administrator")}
+    of_one = found(replace(manager, billers=frozenset({LWB})))
+    assert {kind: each.weight for kind, each in of_one.items()} == {Kind.PROPOSED_RULES: 1}, "the act is of another biller's payments, too"
+    assert found(replace(manager, billers=frozenset({LWB, "MASM"})))[Kind.PROPOSED_ACTS].weight == 1
+    whole = add_person("administrator")
+    sql(book.connection, "UPDATE wider_proposals SET decision = 'approved', decided_by = %s, decided_at = now()", whole.id)
+    assert found(manager) == {}
+
+
 def test_a_biller_whose_host_changed_has_no_credentials_until_they_are_entered(
     administrator: Actor,  # noqa: F811
     colleague: Actor,  # noqa: F811
