@@ -27,9 +27,11 @@ sys.path.insert(0, str(CHECKOUT))
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from core.models.snapshot import passes_luhn
+from core.services.reconciliation import today
 from core.settings import DATABASE_PORT, DATABASE_ROLE
 from tests.browser.conftest import CHROMIUM, PATIENCE_MS, QUIET, Console, free_ports, serving
 from tests.browser.test_payment import PAID, field, pay_button
+from tests.browser.test_reconciliation import a_workbook, importing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +87,11 @@ STATES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("test", "/configurations?id={config}&tab=test"),
         ("new", "/configurations?new=1"),
     ),
+    "reconciliation": (
+        ("import", "/reconciliation?import=1"),
+        ("day", "/reconciliation?biller=LWB_POSTPAID&day={statement-day}"),
+    ),
+    "notifications": (("alerts", "/notifications?part=alerts"),),
     "dashboard": (("quarter", "/dashboard?range=90d"),),
     "analytics": (("quarter", "/analytics?range=90d"),),
     "audit": (
@@ -228,6 +235,14 @@ def prepare(console: Console, page: Page) -> dict[str, str]:
     return prepared
 
 
+def reconcile(console: Console, page: Page) -> dict[str, str]:
+    """What an analyst does: today's statement comes in, with a payment in it that nobody here made."""
+    with tempfile.TemporaryDirectory() as directory:
+        importing(page, console, a_workbook(console, Path(directory))).click()
+        expect(page.get_by_text(re.compile("came in, and .* found a payment of ours"))).to_be_visible()
+    return {"statement-day": today().isoformat()}
+
+
 def _label(console: Console, biller: str) -> str:
     return str(console.query("SELECT coalesce(validation_rules->>'account_label', 'Account number') FROM biller_configs WHERE biller_type = %s", biller)[0][0])
 
@@ -338,6 +353,9 @@ def shoot(playwright: Playwright, console: Console, chosen: argparse.Namespace) 
         wait_for_demo(console, page)
     prepared = prepare(console, page)
     counter.close()
+    office = context_for(browser, console, "analyst", kept, "light")
+    prepared |= reconcile(console, office.new_page())
+    office.close()
     wanted = [view for view in views(prepared) if not chosen.only or any(word in view.name for word in chosen.only)]
     wrong: list[str] = []
     for scheme in chosen.schemes:
