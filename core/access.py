@@ -78,6 +78,8 @@ class Actor:
     proved_at: datetime | None = None
     # Their role asks for a code beside the password, and they have none yet: until they set it up they may do nothing else.
     must_enrol: bool = False
+    # Rights whose proof was given beforehand: a program's, by its owner when its token was made (core.services.api_tokens).
+    proved_for: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.billers is not None:
@@ -132,9 +134,11 @@ def when_proof_is_wanted(ask: Callable[[], None]) -> None:
     _askers.append(ask)
 
 
-def require_proof(actor: Actor) -> None:
-    """Goes on for somebody who proved lately who they are, and for the machine's operator, who has no session. Raises `ProveAgain`."""
-    if actor is SYSTEM or actor.proved_lately():
+def require_proof(actor: Actor, permission: str | None = None) -> None:
+    """Goes on for somebody who proved lately who they are, for the machine's operator, who has no session, and for a program whose owner gave the proof for
+    this right when they made its token. Raises `ProveAgain`.
+    """
+    if actor is SYSTEM or actor.proved_lately() or permission in actor.proved_for:
         return
     for ask in _askers:
         ask()
@@ -154,7 +158,7 @@ def needs(permission: str, *, fresh: bool = False) -> Callable[[Callable[Concate
         def guarded(actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
             require(actor, permission)
             if fresh:
-                require_proof(actor)
+                require_proof(actor, permission)
             return service(actor, *args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]

@@ -3,18 +3,20 @@
 from pathlib import Path
 
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from core.api import export, health, receipts, reports, session, stream
 from core.api.assets import Assets
 from core.api.bodies import Bodies
 from core.api.hardening import Hardening
 from core.api.limits import Limits
+from core.api.problems import API
+from core.api.programs.app import make_app
 from core.api.visits import Visits
 from core.api.windows import Windows
 from core.settings import settings
 
-ROUTES = [
+ROUTES: list[BaseRoute] = [
     Route("/healthz", health.healthz),
     Route("/readyz", health.readyz),
     Route("/export/transactions.csv", export.transactions),
@@ -29,6 +31,7 @@ ROUTES = [
     Route("/session/enter", session.enter),
     Route("/session/leave", session.left),
     Route("/session/leave", session.leave, methods=["POST"]),
+    Mount(API, make_app()),
 ]
 
 

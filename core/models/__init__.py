@@ -8,6 +8,7 @@ from core.models.bulk import BulkAct, BulkItem
 from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
+from core.models.idempotency import IdempotencyKey
 from core.models.lists import known_accounts
 from core.models.people import ApiToken, Role, RolePermission, SignInAttempt, SignInTicket, User, UserBiller, UserSession
 from core.models.proofs import Authenticator, RecoveryCode
@@ -39,6 +40,7 @@ __all__ = [
     "Event",
     "Export",
     "Gate",
+    "IdempotencyKey",
     "Installation",
     "KeptReport",
     "Leg",

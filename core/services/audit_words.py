@@ -50,6 +50,7 @@ ACTIONS: Mapping[str, str] = {
     "breaker.opened": "Calls to a biller were stopped",
     "bulk.started": "Began an act on many",
     "bulk.stopped": "Stopped an act on many",
+    "debit.tried": "Tried a debit",
     "demo.loaded": "Loaded demonstration data",
     "gate.closed": "The restore gate closed",
     "gate.signed_off": "Signed the restore gate off",

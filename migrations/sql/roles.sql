@@ -47,6 +47,8 @@ BEGIN
                 ('api_tokens', 'INSERT, UPDATE', ''),
                 ('authenticators', 'INSERT, UPDATE, DELETE', ''),
                 ('recovery_codes', 'INSERT, UPDATE, DELETE', ''),
+                -- A program's key is the console's; the worker forgets the old ones.
+                ('idempotency_keys', 'INSERT, UPDATE, DELETE', 'DELETE'),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.
