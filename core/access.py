@@ -47,6 +47,7 @@ PERMISSIONS: Mapping[str, str] = {
     "audit:read": "see who did what",
     "audit:verify": "verify the audit chain",
     "gate:sign_off": "sign the restore gate off",
+    "metrics:read": "read the figures that monitoring watches",
 }
 
 # A proof of who one is (the password, and the code where there is one) holds so long for the acts that ask for a fresh one.
@@ -57,7 +58,7 @@ STEP_UP_LIFE = timedelta(minutes=10)
 OF_ALL_BILLERS = frozenset(
     {
         *("billers:configure", "billers:approve", "people:read", "people:manage", "people:roles", "audit:read", "audit:verify", "gate:sign_off"),
-        *("exports:read", "reports:schedule"),
+        *("exports:read", "reports:schedule", "metrics:read"),
     }
 )
 

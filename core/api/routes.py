@@ -5,7 +5,8 @@ from pathlib import Path
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from core.api import export, health, receipts, reports, session, stream
+from core.api import export, health, metrics, receipts, reports, session, stream
+from core.api.acts import Acts
 from core.api.assets import Assets
 from core.api.bodies import Bodies
 from core.api.hardening import Hardening
@@ -19,6 +20,7 @@ from core.settings import settings
 ROUTES: list[BaseRoute] = [
     Route("/healthz", health.healthz),
     Route("/readyz", health.readyz),
+    Route("/metrics", metrics.metrics),
     Route("/export/transactions.csv", export.transactions),
     Route("/export/transactions.xlsx", export.workbook),
     Route("/export/audit.csv", export.audit_record),
@@ -38,6 +40,7 @@ ROUTES: list[BaseRoute] = [
 def middleware(index: Path, favicon: Path) -> list[Middleware]:
     """From the outside in. `index` is the page that loads Streamlit's front end."""
     return [
+        Middleware(Acts),
         Middleware(Hardening, index=index, over_https=settings().billers_secure_cookies, public_hosts=settings().billers_public_hosts),
         Middleware(Visits),
         Middleware(Assets, index=index, favicon=favicon),

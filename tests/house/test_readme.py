@@ -34,6 +34,7 @@ MEANINGS = {
     "say what each role may do": {"people:roles"},
     "let a program act in one's name, by an API token": {"api:tokens"},
     "sign the restore gate off": {"gate:sign_off"},
+    "let monitoring read its figures": {"metrics:read"},
 }
 
 

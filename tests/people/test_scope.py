@@ -166,6 +166,7 @@ NOTHING_OF_IT: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
 OF_ALL_TOGETHER: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "reports.change_schedule": lambda _: (ReportKind.DAILY,),
     "reopening.closings": lambda _: (),
+    "metrics.tell": lambda _: (),
     "reopening.sign_off": lambda _: ("Everything was compared with the statements.",),
 }
 KEYWORDS: Mapping[str, Mapping[str, Any]] = {"reports.change_schedule": {"is_on": True, "hour": 6, "formats": [ReportFormat.CSV]}}
