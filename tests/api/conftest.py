@@ -81,7 +81,14 @@ class Program:
             found = self.http.get(address).json()
             if found["status"] not in ("PENDING", "PROCESSING"):
                 return dict(found)
-            with self.http.stream("GET", f"{API}/stream", params={"transaction": found["id"], }, headers={"Last-Event-ID": str(found["steps"][-1]["number"])}) as told:
+            with self.http.stream(
+                "GET",
+                f"{API}/stream",
+                params={
+                    "transaction": found["id"],
+                },
+                headers={"Last-Event-ID": str(found["steps"][-1]["number"])},
+            ) as told:
                 for _line in told.iter_lines():
                     break
         raise AssertionError(f"It stands at {found['stage']}.")

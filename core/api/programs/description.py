@@ -83,6 +83,11 @@ def _complete(operation: dict[str, Any]) -> None:
     """The rights it takes, and what it answers when it is refused."""
     operation["security"] = [{"token": operation.pop(RIGHTS)}]
     operation.pop(FORMS)
+    for parameter in operation.get("parameters", ()):
+        # What need not be there is left out: in an address and in a header there is no null.
+        kinds = [one for one in parameter["schema"].get("anyOf", ()) if one != {"type": "null"}]
+        if len(kinds) == 1:
+            parameter["schema"] = {**{name: value for name, value in parameter["schema"].items() if name != "anyOf"}, **kinds[0]}
     responses = operation["responses"]
     responses.pop("422", None)
     statuses = {*ANYWHERE, *(int(status) for status in responses if int(status) >= 400)}

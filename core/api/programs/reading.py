@@ -9,11 +9,14 @@ from core.api.problems import Problem
 # No request of ours is nested deeper.
 DEEPEST = 16
 
+# Digits of a whole number that is written with a point or an exponent; longer is none of ours.
+LONGEST_WHOLE = 18
+
 
 def object_in(body: bytes) -> dict[str, Any]:
     """The one object a body is. Raises `Problem`, saying where: a key that stands twice would silently win over its first one."""
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_said_once, parse_float=Decimal, parse_constant=_no_number)
+        found = json.loads(body.decode(), object_pairs_hook=_said_once, parse_float=_number, parse_constant=_no_number)
     except UnicodeDecodeError:
         raise Problem("does-not-fit", "The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -43,6 +46,12 @@ def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise Problem("does-not-fit", f"The key {twice[:40]!r} stands twice in one object. Say it once.")
     return found
+
+
+def _number(written: str) -> int | Decimal:
+    """JSON knows one kind of number: 3.0 is the whole number 3. Never a float."""
+    number = Decimal(written)
+    return int(number) if number.adjusted() < LONGEST_WHOLE and number == number.to_integral_value() else number
 
 
 def _no_number(name: str) -> NoReturn:

@@ -52,10 +52,18 @@ async def in_thread(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 class Sent(Request):
-    """A request whose JSON says each thing once."""
+    """A request whose JSON says each thing once. It is read before the route asks for it, so that what is wrong with it is told in our words."""
+
+    _said: Mapping[str, Any]
+
+    async def read(self) -> None:
+        body = await self.body()
+        if body:
+            _refuse_other_than_json(self)
+            self._said = object_in(body)
 
     async def json(self) -> Any:
-        return object_in(await self.body())
+        return self._said
 
 
 class ProgramRoute(APIRoute):
@@ -73,7 +81,7 @@ class ProgramRoute(APIRoute):
                 _refuse_twice(request)
                 sent = Sent(request.scope, request.receive)
                 if self.body_field is not None:
-                    _refuse_body(sent, await sent.body())
+                    await sent.read()
                 return await handle(sent)
             except Exception as error:  # noqa: BLE001 - the last line before the program
                 return told(request, error)
@@ -149,10 +157,10 @@ def _refuse_twice(request: Request) -> None:
         raise Problem("does-not-fit", f"{twice[0]} stands in the address more than once. Say it once.", errors=errors)
 
 
-def _refuse_body(request: Request, body: bytes) -> None:
+def _refuse_other_than_json(request: Request) -> None:
     kind, _, rest = request.headers.get("content-type", "").partition(";")
     is_utf8 = rest.strip().lower().replace('"', "") in ("", "charset=utf-8")
-    if body and (kind.strip().lower() != JSON_TYPE or not is_utf8):
+    if kind.strip().lower() != JSON_TYPE or not is_utf8:
         raise Problem("not-json", "What is sent is JSON in UTF-8: Content-Type: application/json.")
 
 
