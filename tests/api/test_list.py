@@ -10,17 +10,19 @@ import pytest
 
 from tests.api.conftest import API, Bank, Program, new_account
 
+ADDED = (
+    "INSERT INTO transactions"
+    " (id, biller_type, biller_name, our_transaction_id, transaction_type, account_number, stage, status, next_action_at, created_at)"
+    " SELECT gen_random_uuid(), 'LWB_POSTPAID', 'Lilongwe Water Board', upper(substr(md5(random()::text), 1, 16)), 'ACCOUNT_DETAILS', %(account)s,"
+    "  'CREATED', 'PENDING', now() + interval '1 day', now() - n * %(ago)s * interval '1 second' FROM generate_series(1, %(count)s) n"
+)
+
 
 def many(bank: Bank, count: int) -> str:
-    """So many look-ups of one account that nobody asks, a second apart in the past; answers the account."""
+    """So many look-ups of one account that nobody asks yet, a second apart in the past; answers the account."""
     account = new_account()
     with bank.connect() as connection:
-        connection.execute(
-            "INSERT INTO transactions (id, biller_type, biller_name, our_transaction_id, transaction_type, account_number, stage, status, created_at)"
-            " SELECT gen_random_uuid(), 'LWB_POSTPAID', 'Lilongwe Water Board', upper(substr(md5(random()::text), 1, 16)), 'ACCOUNT_DETAILS', %s,"
-            "  'CREATED', 'PENDING', now() - n * interval '1 second' FROM generate_series(1, %s) n",
-            (account, count),
-        )
+        connection.execute(ADDED, {"account": account, "count": count, "ago": 1})
     return account
 
 
@@ -48,13 +50,9 @@ def test_pages_hold_each_row_once_whatever_is_added_meanwhile(bank: Bank, progra
 
 
 def many_more(bank: Bank, account: str, count: int) -> None:
+    """So many more, made now."""
     with bank.connect() as connection:
-        connection.execute(
-            "INSERT INTO transactions (id, biller_type, biller_name, our_transaction_id, transaction_type, account_number, stage, status)"
-            " SELECT gen_random_uuid(), 'LWB_POSTPAID', 'Lilongwe Water Board', upper(substr(md5(random()::text), 1, 16)), 'ACCOUNT_DETAILS', %s,"
-            "  'CREATED', 'PENDING' FROM generate_series(1, %s) n",
-            (account, count),
-        )
+        connection.execute(ADDED, {"account": account, "count": count, "ago": 0})
 
 
 def test_link_leads_where_next_and_previous_lead(bank: Bank, program: Program) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Header
-from pydantic import Field, StrictBool, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
 from starlette.responses import Response
 
 from core.access import Actor
@@ -39,6 +39,21 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,60}$")]
 Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,4000}$")]
 Whole = Annotated[StrictInt, Field(ge=0, le=1_000_000_000)]
+
+
+# What stands under names, so many at most.
+MOST_NAMES = 20
+
+
+def _by_name(kind: Mapping[str, Any]) -> WithJsonSchema:
+    """Said so that a name that is none does not fit, either: of itself the description would only leave open what stands under it."""
+    names = {"pattern": "^[A-Za-z0-9_]{1,60}$"}
+    return WithJsonSchema({"type": "object", "propertyNames": names, "additionalProperties": dict(kind), "maxProperties": MOST_NAMES})
+
+
+Endpoints = Annotated[dict[Name, Line], Field(max_length=MOST_NAMES), _by_name({"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$", "maxLength": 500})]
+Features = Annotated[dict[Name, StrictBool], Field(max_length=MOST_NAMES), _by_name({"type": "boolean"})]
+Credentials = Annotated[dict[Name, Secret], Field(max_length=MOST_NAMES), _by_name({"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f]{1,4000}$"})]
 
 
 class KindOfAccount(Said):
@@ -71,7 +86,7 @@ class Content(Said):
     display_name: Line
     description: Line | None = None
     base_url: Line
-    endpoints: dict[Name, Line] = Field(default_factory=dict, max_length=20)
+    endpoints: Endpoints = Field(default_factory=dict)
     dialect: Line = "soap"
     default_currency: Line = "MWK"
     supported_currencies: list[Line] = Field(default_factory=lambda: ["MWK"], max_length=10)
@@ -85,7 +100,7 @@ class Content(Said):
     credit_account_type: Line | None = None
     inquiry_certified: StrictBool = False
     max_processing_seconds: Whole | None = None
-    features: dict[Name, StrictBool] = Field(default_factory=dict, max_length=20)
+    features: Features = Field(default_factory=dict)
     validation_rules: Rules = Field(default_factory=Rules)
 
 
@@ -112,7 +127,7 @@ class ContentChanged(Said):
     display_name: Line | None = None
     description: Line | None = None
     base_url: Line | None = None
-    endpoints: Annotated[dict[Name, Line], Field(max_length=20)] | None = None
+    endpoints: Endpoints | None = None
     dialect: Line | None = None
     default_currency: Line | None = None
     supported_currencies: Annotated[list[Line], Field(max_length=10)] | None = None
@@ -126,11 +141,8 @@ class ContentChanged(Said):
     credit_account_type: Line | None = None
     inquiry_certified: StrictBool | None = None
     max_processing_seconds: Whole | None = None
-    features: Annotated[dict[Name, StrictBool], Field(max_length=20)] | None = None
+    features: Features | None = None
     validation_rules: RulesChanged | None = None
-
-
-Credentials = Annotated[dict[Name, Secret], Field(max_length=20)]
 
 
 class NewConfiguration(Said):

@@ -53,6 +53,9 @@ PROBLEM: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 
+# What FastAPI says where a route says nothing.
+UNSAID = "Successful Response"
+
 # What any operation may answer beside what it is for.
 ANYWHERE = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 429, 500, 503)
 
@@ -90,6 +93,9 @@ def _complete(operation: dict[str, Any]) -> None:
             parameter["schema"] = {**{name: value for name, value in parameter["schema"].items() if name != "anyOf"}, **kinds[0]}
     responses = operation["responses"]
     responses.pop("422", None)
+    for response in responses.values():
+        if response.get("description") == UNSAID:
+            response["description"] = "What was asked for."
     statuses = {*ANYWHERE, *(int(status) for status in responses if int(status) >= 400)}
     for status in sorted(statuses):
         titles = [kind.title for kind in KINDS.values() if kind.status == status]
@@ -138,7 +144,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 code, .path { font: 14px/1.5 ui-monospace, monospace; } .method { font-weight: 700; display: inline-block; min-width: 4.5rem; }
 section { border: 1px solid var(--line); border-radius: .5rem; padding: .25rem 1rem 1rem; margin: 1rem 0; } section:target { outline: 2px solid; }
-section h3 { margin: .75rem 0 .25rem; } .soft { opacity: .75; }
+section h3 { margin: .75rem 0 .25rem; } h3 .path { font-size: 1.05rem; } .soft { opacity: .75; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
 td, th { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-top: 1px solid var(--line); } th { font-weight: 600; }
 nav li { margin: .1rem 0; list-style: none; } nav ul { padding: 0; }
@@ -174,7 +180,7 @@ def _operation(made: Mapping[str, Any], method: str, path: str, operation: Mappi
         f"<p><b>{escape(operation['summary'])}</b><br>{_prose(operation.get('description', ''))}</p><p class='soft'>Takes the right to: {rights}.</p>",
     ]
     if parameters := operation.get("parameters"):
-        rows = [(one["name"], one["in"], _kind(one["schema"]), one.get("required", False), one.get("description", "")) for one in parameters]
+        rows = [(one["name"], one["in"], _kind(one["schema"]), one.get("required", False), _meant(one) or _meant(one["schema"])) for one in parameters]
         parts.append(_table(("parameter", "in", "what", "needed", ""), [(f"<code>{escape(a)}</code>", b, c, _yes(d), _prose(e)) for a, b, c, d, e in rows]))
     if body := operation.get("requestBody"):
         parts.append(f"<p>Sent: {_kind(body['content']['application/json']['schema'])}</p>")
@@ -197,10 +203,7 @@ def _problem(name: str) -> str:
 
 def _schema(made: Mapping[str, Any], name: str, schema: Mapping[str, Any]) -> str:
     needed = schema.get("required", ())
-    rows = [
-        (f"<code>{escape(field)}</code>", _kind(one), _yes(field in needed), _prose(one.get("description", "")))
-        for field, one in schema.get("properties", {}).items()
-    ]
+    rows = [(f"<code>{escape(field)}</code>", _kind(one), _yes(field in needed), _prose(_meant(one))) for field, one in schema.get("properties", {}).items()]
     body = _table(("field", "what", "always" if "required" in schema else "needed", ""), rows) if rows else f"<p>{_kind(schema)}</p>"
     return f"<section id='shape-{escape(name)}'><h3>{escape(name)}</h3><p>{_prose(schema.get('description', ''))}</p>{body}</section>"
 
@@ -228,6 +231,12 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if schema.get("examples"):
         words += f", for example <code>{escape(str(schema['examples'][0]))}</code>"
     return words
+
+
+def _meant(schema: Mapping[str, Any]) -> str:
+    """What a value means: said of itself, or of the one kind that it can be beside null."""
+    inner = [one["description"] for one in schema.get("anyOf", ()) if "description" in one]
+    return str(schema.get("description") or (inner[0] if inner else ""))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

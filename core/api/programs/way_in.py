@@ -167,6 +167,9 @@ def _refuse_other_than_json(request: Request) -> None:
 # Where FastAPI says that a part of the request was, and how a problem points there.
 PLACES: Mapping[str, str] = {"path": "parameter", "query": "parameter", "header": "header"}
 
+# Where a name is meant, and not what stands under it.
+KEY = "[key]"
+
 
 def _misfit(error: RequestValidationError) -> Problem:
     errors = [_pointed(detail["loc"], detail["msg"]) for detail in error.errors()]
@@ -183,7 +186,7 @@ def _pointed(place: Sequence[str | int], message: str) -> dict[str, str]:
     if (member := PLACES.get(str(source))) is not None:
         name = str(path[0]) if path else str(source)
         return {member: "-".join(word.capitalize() for word in name.split("-")) if member == "header" else name, "detail": detail}
-    return {"pointer": "#" + "".join(f"/{one}" for one in path), "detail": detail}
+    return {"pointer": "#" + "".join(f"/{one}" for one in path if one != KEY), "detail": detail}
 
 
 # ---- What they get
