@@ -12,6 +12,7 @@ from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.jobs import JobRun
+from core.models.idempotency import IdempotencyKey
 from core.models.lists import known_accounts
 from core.models.notifications import (
     NotificationAddress,
@@ -59,6 +60,7 @@ __all__ = [
     "Event",
     "Export",
     "Gate",
+    "IdempotencyKey",
     "Installation",
     "JobRun",
     "KeptReport",
