@@ -11,8 +11,8 @@ from core.models.bulk import BulkAct, BulkItem
 from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
-from core.models.jobs import JobRun
 from core.models.idempotency import IdempotencyKey
+from core.models.jobs import JobRun
 from core.models.lists import known_accounts
 from core.models.notifications import (
     NotificationAddress,

@@ -117,7 +117,7 @@ def rest(turn: Claim) -> None:
 
 
 def forget_old() -> int:
-    """Drops keys past their use. For the worker's sweep."""
+    """Drops keys past their use. A job does it each hour."""
     with db.unit_of_work() as session:
         return IdempotencyKeys(session).forget_older_than(KEPT)
 
