@@ -316,6 +316,38 @@ def report(
         typer.echo(f"{path}")
 
 
+@app.command()
+def reconcile(
+    biller: Annotated[str, typer.Argument(help="The biller's type, LWB_POSTPAID for example.")],
+    file: Annotated[Path | None, typer.Argument(help="Its statement, CSV or XLSX. Without one: how a day stands.")] = None,
+    day: Annotated[str | None, typer.Option(help="Without a file: which day, 2026-11-24 for example.")] = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Import a biller's statement in the name of the token's owner, and say what is open of its days. The same file again changes nothing."""
+    from core.commands import acting, reconciling
+    from core.commands.endings import Ending
+    from core.commands.telling import say_json
+
+    if (file is None) == (day is None):
+        raise BillersError("Name the statement's file, or with --day a day to be told of.")
+    with _database():
+        actor = acting.whose(token_file)
+        done = reconciling.reconcile(actor, biller.upper(), file) if file else None
+        days = done.days if done else [reconciling.standing(actor, biller.upper(), day or "")]
+    if json:
+        say_json(done or days[0])
+    elif done and not done.new_lines:
+        typer.echo("This file changed nothing: all of it is there already.")
+    else:
+        if done:
+            typer.echo(f"{done.new_lines:,} new lines of {done.lines:,}, {done.matched:,} matched, {done.passed_over:,} rows passed over.")
+        for one in days:
+            typer.echo(f"{one.day}: {one.open:,} open{', signed off' if one.signed_off else ''}")
+    if any(one.open for one in days):
+        raise typer.Exit(Ending.DIFFERS)
+
+
 @user_app.command("add")
 def user_add(
     username: str,

@@ -16,6 +16,7 @@ class Ending(IntEnum):
     IN_DOUBT = 3
     UNPAID = 4
     WAITS = 5
+    DIFFERS = 6
 
 
 MEANINGS: Mapping[Ending, str] = {
@@ -25,6 +26,7 @@ MEANINGS: Mapping[Ending, str] = {
     Ending.IN_DOUBT: "A payment is not settled yet: it may have been paid. Do not pay again; ask again with the same key.",
     Ending.UNPAID: "A payment ended unpaid: failed, cancelled or given back. No money is gone.",
     Ending.WAITS: "A payment waits for a second person; nothing was sent.",
+    Ending.DIFFERS: "A statement was imported, and differences are open: a person works them through under Reconciliation.",
 }
 
 # After these nobody knows whether the payment was made; every other refusal says that it was not.
