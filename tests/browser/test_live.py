@@ -17,14 +17,14 @@ PUSHED_MS = 10_000
 
 @pytest.fixture
 def window(browser: Browser, console: Console) -> Iterator[Callable[[str], Page]]:
-    """`window("manager")`: another person's browser, signed in."""
+    """`window("manager")`: another person's browser, signed in. `window("manager", 1)`: the second manager's."""
     contexts: list[BrowserContext] = []
 
-    def open_one(role: str) -> Page:
+    def open_one(role: str, number: int = 0) -> Page:
         context = browser.new_context(viewport={"width": 1440, "height": 1000})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
-        person, page = console.person(role), context.new_page()
+        person, page = console.person(role, number), context.new_page()
         page.goto(console.url)
         page.get_by_label("User name").fill(person["username"])
         page.get_by_label("Password", exact=True).fill(person["password"])

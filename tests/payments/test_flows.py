@@ -12,8 +12,9 @@ from core.errors import BadInput, BillersError
 from core.ids import new_id
 from core.models.snapshot import Snapshot
 from core.money import Money
+from core.repositories.approval_rules import Scope
 from core.security import vault
-from core.services import claims, drafts, lookups, payments, settlement, tokens
+from core.services import approval_rules, claims, drafts, lookups, payments, settlement, tokens, wider_approvals
 from core.services.errands import Errand, Result, terms_of
 from core.services.payments import DuplicateSuspected, InvoiceTaken
 from core.states import Stage
@@ -341,3 +342,16 @@ def test_a_code_that_a_bank_does_not_believe_is_taken_off_for_the_call(bench: Be
     rules = {"removed_codes": ["COMPLETED"]}
     snapshot = Snapshot(biller_type=PREPAID, biller_name="S", display_name="S", base_url="https://x.test", endpoints={}, validation_rules=rules)
     assert terms_of(snapshot, {}).removed_codes == {"COMPLETED"}
+
+
+def test_an_invoice_and_a_bundle_wait_for_a_second_person_by_the_rules_as_a_plain_payment_does(bench: Bench) -> None:
+    one, another = bench.add_person("administrator"), bench.add_person("administrator")
+    for biller in (REGISTRAR, TNM):
+        rule = approval_rules.propose(one, Scope("operator", biller, "MWK"), approval_rules.Change(pays_alone="2000"), "The board asked for it.")
+        wider_approvals.approve(another, rule.id)
+    account, number = account_of(REGISTRAR, bench), account_of(TNM, bench)
+    of_invoice = paid(bench, invoice_form(bench, REGISTRAR, account, invoice(account, f"INV-{account}", "2000.01")))
+    of_bundle = paid(bench, bundle_form(bench, number))
+    assert [bench.stage(one) for one in (of_invoice, of_bundle)] == [Stage.AWAITING_APPROVAL, Stage.AWAITING_APPROVAL]
+    account = account_of(REGISTRAR, bench)
+    assert bench.stage(paid(bench, invoice_form(bench, REGISTRAR, account, invoice(account, f"INV-{account}", "2000.00")))) is Stage.QUEUED
