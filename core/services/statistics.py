@@ -237,9 +237,9 @@ def attention(actor: Actor, /) -> Attention:
         return attention_in(session, actor)
 
 
-def attention_in(session: Session, actor: Actor) -> Attention:
+def attention_in(session: Session, by: Actor) -> Attention:
     """The same within somebody's unit of work."""
-    found, still, billers = Statistics(session), StandingStill(session), billers_of(actor)
+    found, still, billers = Statistics(session), StandingStill(session), billers_of(by)
     now, sums = found.now(), Rollups(session).state()
     out_of_order = still.out_of_order(_days_over(now), core_banking.CODE, WORKER_SILENCE, billers)
     worker = next((one for one in out_of_order if one.kind is Kind.NO_WORKER), None)
@@ -256,7 +256,7 @@ def attention_in(session: Session, actor: Actor) -> Attention:
         jobs_enabled=settings().enable_background_jobs,
         worker_seen=worker is not None and worker.count > 0,
         worker_seen_at=worker.since if worker else None,
-        billers=theirs(actor, found.billers(), "code"),
+        billers=theirs(by, found.billers(), "code"),
         as_of=now,
         rollups_differ=_differ_lately(sums, now),
         rollups_differed_at=sums.differed_at,
