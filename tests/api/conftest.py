@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from core.repositories.people import People
 from core.services import api_tokens, seeds
 from core.services.api_tokens import LONGEST_DAYS_PROVED, NOT_FOR_PROGRAMS
 from core.settings import CHECKOUT, settings
+from tests.api.accounts import new_account
 from tests.front_door.conftest import Served, free_port
 from tests.sandbox.running_sandbox import Sandbox
 from tests.world import PASSWORD_HASH, connect, console_uses, create_database, drop_database, forget_settings
@@ -39,13 +39,6 @@ FOR_PROGRAMS = sorted(set(PERMISSIONS) - NOT_FOR_PROGRAMS)
 
 # A fiftieth of each wait: what a biller answers late is settled while a test looks on.
 TIME_FACTOR = "0.02"
-
-_numbers = count(1)
-
-
-def new_account() -> str:
-    """One that the sandbox's water boards know, that pays at once, and that no other test uses."""
-    return f"7{next(_numbers):07d}"
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import API, Bank, Program, new_account
+from tests.api.accounts import new_account
+from tests.api.conftest import API, Bank, Program
 
 ADDED = (
     "INSERT INTO transactions"

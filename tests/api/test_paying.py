@@ -13,7 +13,8 @@ from sqlalchemy.engine import URL
 from core.api.programs import once, shapes
 from core.services import drafts, idempotency, payments
 from core.services.idempotency import Claim
-from tests.api.conftest import API, Bank, Program, bank_at, new_account
+from tests.api.accounts import new_account
+from tests.api.conftest import API, Bank, Program, bank_at
 from tests.front_door.conftest import Served
 
 NewKey = Callable[[], str]
