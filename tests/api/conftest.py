@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from core.repositories.people import People
 from core.services import api_tokens, seeds
 from core.services.api_tokens import LONGEST_DAYS_PROVED, NOT_FOR_PROGRAMS
 from core.settings import CHECKOUT, settings
+from tests.api.accounts import new_account
 from tests.front_door.conftest import Served, free_port
 from tests.sandbox.running_sandbox import Sandbox
 from tests.world import PASSWORD_HASH, connect, console_uses, create_database, drop_database, forget_settings
@@ -39,13 +39,6 @@ FOR_PROGRAMS = sorted(set(PERMISSIONS) - NOT_FOR_PROGRAMS)
 
 # A fiftieth of each wait: what a biller answers late is settled while a test looks on.
 TIME_FACTOR = "0.02"
-
-_numbers = count(1)
-
-
-def new_account() -> str:
-    """One that the sandbox's water boards know, that pays at once, and that no other test uses."""
-    return f"7{next(_numbers):07d}"
 
 
 @dataclass
@@ -64,34 +57,37 @@ class Program:
         headers = {"Idempotency-Key": key} if key else {}
         return self.http.post(f"{API}{path}", json=dict(body or {}), headers={**headers, **more.pop("headers", {})}, **more)
 
-    def look_up(self, account: str, biller: str = "LWB_POSTPAID", **more: Any) -> str:
+    def pay(self, bill: Mapping[str, Any], key: str, path: str = "/payment") -> httpx.Response:
+        """The answer once it is settled: a busy machine says at first that it is not, and the same key then asks for the same payment."""
+        answer = self.post(path, bill, key=key)
+        while answer.status_code == 202 and answer.json()["stage"] != "AWAITING_APPROVAL":
+            self.until_settled(answer.headers["location"])
+            answer = self.post(path, bill, key=key)
+        return answer
+
+    def look_up(self, account: str, biller: str = "LWB_POSTPAID") -> str:
         """The id of an answered look-up."""
-        answer = self.post("/account-lookup", {"biller": biller, "account": account, **more})
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["transaction"]["id"])
+        answer = self.post("/account-lookup", {"biller": biller, "account": account})
+        assert answer.status_code in (200, 202), answer.text
+        return str(self.until_settled(answer.headers["location"])["id"])
 
     def bill(self, account: str | None = None, amount: str = "5475.50", biller: str = "LWB_POSTPAID") -> dict[str, Any]:
         """What is sent to pay an account that was looked up."""
         account = account or new_account()
         return {"biller": biller, "account": account, "amount": amount, "lookup": self.look_up(account, biller)}
 
+    def answered(self, path: str, **about: Any) -> dict[str, Any]:
+        """What a biller says, asked until it is in time."""
+        while (answer := self.get(path, **about)).status_code == 202:
+            self.until_settled(answer.headers["location"])
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
     def until_settled(self, address: str) -> dict[str, Any]:
-        """The transaction once it has ended; asked again and again, as a program would."""
-        for _ in range(400):
-            found = self.http.get(address).json()
-            if found["status"] not in ("PENDING", "PROCESSING"):
-                return dict(found)
-            with self.http.stream(
-                "GET",
-                f"{API}/stream",
-                params={
-                    "transaction": found["id"],
-                },
-                headers={"Last-Event-ID": str(found["steps"][-1]["number"])},
-            ) as told:
-                for _line in told.iter_lines():
-                    break
-        raise AssertionError(f"It stands at {found['stage']}.")
+        """The transaction once nothing moves it any more: its stream ends then."""
+        with self.http.stream("GET", f"{API}/stream", params={"transaction": address.rpartition("/")[2]}) as told:
+            assert [line for line in told.iter_lines() if line][-2:] == ["event: over", "data: {}"]
+        return dict(self.http.get(address).json())
 
 
 @dataclass

@@ -48,8 +48,8 @@ def facts_for(bank: Bank, program: Program, directory: Path) -> Path:
     """What exists, for tests.api.hooks."""
     configs = program.get("/configs").json()["items"]
     bill = program.bill()
-    paid = program.post("/payment", bill, key="held-paid-0001").json()
-    refused = program.post("/payment", program.bill("10020004"), key="held-failed-01").json()
+    paid = program.pay(bill, "held-paid-0001").json()
+    refused = program.pay(program.bill("10020004"), "held-failed-01").json()
     assert (paid["status"], refused["status"]) == ("COMPLETED", "FAILED"), (paid, refused)
     facts = {
         "url": f"{bank.console}{API}",

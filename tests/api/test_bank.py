@@ -34,7 +34,7 @@ def test_nobody_names_the_account_that_is_credited(program: Program) -> None:
 
 
 def test_what_has_no_open_debit_is_not_resumed(program: Program) -> None:
-    paid = program.post("/payment", program.bill(), key=uuid.uuid4().hex).json()
+    paid = program.pay(program.bill(), uuid.uuid4().hex).json()
     refused = program.post("/t24/transfer", {"payment": paid["id"]})
     assert (refused.status_code, refused.json()["type"]) == (409, f"{API}/docs#not-now")
 

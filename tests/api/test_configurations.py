@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from core.services import configuration_approvals
-from tests.api.conftest import API, Bank, Program, new_account
+from tests.api.accounts import new_account
+from tests.api.conftest import API, Bank, Program
 
 
 @pytest.fixture

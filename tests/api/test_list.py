@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import API, Bank, Program, new_account
+from tests.api.accounts import new_account
+from tests.api.conftest import API, Bank, Program
 
 ADDED = (
     "INSERT INTO transactions"
@@ -83,7 +84,7 @@ def test_what_nothing_can_match_is_refused(program: Program) -> None:
 
 def test_list_figures_and_file_hold_the_same_rows(bank: Bank, program: Program) -> None:
     bill = program.bill()
-    paid = program.post("/payment", bill, key=uuid.uuid4().hex).json()
+    paid = program.pay(bill, uuid.uuid4().hex).json()
     asked = {"account": bill["account"], "type": "POST_TRANSACTION"}
     listed = program.get("/transactions", **asked).json()["items"]
     assert [one["id"] for one in listed] == [paid["id"]]
@@ -103,7 +104,7 @@ def test_list_figures_and_file_hold_the_same_rows(bank: Bank, program: Program) 
 
 
 def test_a_story_tells_each_step_and_movement(program: Program) -> None:
-    paid = program.post("/payment", program.bill(), key=uuid.uuid4().hex).json()
+    paid = program.pay(program.bill(), uuid.uuid4().hex).json()
     story = program.get(f"/transactions/{paid['id']}").json()
     assert [step["stage"] for step in story["steps"]] == ["CREATED", "QUEUED", "PAY_SENDING", "COMPLETED"]
     assert story["steps"][0]["at"] <= story["steps"][-1]["at"]

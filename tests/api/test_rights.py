@@ -38,7 +38,7 @@ def test_the_rights_an_operation_names_are_enough_for_it(bank: Bank, program: Pr
 
 
 def test_of_a_biller_that_its_owner_does_not_serve_a_token_is_told_nothing(bank: Bank, program: Program) -> None:
-    paid = program.post("/payment", program.bill(), key=uuid.uuid4().hex).json()
+    paid = program.pay(program.bill(), uuid.uuid4().hex).json()
     limited = bank.program(EVERYTHING, billers=["MASM"])
     assert limited.get(f"/transactions/{paid['id']}").status_code == 404
     assert limited.get("/stream", transaction=paid["id"]).status_code == 404

@@ -51,7 +51,7 @@ def test_the_steps_of_a_payment_are_told_as_they_happen_and_then_it_ends(program
 
 
 def test_whoever_lost_the_stream_goes_on_behind_what_was_heard(program: Program) -> None:
-    paid = program.post("/payment", program.bill(), key=uuid.uuid4().hex).json()
+    paid = program.pay(program.bill(), uuid.uuid4().hex).json()
     with listening(program, transaction=paid["id"]) as told:
         whole = [one for one in told if one["kind"] == "step"]
     assert [one["stage"] for one in whole] == ["CREATED", "QUEUED", "PAY_SENDING", "COMPLETED"]

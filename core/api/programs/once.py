@@ -19,7 +19,7 @@ from core.api.programs import shapes, waiting
 from core.api.programs.way_in import JSON_TYPE, in_thread, said
 from core.errors import NotAllowed
 from core.models import Transaction
-from core.services import idempotency
+from core.services import idempotency, transactions
 from core.services.idempotency import Claim, Kept
 from core.states import Status
 
@@ -52,6 +52,9 @@ async def once(actor: Actor, route: str, key: str, payload_hash: bytes, make: Ma
         raise NotAllowed("A key belongs to somebody's program.")
     turn = await in_thread(idempotency.claim, actor.id, route, key, payload_hash)
     if isinstance(turn, Kept):
+        if turn.transaction_id is not None:
+            # What its owner does not serve by now is not there, whatever was answered before.
+            await in_thread(transactions.find, actor, turn.transaction_id)
         return Response(turn.body, turn.status, _headers(turn.transaction_id, replayed=True), JSON_TYPE)
     try:
         made = turn.transaction_id or await make(turn)
