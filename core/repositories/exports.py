@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
 from typing import Any, cast
@@ -50,6 +50,9 @@ BLANKS = " \t\r\n\v\f\u00a0\u3000\ufeff"
 LONGEST_LITERAL = 255
 
 UTC = ZoneInfo("UTC")
+
+# Where whole seconds are counted from does not matter.
+SECOND, SOME_SECOND = timedelta(seconds=1), datetime(2000, 1, 1, tzinfo=UTC)
 
 # `2025-11-23 10:42:05`.
 LOCAL_LENGTH = 19
@@ -278,8 +281,8 @@ def _text(value: Cell, _zone: ZoneInfo) -> Cell:
 
 
 def _moment(value: Cell, zone: ZoneInfo) -> Cell:
-    """ISO 8601 to the second, with the offset, in the snapshot's zone."""
-    return _exact_moment(func.date_trunc("second", value), zone)
+    """ISO 8601 to the second, with the offset, in the snapshot's zone. By plain arithmetic: `date_trunc` would take each moment apart by the calendar first."""
+    return _exact_moment(func.date_bin(SECOND, value, SOME_SECOND), zone)
 
 
 def _exact_moment(value: Cell, zone: ZoneInfo) -> Cell:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ class Logged:
     medium: str
     address: str
     subject: str
-    body: str
+    body: str = field(repr=False)
     state: DeliveryState
     tries: int
     created_at: datetime

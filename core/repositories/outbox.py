@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,7 +60,7 @@ class Claimed:
     event_id: uuid.UUID
     address: str
     subject: str
-    body: str
+    body: str = field(repr=False)
     tries: int
     created_at: datetime
 

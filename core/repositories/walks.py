@@ -356,7 +356,8 @@ class Walk:
 
     def _is_within(self, source: Source, most: int) -> bool:
         """Do no more than so many rows come into question?"""
-        some = source.keys(self._days(), Piece(most + 1, in_order=False)).limit(most + 1).subquery()
+        # Along the amounts rows of other days are gone past as well: they count, or a month would be looked for in a year.
+        some = source.keys(() if source.by_amount else self._days(), Piece(most + 1, in_order=False)).limit(most + 1).subquery()
         return (self._session.scalar(select(func.count()).select_from(some)) or 0) <= most
 
     # ---- Counts

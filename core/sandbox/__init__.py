@@ -15,6 +15,7 @@
     behaviours      the table behaviour → what looking up and paying do
     teller          what a biller does when asked: pay, accept, refuse, de-duplicate, reverse, invoice, tell
     book, journal   what it did, durable before the reply leaves
+    statements      a day of a biller as its office would send it, from its own ledger
     replay          a biller that has no module: dialect and teller of its recordings
     recordings      reads them: which one a request is most like, and its reply with our values
     faults          the table fault → does it act, what it says, how the bytes travel

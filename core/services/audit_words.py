@@ -61,6 +61,7 @@ ACTIONS: Mapping[str, str] = {
     "difference.explained": "Explained a difference",
     "difference.handed_on": "Handed a difference on",
     "differences.explained": "Explained many differences",
+    "differences.kept": "Kept many differences as breaks",
     "differences.exported": "Took a day's differences away",
     "gate.closed": "The restore gate closed",
     "gate.signed_off": "Signed the restore gate off",

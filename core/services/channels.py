@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ class Message:
     id: uuid.UUID
     address: str
     subject: str
-    body: str
+    body: str = field(repr=False)
     event: str
     event_id: uuid.UUID
     at: datetime

@@ -15,18 +15,26 @@ from core.errors import NotAllowed, NotLegalNow
 from core.ids import new_id
 from core.models import BillerConfig, ConfigurationProposal
 from core.models.configuration_proposals import ConfigurationStep, Fate
+from core.models.notifications import Happening
 from core.models.proposals import Decision
 from core.models.snapshot import Snapshot
 from core.repositories.configuration_proposals import ConfigurationProposals
 from core.security import audit, vault
+from core.services import outbox
 from core.services.configuration_changes import NO_CREDENTIALS, SWITCHED_ON, Change, changes_of
 from core.services.drafts import hash_of
-from core.services.proposals import words_of
+from core.services.proposals import tell_maker, words_of
 
 # A biller's new address is announced days ahead, and weekends lie between.
 LASTS = timedelta(days=4)
 
 TABLE, COLUMN = "configuration_proposals", "authentication"
+
+# What people are told is proposed.
+PROPOSED: Mapping[ConfigurationStep, str] = {
+    ConfigurationStep.CHANGE: "a change of a configuration",
+    ConfigurationStep.ACTIVATE: "that a configuration is switched on",
+}
 
 
 def what_is_shown(config: BillerConfig, step: ConfigurationStep, change: Change, reason: str) -> dict[str, Any]:
@@ -77,6 +85,7 @@ def propose(session: Session, by: Actor, config: BillerConfig, step: Configurati
     session.flush()
     session.refresh(made)
     _record(session, by, "biller.change_proposed", made, step=step, reason=said, changes=shown["changes"], shown=made.shown_hash.hex())
+    outbox.note(session, Happening.APPROVAL_WAITING, *_told(config, made, by=by.display_name, reason=said), biller=config.biller_type)
     return made
 
 
@@ -108,10 +117,19 @@ def end(session: Session, by: Actor, proposal: ConfigurationProposal, decision: 
     proposal.authentication = None
     session.flush()
     _record(session, by, f"biller.change_{decision.value}", proposal, reason=because)
+    config = session.get_one(BillerConfig, proposal.config_id)
+    subject_type, subject_id, told = _told(config, proposal)
+    tell_maker(session, by, decision, proposal.proposed_by, (subject_type, subject_id), told, because, biller=config.biller_type)
 
 
 def expire(session: Session, proposal: ConfigurationProposal) -> None:
     end(session, SYSTEM, proposal, Decision.EXPIRED)
+
+
+def _told(config: BillerConfig, proposal: ConfigurationProposal, **more: str) -> tuple[str, object, dict[str, Any]]:
+    """What it is about, for whoever is told of it: of what, and which facts. Never what would change, which may be an address or a name to sign in with."""
+    what = {"reference": f"Change {proposal.number}", "biller": config.display_name, "what": PROPOSED[ConfigurationStep(proposal.kind)]}
+    return "biller", config.id, {**what, **more}
 
 
 def _record(session: Session, by: Actor, action: str, proposal: ConfigurationProposal, **details: object) -> None:

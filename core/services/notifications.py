@@ -8,7 +8,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -93,7 +93,7 @@ class MailServer:
     security: str
     sender: str
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class SmsGateway:
     to_field: str
     text_field: str
     header: str = ""
-    header_value: str = ""
+    header_value: str = field(default="", repr=False)
     more: Mapping[str, str] | None = None
 
 
@@ -203,8 +203,8 @@ def keep_mail_server(actor: Actor, /, name: str, server: MailServer, channel_id:
 def keep_gateway(actor: Actor, /, name: str, gateway: SmsGateway, channel_id: uuid.UUID | None = None) -> uuid.UUID:
     """A new channel, or another destination of one there is. Raises `BadInput`."""
     url = _url_of(gateway.url)
-    for field in (gateway.to_field, gateway.text_field, *(gateway.more or {})):
-        if not _FIELD.fullmatch(field):
+    for said in (gateway.to_field, gateway.text_field, *(gateway.more or {})):
+        if not _FIELD.fullmatch(said):
             raise BadInput("A field's name is letters, digits and _ . - only, as the gateway's own description has it.")
     if gateway.header and not _FIELD.fullmatch(gateway.header):
         raise BadInput("A header's name is letters, digits and - only, for example Authorization.")

@@ -329,6 +329,31 @@ def explain_all(actor: Actor, /, biller_type: str, day: date, result: Result, to
 
 
 @needs("reconciliation:import")
+def keep_all_as_breaks(actor: Actor, /, biller_type: str, day: date, result: Result) -> int:
+    """The same as `keep_as_break` for all open differences of one kind that have a payment of ours; answers how many there were."""
+    kind = RESULTS[result].breaks
+    if kind is None:
+        raise NotLegalNow("This is no contradiction of a payment of ours. Explain it, or hand it on.")
+    with db.unit_of_work() as session:
+        served(actor, session, biller_type)
+        found = Reconciliation(session)
+        found.hold(biller_type)
+        _refuse_if_closed(found, biller_type, day)
+        kept = 0
+        for item in found.items(biller_type, day, result, most=MOST_AT_ONCE):
+            transaction = _payment(session, item) if item.is_open else None
+            if transaction is not None:
+                told = f"{in_words(item, transaction.biller_name)} {RESULTS[result].meaning}"
+                breaks.told_by_statement(session, actor, transaction, kind, told)
+                session.add(_as_note(actor, About.of(biller_type, item), Act.BREAK, told))
+                kept += 1
+        session.flush()
+        count_days(session, biller_type, day, day)
+        audit.record(session, actor, "differences.kept", "biller_day", f"{biller_type} {day}", result=result, count=kept)
+        return kept
+
+
+@needs("reconciliation:import")
 def pair(actor: Actor, /, line_id: int, transaction_id: uuid.UUID, because: str | None) -> None:
     """A person says which payment a line is of, where nothing says it alone. Raises `StandsOtherwise` where one of the two is taken."""
     said = words_of(because, "A reason", LONGEST_TOLD)

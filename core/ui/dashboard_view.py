@@ -173,7 +173,7 @@ def _so_far(told: Overview) -> list[Tile]:
                 label,
                 count(one.figures.payments),
                 change(one.compared.payments, one.before.payments),
-                f"vs {earlier}, both {_until(told)}",
+                f"vs {earlier}, until {_hour(told)}",
                 {"Open": payments_of(one.period), counted(one.figures.lookups, "look-up"): payments_of(one.period, types=LOOKUP_TYPES)},
                 icon=icon,
                 chart_data=trend,
@@ -205,13 +205,13 @@ def _active(told: Overview, days: Sequence[datetime]) -> Tile:
 
 def _rates(told: Overview, chosen: str) -> list[Tile]:
     now, period = told.chosen.figures, told.chosen.period
-    against = f"vs {_before(chosen)}, both {_until(told)}"
+    # Of several days the hour makes little difference, and there is no room for it: the help has it.
+    against = f"vs {_before(chosen)}" + (f", until {_hour(told)}" if chosen == "today" else "")
     grain = Grain.HOUR if period.days == 1 else Grain.DAY
     steps = [step for step in periods.steps(period.first_day, period.last_day, grain, zone()) if step <= told.as_of]
     by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
-    slower_than = f"vs {_before(chosen)} {_until(told)}"
-    return [_success(told.chosen, against, over_time), _revenue(told.chosen, against, over_time), *_answer_times(told, slower_than)]
+    return [_success(told.chosen, against, over_time), _revenue(told.chosen, against, over_time), *_answer_times(told, against)]
 
 
 def _success(chosen: SoFar, against: str, over_time: Sequence[Figures | None]) -> Tile:
@@ -453,8 +453,8 @@ def _days_back(moment: datetime) -> tuple[date, date]:
     return back.first_day, back.last_day
 
 
-def _until(told: Overview) -> str:
-    return f"until {told.hour.astimezone(zone()):%H:%M}"
+def _hour(told: Overview) -> str:
+    return f"{told.hour.astimezone(zone()):%H:%M}"
 
 
 def _before(chosen: str) -> str:

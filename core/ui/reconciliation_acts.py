@@ -148,6 +148,14 @@ def for_all(actor: Actor, seen: DayView, result: Result) -> None:
                 on_click=_propose_all,
                 args=(seen.biller_type, seen.day.isoformat()),
             )
+        if RESULTS[result].breaks:
+            st.button(
+                f"Keep all {count:,} as breaks",
+                icon=":material/heart_broken:",
+                help="Each is kept with its own payment until somebody has seen to the money. Lines without a payment of ours stay open.",
+                on_click=_keep_all,
+                args=(seen.biller_type, seen.day.isoformat(), result.value),
+            )
         with st.popover(f"Explain all {count:,} …", icon=":material/edit_note:"), st.form("reconciliation-explain-all", border=False):
             st.text_area("Why are they so?", key=REASON_OF_ALL, max_chars=LONGEST_TOLD)
             st.form_submit_button(f"Explain all {count:,}", type="primary", on_click=_explain_all, args=(seen.biller_type, seen.day.isoformat(), result.value))
@@ -189,6 +197,15 @@ def _keep(actor: Actor, about: About) -> None:
     try:
         reconciliation.keep_as_break(actor, about)
         st.toast("Kept as a break with the payment.", icon=":material/check:")
+    except BillersError as error:
+        _refused(error)
+
+
+@guarded("reconciliation:import")
+def _keep_all(actor: Actor, biller: str, day: str, result: str) -> None:
+    try:
+        count = reconciliation.keep_all_as_breaks(actor, biller, date.fromisoformat(day), Result(result))
+        st.toast(f"{count:,} kept as breaks with their payments.", icon=":material/check:")
     except BillersError as error:
         _refused(error)
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from apprise.common import NotifyFormat
@@ -44,7 +44,7 @@ class MailServer:
     security: Security
     sender: str
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 class _Plain(smtplib.SMTP):

@@ -6,7 +6,7 @@ It knows one thing: whether what was to be told was taken. An answer of the two 
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -66,7 +66,7 @@ class Gateway:
     text_field: str
     more: Mapping[str, str]
     header: str = ""
-    header_value: str = ""
+    header_value: str = field(default="", repr=False)
 
 
 def to_gateway(gateway: Gateway, notification: str, phone: str, text: str) -> tuple[Terms, Exchange[Said]]:

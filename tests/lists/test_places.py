@@ -9,6 +9,7 @@ import pytest
 import core.db
 from core.access import Actor
 from core.ids import new_id
+from core.repositories import transactions as repository
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import Cursor, Sort, Transactions
 from core.services import rollups, transactions
@@ -65,7 +66,12 @@ def test_a_day_is_jumped_to_whichever_way_the_list_goes(ledger: Ledger, reader: 
         assert transactions.list_page(reader, TransactionFilter(), 25, older_than=place, sort=sort).rows[0].id == expected["id"]
 
 
-def test_what_has_come_since_is_counted_and_what_has_moved_is_told_apart(ledger: Ledger, reader: Actor) -> None:
+@pytest.mark.parametrize("looked_through", [500, 5, 1])
+def test_what_has_come_since_is_counted_and_what_has_moved_is_told_apart(
+    ledger: Ledger, reader: Actor, monkeypatch: pytest.MonkeyPatch, looked_through: int
+) -> None:
+    # Row by row, just so, and where too much has come for that.
+    monkeypatch.setattr(repository, "LOOKED_THROUGH", looked_through)
     ledger.add(30)
     wanted = TransactionFilter(types=("POST_TRANSACTION", "ACCOUNT_DETAILS"))
     page = transactions.list_page(reader, wanted)
@@ -78,6 +84,8 @@ def test_what_has_come_since_is_counted_and_what_has_moved_is_told_apart(ledger:
     news = transactions.since(reader, wanted, first, versions | {new_id(): 1})
     assert (news.new, news.changed) == (3, 3)
     assert transactions.since(reader, wanted, None, {}).new == 0
+    monkeypatch.setattr(repository, "MOST_NEWS", 2)
+    assert transactions.since(reader, wanted, first, versions).new == 2
 
 
 def test_an_empty_list_says_where_there_is_something(ledger: Ledger, reader: Actor) -> None:

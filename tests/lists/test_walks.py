@@ -96,6 +96,21 @@ def test_numbers_that_lie_side_by_side_are_not_taken_for_common_ones(database: D
         assert len(street.found.by_number) == len({f"{number}" for number in range(75291, 77291) if "753" in f"{number}"})
 
 
+def test_a_month_is_not_looked_for_among_the_amounts_of_a_year(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.add(60, transaction_type=TransactionType.POST_TRANSACTION, amount=Decimal(900), biller_type="MASM", created_at=FIRST)
+    late = FIRST + timedelta(days=200)
+    ledger.add(3, transaction_type=TransactionType.POST_TRANSACTION, amount=Decimal(900), biller_type="MASM", created_at=late)
+    monkeypatch.setattr(walks, "FEW", 20)
+    way = walks.Way(by_amount=False, descending=True)
+    with core.db.unit_of_work() as session:
+        for since, by_amount in ((None, True), (late, False)):
+            walk = walks.Walk(session, TransactionFilter(billers=("MASM",), amount_min=Decimal(800 if since else 901), since=since))
+            few = walk._few(way, walk._lanes(()))
+            # Three of those days, and as many with such an amount: but the sixty of other days would be gone past to find them.
+            assert few is not None
+            assert few.by_amount is by_amount
+
+
 def walked(wanted: TransactionFilter, sort: Sort, arriving: Any = None) -> list[Any]:
     """The list page by page to its end, and back to where it began."""
     with core.db.unit_of_work() as session:

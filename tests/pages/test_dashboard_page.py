@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +13,7 @@ from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 import core.db
+from core import clock
 from core.access import Actor
 from core.repositories.attention import BrokenAct
 from core.repositories.statistics import BillerState, Cell, Figures, Waiting
@@ -22,7 +23,7 @@ from core.services.asked import read
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED, Attention
 from core.states import Status
 from core.ui import attention, session
-from core.ui.dashboard_view import field_address
+from core.ui.dashboard_view import _rates, _so_far, field_address
 from core.ui.figure_words import change, counted, percent, points, seconds, short_amount
 from core.ui.words import zone
 from core.wire.contract import Outcome
@@ -113,6 +114,22 @@ def test_billers_and_the_last_ten_stand_in_grids(till: Till) -> None:
     assert row["Success rate"] == 100
     assert len(latest) == 10
     assert latest.iloc[0]["Account"] == "71000011"
+
+
+def test_a_tile_says_by_which_hour_it_is_compared_and_leaves_out_the_hour_that_is_not_over(till: Till) -> None:
+    def came_to(payments: int) -> Figures:
+        return Figures([Cell(LWB, None, Status.COMPLETED, True, "MWK", payments, Decimal(payments))])
+
+    told = statistics.overview(till.actor, 1)
+    today = replace(told.so_far[0], figures=came_to(130), compared=came_to(120), before=came_to(100))
+    hour = datetime.combine(clock.business_day(told.as_of), time(10), zone())
+    told = replace(told, hour=hour, so_far=[today, *told.so_far[1:]], chosen=today)
+    payments, *_ = _so_far(told)
+    _, revenue, *_ = _rates(told, "today")
+    assert (payments.value, payments.delta, payments.against) == ("130", "+20.0%", "vs yesterday, until 10:00")
+    assert (revenue.value, revenue.delta, revenue.against) == ("MWK 130.00", "+20.0%", "vs yesterday, until 10:00")
+    assert [one.against for one in _rates(told, "7d")[:2]] == ["vs the 7 days before"] * 2
+    assert all("last whole hour" in one.more["help"] for one in (payments, *_rates(told, "7d")))
 
 
 def test_each_field_of_the_grid_opens_as_many_payments_as_it_says(till: Till) -> None:

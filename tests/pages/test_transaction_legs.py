@@ -160,7 +160,7 @@ def test_what_contradicts_an_end_is_told_on_it_and_to_managers_with_age_and_next
     assert "a manager sees to it" in told
     reference = transactions.find(bank.till.actor, paid).our_transaction_id
     (concern,) = [one for one in concerns(statistics.attention(bank.till.actor)) if one.icon == ":material/report:"]
-    assert concern.what == "1 payment ended otherwise than later evidence says, the oldest found just now."
+    assert (concern.what, concern.age) == ("1 payment ended otherwise than later evidence says.", "Oldest found just now")
     assert (concern.owner, list(concern.references)) == ("Manager", [reference])
     manager = replace(bank.till.actor, permissions=bank.till.actor.permissions | {"transactions:resolve"})
     with database.connect() as connection:

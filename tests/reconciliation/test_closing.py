@@ -212,7 +212,7 @@ def test_signing_off_and_reopening_are_told_to_whoever_subscribes_and_stand_in_w
         house.bench.sql("INSERT INTO notification_subscriptions (id, event, channel_id) VALUES (%s, %s, %s)", new_id(), event, channel)
     closed(house)
     day_closes.reopen(house.colleague, CODE, house.day, "The board sent a correction.")
-    told = house.bench.sql("SELECT event, facts FROM notification_events WHERE subject_id = %s ORDER BY id", f"{CODE} {house.day}")
+    told = house.bench.sql("SELECT event, facts FROM notification_events WHERE subject_id = %s ORDER BY at", f"{CODE} {house.day}")
     assert [(event, facts["by"], facts["reason"]) for event, facts in told] == [
         ("close.signed", house.manager.display_name, "All compared by phone."),
         ("close.reopened", house.colleague.display_name, "The board sent a correction."),

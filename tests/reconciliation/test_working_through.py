@@ -167,6 +167,19 @@ def test_all_of_a_kind_are_explained_with_one_word_and_the_others_stay_open(hous
     assert reconciliation.explain_all(house.analyst, CODE, house.day, Result.OURS_ONLY, "Once more.") == 0
 
 
+def test_all_of_a_kind_are_kept_as_breaks_each_with_its_own_payment(house: House) -> None:
+    paid = [house.paid() for _ in range(3)]
+    house.load(house.line(house.paid(biller_type="MASM")))
+    assert reconciliation.keep_all_as_breaks(house.analyst, CODE, house.day, Result.OURS_ONLY) == 3
+    assert [item.result for item in house.items() if item.is_open] == [Result.THEIRS_ONLY]
+    of_the_day = "JOIN difference_notes n USING (transaction_id) WHERE n.biller_type = %s AND n.day = %s"
+    kept = house.bench.sql(f"SELECT transaction_id FROM breaks b {of_the_day} AND b.kind = 'NOT_PAID'", CODE, house.day)
+    assert {transaction for (transaction,) in kept} == {one.id for one in paid}
+    assert reconciliation.keep_all_as_breaks(house.analyst, CODE, house.day, Result.OURS_ONLY) == 0
+    with pytest.raises(NotLegalNow, match="no contradiction"):
+        reconciliation.keep_all_as_breaks(house.analyst, CODE, house.day, Result.THEIRS_ONLY)
+
+
 def test_a_line_is_paired_by_hand_where_nothing_tells_it_alone_and_not_with_a_payment_that_has_one(house: House) -> None:
     first = house.paid("700.00")
     second = house.paid("700.00", account=first.account)
@@ -198,6 +211,7 @@ def test_who_is_limited_to_other_billers_finds_no_day_no_line_and_no_file_of_thi
         lambda: reconciliation.hand_on(limited, about(item), "Not mine."),
         lambda: reconciliation.keep_as_break(limited, about(item)),
         lambda: reconciliation.explain_all(limited, CODE, house.day, Result.THEIRS_ONLY, "Not mine."),
+        lambda: reconciliation.keep_all_as_breaks(limited, CODE, house.day, Result.OURS_ONLY),
         lambda: reconciliation.pair(limited, item.line_id, house.paid().id, "Not mine."),
         lambda: reconciliation.propose(limited, about(item)),
         lambda: reconciliation.propose_all(limited, CODE, house.day),

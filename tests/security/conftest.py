@@ -30,6 +30,7 @@ class Shelf:
     credentials: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
     proposed: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
     enrolled: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
+    channels: dict[uuid.UUID, Mapping[str, Any]] = field(default_factory=dict)
     sold: dict[uuid.UUID, str] = field(default_factory=dict)
 
     def fill(self, tokens_sold: int = 3) -> None:
@@ -42,6 +43,8 @@ class Shelf:
             self.propose(config_id)
         for role in ("operator", "analyst", "manager"):
             self.enrol(role)
+        for number in range(3):
+            self.open_channel(number)
         for number in range(tokens_sold):
             self.sell(f"{1234_5678_9012_3456_0000 + number:020d}")
 
@@ -71,6 +74,15 @@ class Shelf:
         envelope = vault.seal_secret(said, "authenticators", user_id, "secret")
         self.bench.sql("INSERT INTO authenticators (user_id, secret) VALUES (%s, %s)", user_id, envelope)
 
+    def open_channel(self, number: int) -> None:
+        """A webhook, whose key is sealed with where it is."""
+        channel_id, said = new_id(), {"url": "https://bank.example/notices", "key": f"of-{number}"}
+        self.channels[channel_id] = said
+        self.bench.sql(
+            "INSERT INTO notification_channels (id, name, medium, destination, shown) VALUES (%s, %s, 'webhook', %s, 'bank.example')",
+            *(channel_id, f"Bank {number}", vault.seal_secret(said, "notification_channels", channel_id, "destination")),
+        )
+
     def sell(self, token: str) -> uuid.UUID:
         made = self.bench.pay()
         receipt = Receipt(Outcome.CONFIRMED, "SUCCESS", external_id="SRWB-77", token=token, units="12.3", charges=Money.from_text("150.00"))
@@ -98,6 +110,9 @@ class Shelf:
         for user_id, said in self.enrolled.items():
             (envelope,) = self.bench.sql("SELECT secret FROM authenticators WHERE user_id = %s", user_id)[0]
             assert vault.open_secret(envelope, "authenticators", user_id, "secret") == said
+        for channel_id, said in self.channels.items():
+            (envelope,) = self.bench.sql("SELECT destination FROM notification_channels WHERE id = %s", channel_id)[0]
+            assert vault.open_secret(envelope, "notification_channels", channel_id, "destination") == said
         for transaction_id, token in self.sold.items():
             assert tokens.reveal(self.bench.operator, transaction_id, "test of the vault").replace(" ", "") == token
 

@@ -192,20 +192,28 @@ def test_a_worker_that_runs_tells_of_the_new_key_without_a_restart(shelf: Shelf)
     me = uuid.uuid4()
     workers.sign_on(me, "here:1")
     assert shelf.bench.sql("SELECT vault_keys FROM workers WHERE id = %s", me) == [(vault.load_ring().told,)]
-    beating = threading.Event()
+    waited_for, beating, said = threading.Event(), threading.Event(), list[str]()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        if line == "Waiting until every worker tells that it holds key k2.":
+            waited_for.set()
 
     def beat() -> None:
+        # However slow the machine is: not before the rotation has looked once.
+        waited_for.wait(60)
         while not beating.wait(0.05):
             workers.still_here(me)
 
     heart = threading.Thread(target=beat)
     heart.start()
     try:
-        said = told_by(vault_keys.rotate)
+        vault_keys.rotate(tell)
     finally:
+        waited_for.set()
         beating.set()
         heart.join()
-    assert "Waiting until every worker tells that it holds key k2" in said
+    assert "Waiting until every worker tells that it holds key k2." in said
     assert shelf.keys_in_use() == {"k2"}
     assert shelf.bench.sql("SELECT vault_keys FROM workers WHERE id = %s", me)[0][0].split(", ")[1].startswith("k2:")
 
