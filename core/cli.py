@@ -649,7 +649,7 @@ def reports_make_due() -> None:
 
 
 @jobs_app.callback()
-def jobs_list(context: typer.Context) -> None:
+def jobs_list(context: typer.Context, json: Json = False) -> None:
     """Say what waits, runs, failed or is dead, and when each schedule ran last and runs next."""
     from core.access import SYSTEM
     from core.launch.words import table
@@ -659,6 +659,9 @@ def jobs_list(context: typer.Context) -> None:
         return
     with _database():
         seen, listed, schedules = jobs.overview(SYSTEM), jobs.listed(SYSTEM), jobs.schedules(SYSTEM)
+    if json:
+        typer.echo(_json_of({"overview": seen, "jobs": listed, "schedules": schedules}))
+        return
     rows = [{"job": str(one.id), "kind": one.name, "state": str(one.state), "tries": str(one.tries), "told": one.told or "-"} for one in listed]
     for line in table(rows, ["job", "kind", "state", "tries", "told"]) if rows else ["No job waits, runs, failed or is dead."]:
         typer.echo(line)

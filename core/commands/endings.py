@@ -1,4 +1,4 @@
-"""What an exit code of `billers` means. A script decides by it, so none ever changes; `docs/running.md` has the same table."""
+"""What an exit code of `billers` means. A script decides by it, so none ever changes; `core/launch/running.md` has the same table."""
 
 from collections.abc import Mapping
 from enum import IntEnum

@@ -9,7 +9,7 @@ nothing behind.
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -56,7 +56,7 @@ class Kept:
     """What was answered before, for good."""
 
     status: int
-    body: str
+    body: str = field(repr=False)
     transaction_id: uuid.UUID | None
 
 

@@ -111,7 +111,7 @@ class Line:
         answer = _answer(trip, failure, value, _transcript(terms, exchange.request, trip, masked))
         log.info(
             "line.called",
-            host=urlsplit(terms.base_url).hostname,
+            host=_host_of(terms.base_url),
             sent=trip.sent_at is not None,
             status=trip.status,
             failure=failure,
@@ -243,3 +243,11 @@ def verifying(policy: LinePolicy) -> ssl.SSLContext:
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured(f"BILLERS_CA_BUNDLE ({policy.ca_bundle}) is not a readable bundle of certificates.") from error
     return context
+
+
+def _host_of(base_url: str) -> str | None:
+    """For the log. An address that is none was refused before, and its answer must not be lost over saying so."""
+    try:
+        return urlsplit(base_url).hostname
+    except ValueError:
+        return None

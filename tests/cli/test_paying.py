@@ -158,4 +158,4 @@ def test_a_token_is_held_to_its_scopes(script: Script) -> None:
 
 def test_every_ending_has_its_meaning() -> None:
     assert set(MEANINGS) == set(Ending)
-    assert [ending.value for ending in Ending] == [0, 1, 2, 3, 4, 5]
+    assert [ending.value for ending in Ending] == [0, 1, 2, 3, 4, 5, 6]

@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from core.cli import app
+from core.services.job_table import KINDS
 from core.settings import CHECKOUT
 from tests.cli.conftest import Script
 
@@ -24,6 +25,7 @@ TELLS: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("config",), lambda told: told == []),
     (("retention",), lambda told: told[0]["bytes"] >= 0),
     (("rollups", "verify"), lambda told: told["ok"] in (True, False)),
+    (("jobs",), lambda told: {one["name"] for one in told["schedules"]} == set(KINDS)),
 )
 
 # They do something, and tell how it went by their exit code and a line.
@@ -31,6 +33,7 @@ ACTS = {
     *("up", "web", "worker", "sandbox", "migrate", "seed", "roles", "report"),
     *("user add", "user disable", "user passwd", "user reset-totp", "keys add", "keys rotate", "keys retire"),
     *("gate sign-off", "config approve", "config reject", "rollups rebuild", "reports make-due"),
+    *("jobs retry", "jobs cancel", "jobs run", "jobs work", "sandbox statement"),
 }
 
 
@@ -53,7 +56,7 @@ def commands() -> dict[str, Any]:
 
 def test_every_command_tells_or_acts() -> None:
     with_json = {name for name, command in commands().items() if any("--json" in option.opts for option in command.params)}
-    assert {" ".join(words) for words, _ in TELLS} | {"pay", "lookup", "export"} == with_json
+    assert {" ".join(words) for words, _ in TELLS} | {"pay", "lookup", "export", "reconcile"} == with_json
     assert set(commands()) == with_json | ACTS
 
 

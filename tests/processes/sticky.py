@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from tests.front_door.conftest import free_port
 
-# Who somebody is to the proxy: the session, else the visit of whoever has none yet. The nginx of docs/running.md goes by the same.
+# Who somebody is to the proxy: the session, else the visit of whoever has none yet. The nginx of core/launch/running.md goes by the same.
 KNOWN_BY = (re.compile(rb"billers=([^;\s]+)"), re.compile(rb"billers-visit=([^;\s]+)"))
 
 LARGEST_HEAD = 64 * 1024
