@@ -3,15 +3,9 @@
 `python -m bench.audit`: a server and a database of its own, half of the rows stories of payments, half entries of the record.
 """
 
-# ruff: noqa: TID251 - it sets the environment of a console of its own before any setting is read.
-
 import argparse
 import hashlib
-import json
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from bench.alone import measure
 
 # What the issue promises of a million entries.
 MOST_SECONDS = 60.0
@@ -115,25 +111,7 @@ EDITS = (
 def main() -> int:
     told = argparse.ArgumentParser(prog="bench.audit", description="How long a million entries take to verify, and that an edit is found at its row.")
     told.add_argument("--rows", type=int, default=1_000_000)
-    told.add_argument("--data-dir", type=Path, default=None, help="kept, instead of one in /var/tmp that is removed")
-    told.add_argument("--result", type=Path, default=None, help="where the figures go as JSON")
-    asked = told.parse_args()
-    data_dir = asked.data_dir or Path(tempfile.mkdtemp(prefix="billers-bench-", dir="/var/tmp"))
-    # As root, the server runs as somebody else, who has to pass through here.
-    data_dir.mkdir(parents=True, exist_ok=True)
-    data_dir.chmod(0o711)
-    for name in [name for name in os.environ if name.startswith(("BILLERS_", "T24_")) or name == "DATABASE_URL"]:
-        del os.environ[name]
-    os.environ.update({"BILLERS_DATA_DIR": str(data_dir), "BILLERS_LOG_LEVEL": "WARNING"})
-    try:
-        found = _run(asked.rows, data_dir)
-    finally:
-        if asked.data_dir is None:
-            shutil.rmtree(data_dir, ignore_errors=True)
-    print(_text_of(found))
-    if asked.result is not None:
-        asked.result.write_text(json.dumps(found, indent=2) + "\n")
-    return 1 if found["missed"] else 0
+    return measure(told, lambda asked, data_dir: _run(asked.rows, data_dir), _text_of)
 
 
 def _run(rows: int, data_dir: Path) -> dict[str, Any]:

@@ -3,16 +3,10 @@
 `python -m bench.statements`: a server and a database of its own, with as many payments as the statement has lines, and one line in a hundred that differs.
 """
 
-# ruff: noqa: TID251 - it sets the environment of a console of its own before any setting is read.
-
 import argparse
 import csv
 import io
-import json
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +17,8 @@ from typing import Any, BinaryIO
 
 import psycopg
 from xlsxwriter import Workbook
+
+from bench.alone import measure
 
 # What the issue promises of a hundred thousand lines, and of memory beside ten thousand.
 MOST_SECONDS = 10.0
@@ -49,25 +45,7 @@ RAW_JOIN = "SELECT count(*) FROM raw JOIN transactions t ON t.our_transaction_id
 def main() -> int:
     told = argparse.ArgumentParser(prog="bench.statements", description="How long a statement takes, beside a bare COPY and join, and what memory it needs.")
     told.add_argument("--lines", type=int, default=100_000)
-    told.add_argument("--data-dir", type=Path, default=None, help="kept, instead of one in /var/tmp that is removed")
-    told.add_argument("--result", type=Path, default=None, help="where the figures go as JSON")
-    asked = told.parse_args()
-    data_dir = asked.data_dir or Path(tempfile.mkdtemp(prefix="billers-bench-", dir="/var/tmp"))
-    # As root, the server runs as somebody else, who has to pass through here.
-    data_dir.mkdir(parents=True, exist_ok=True)
-    data_dir.chmod(0o711)
-    for name in [name for name in os.environ if name.startswith(("BILLERS_", "T24_")) or name == "DATABASE_URL"]:
-        del os.environ[name]
-    os.environ.update({"BILLERS_DATA_DIR": str(data_dir), "BILLERS_LOG_LEVEL": "WARNING"})
-    try:
-        found = _run(asked.lines, data_dir)
-    finally:
-        if asked.data_dir is None:
-            shutil.rmtree(data_dir, ignore_errors=True)
-    print(_text_of(found))
-    if asked.result is not None:
-        asked.result.write_text(json.dumps(found, indent=2) + "\n")
-    return 1 if found["missed"] else 0
+    return measure(told, lambda asked, data_dir: _run(asked.lines, data_dir), _text_of)
 
 
 def _run(lines: int, data_dir: Path) -> dict[str, Any]:

@@ -70,8 +70,9 @@ def seconds_left(visit: str | None) -> int:
     return max(0, int(until) - _now())
 
 
-def is_visiting(asks: HTTPConnection) -> bool:
-    return seconds_left(asks.cookies.get(cookie_name())) > 0
+def left_of_visit(asks: HTTPConnection) -> int:
+    """The same of the one that this request brings along."""
+    return seconds_left(asks.cookies.get(cookie_name()))
 
 
 class Visits:
@@ -81,7 +82,7 @@ class Visits:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or seconds_left(HTTPConnection(scope).cookies.get(cookie_name())) > FRESH_SECONDS:
+        if scope["type"] != "http" or scope["method"] != "GET" or left_of_visit(HTTPConnection(scope)) > FRESH_SECONDS:
             await self._app(scope, receive, send)
             return
 

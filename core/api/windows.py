@@ -24,7 +24,7 @@ from core.api.buckets import Buckets, Rate
 from core.api.endings import ENDINGS
 from core.api.limits import SENTENCE, address_of
 from core.api.refusals import turn_away
-from core.api.visits import is_visiting
+from core.api.visits import left_of_visit
 from core.errors import BillersError
 from core.security.sessions import cookie_name
 from core.services import people
@@ -154,7 +154,7 @@ class Windows:
 
     async def _strangers_window(self, scope: Scope, receive: Receive, send: Send) -> None:
         asks = HTTPConnection(scope)
-        if not is_visiting(asks):
+        if not left_of_visit(asks):
             await turn_away(scope, receive, send, 403, OF_NOBODY, because="a websocket of nobody")
             return
         address = address_of(asks)

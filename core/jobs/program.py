@@ -7,6 +7,8 @@ import asyncio
 import os
 import signal
 import socket
+import stat
+import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -25,6 +27,10 @@ log = structlog.get_logger(__name__)
 ROUND_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
+# What is under way may end by itself for so long once it is told to stop. Beyond that it is cut short, and put back into the queue by whoever rescues:
+# an orphan that waited on would hold open whatever its worker was started with.
+ENDS_WITHIN_SECONDS = 4.0
+
 
 class Failed(Exception):
     """A job failed, and what of it is to be known is kept."""
@@ -41,10 +47,13 @@ class Program:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Until SIGTERM or SIGINT, or until its worker is gone. What runs then is waited for."""
+        """Until SIGTERM or SIGINT, or until its worker is gone. What runs then is waited for, but not for long."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        if self._beside is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+            # Numbers of processes are used again, and are others in a container; the other end of this is the worker's own.
+            loop.add_reader(sys.stdin.fileno(), self._stopping.set)
         log.info("jobs.program_started", program=self._name)
         rounds = [asyncio.create_task(self._every(self._look_for_worker)), asyncio.create_task(self._every(self._rescue))]
         while not self._stopping.is_set():
@@ -52,6 +61,11 @@ class Program:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             working.cancel()
+            await asyncio.wait({working}, timeout=ENDS_WITHIN_SECONDS)
+            if not working.done():
+                # The library waits for a beginning that does not come to an end, or a job's thread for the database.
+                log.warning("jobs.program_cut_short", program=self._name)
+                os._exit(1)
             (ended,) = await asyncio.gather(working, return_exceptions=True)
             if not self._stopping.is_set():
                 log.warning("jobs.interrupted", error=type(ended).__name__ if ended else None)
@@ -105,9 +119,12 @@ async def _first_of(event: asyncio.Event, seconds: float) -> None:
 
 
 def main(beside: int | None = None) -> None:
-    """Works on jobs until it is told to stop."""
+    """Works on jobs until it is told to stop, and does not return: it is the last thing that this process does."""
 
     async def run() -> None:
         await Program(beside).run()
+        # Told to stop while it begins, the library's pool goes on connecting, and the loop would wait for that for ever.
+        sys.stderr.flush()
+        os._exit(0)
 
     asyncio.run(run())

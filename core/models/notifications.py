@@ -23,6 +23,7 @@ class Happening(StrEnum):
     ALERT_RAISED = "alert.raised"
     ALERT_CLEARED = "alert.cleared"
     REPORT_MADE = "report.made"
+    REPORT_FAILED = "report.failed"
     CLOSE_SIGNED = "close.signed"
     CLOSE_REOPENED = "close.reopened"
 

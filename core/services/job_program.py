@@ -36,9 +36,14 @@ class JobProgram:
             return
         if self._program is not None:
             log.warning("jobs.program_ended", code=self._program.returncode)
+            self._let_go()
         self._may_begin_at = clock.monotonic_seconds() + AGAIN_AFTER_SECONDS
         self._program = subprocess.Popen(  # noqa: S603 - our own program, by our own interpreter
-            [sys.executable, *PROGRAM, str(os.getpid())], cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            # Nothing is ever written to it: its end is the worker's end, however that came.
+            [sys.executable, *PROGRAM, str(os.getpid())],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
 
     def is_at_work(self) -> bool:
@@ -46,11 +51,17 @@ class JobProgram:
 
     def stop(self) -> None:
         """Ends the program, if it runs."""
-        if self._program is None or not self.is_at_work():
+        if self._program is None:
             return
-        self._program.terminate()
-        try:
-            self._program.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._program.kill()
-            self._program.wait()
+        if self.is_at_work():
+            self._program.terminate()
+            try:
+                self._program.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._program.kill()
+                self._program.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._program is not None and self._program.stdin is not None:
+            self._program.stdin.close()

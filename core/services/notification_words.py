@@ -146,6 +146,13 @@ EVENTS: Mapping[Happening, Told] = {
         Words("{report}", f"It is under Reports. {{reason}}\n\n{_SENT}"),
         Words("", "{bank}: {report} is made. {reason}"),
     ),
+    Happening.REPORT_FAILED: Told(
+        "Report not made",
+        {"report": "which report", "reason": "why it could not be made"},
+        {"biller": "all billers", "report": "Daily report of 24 Nov 2026", "reason": "The database was away. It is tried again by itself."},
+        Words("{report} could not be made", f"{{reason}}\n\nIt stands under Reports with its next try.\n\n{_SENT}"),
+        Words("", "{bank}: {report} could not be made. {reason}"),
+    ),
     Happening.CLOSE_SIGNED: Told(
         "Daily close signed",
         {"day": "the business day", "by": "who signed it", "reason": "what it came to"},

@@ -492,7 +492,7 @@ def _make_next() -> bool:
             report = _count(SYSTEM, ReportKind(owed.kind), owed.first_day)
             files = {form: _draw(report, form) for form in map(ReportFormat, owed.formats)}
         except Exception as error:  # noqa: BLE001 - whatever it is, the next one can be made, and this one is tried again
-            _put_off(owed, error)
+            _put_off(session, owed, error)
             return True
         owed.as_of, owed.rows, owed.figures = report.as_of, report.rows, to_json(report)
         owed.made_at, owed.next_try_at, owed.told = func.clock_timestamp(), None, None
@@ -503,7 +503,7 @@ def _make_next() -> bool:
     return True
 
 
-def _put_off(owed: KeptReport, error: Exception) -> None:
+def _put_off(session: Session, owed: KeptReport, error: Exception) -> None:
     wait = WAITS[min(owed.tries, len(WAITS) - 1)]
     owed.tries += 1
     owed.next_try_at = func.clock_timestamp() + wait
@@ -513,3 +513,7 @@ def _put_off(owed: KeptReport, error: Exception) -> None:
         incident = incident_id()
         owed.told = f"It could not be made. It is tried again by itself; if it stays so, tell an administrator: incident {incident}."
         log.error("report.failed", incident=incident, report=str(owed.id), error=type(error).__name__, detail=str(error)[:200])
+    if owed.tries == 1:
+        kind = ReportKind(owed.kind)
+        said = {"report": f"{kind.value.title()} report {report_words.period_name(kind, owed.first_day)}", "reason": owed.told}
+        outbox.note(session, Happening.REPORT_FAILED, "report", owed.id, said)

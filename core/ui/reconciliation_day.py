@@ -52,12 +52,13 @@ def _asked() -> tuple[str, date]:
 def _state(seen: DayView) -> None:
     if seen.close is not None:
         st.markdown(":green-badge[:material/verified: Signed off]")
+    elif not seen.files:
+        # What is ours alone until then is no difference of anything.
+        st.markdown(":gray-badge[:material/hourglass_empty: No statement]")
     elif seen.figures.open:
         st.markdown(f":orange-badge[:material/difference: {seen.figures.open:,} open]")
-    elif seen.files:
-        st.markdown(":blue-badge[:material/draw: To sign off]")
     else:
-        st.markdown(":gray-badge[:material/hourglass_empty: No statement]")
+        st.markdown(":blue-badge[:material/draw: To sign off]")
     if seen.changed_since:
         st.warning(
             "Payments of this day have moved, or were made, since it was signed off. The sheet says what was signed; reopen the day to work on it.",

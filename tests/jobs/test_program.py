@@ -112,6 +112,27 @@ def test_it_ends_by_itself_when_whoever_started_it_is_gone(bench: Bench) -> None
             os.kill(child, signal.SIGKILL)
 
 
+def test_it_ends_although_its_worker_was_gone_before_it_had_begun(bench: Bench) -> None:
+    """A worker that is killed while its program starts: whoever reads what it was started with waits for the program, too."""
+    orphans = [bench.start("--beside", str(os.getpid() + 1)) for _ in range(4)]
+    until(lambda: all(orphan.poll() is not None for orphan in orphans))
+
+
+def test_it_ends_with_its_worker_whatever_number_that_had(bench: Bench) -> None:
+    """In a container the worker may be number 1, and so is whoever takes its orphans up."""
+    line, workers_end = os.pipe()
+    command = [sys.executable, "-m", "core.cli", "jobs", "work", "--beside", str(os.getpid())]
+    program = subprocess.Popen(command, cwd=CHECKOUT, stdin=line)
+    os.close(line)
+    try:
+        until(lambda: jobs.overview(bench.administrator).programs == 1)
+        os.close(workers_end)
+        until(lambda: program.poll() is not None)
+    finally:
+        program.kill()
+        program.wait()
+
+
 def is_running(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - the kernel's own

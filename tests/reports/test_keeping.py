@@ -13,13 +13,16 @@ import pytest
 from core.access import Actor
 from core.errors import BadInput, NotFound, Unavailable
 from core.ids import new_id
+from core.models.notifications import Happening
 from core.models.reports import ReportFormat, ReportKind
 from core.repositories.reports import Listed
-from core.services import reports
+from core.security import vault
+from core.services import notifications, reports
+from core.settings import settings
 from core.states import Status
 from tests.reports.conftest import MONDAY_NOON, Week
 from tests.statistics.conftest import Book
-from tests.world import Database
+from tests.world import AddPerson, Database
 
 DAILY, WEEKLY, MONTHLY = ReportKind
 PDF, XLSX, CSV = ReportFormat
@@ -269,3 +272,26 @@ def test_waits_grow(week: Week, analyst: Actor, database: Database, monkeypatch:
             connection.execute("UPDATE reports SET next_try_at = now()")
     expected = [*reports.WAITS, reports.WAITS[-1]]
     assert all(abs(found - wanted) < timedelta(seconds=30) for found, wanted in zip(waits, expected, strict=True)), waits
+
+
+def test_that_a_report_could_not_be_made_is_told_once_however_often_it_is_tried(
+    week: Week, manager: Actor, add_person: AddPerson, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator = add_person("administrator")
+    monkeypatch.setenv("BILLERS_NOTIFICATION_HOSTS", '["hooks.bank.example"]')
+    settings.cache_clear()
+    vault.ensure_ring()
+    channel, _ = notifications.add_webhook(administrator, "Ledger", "https://hooks.bank.example/billers")
+    notifications.subscribe(administrator, Happening.REPORT_FAILED, channel)
+
+    def fail(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(reports, "_count", fail)
+    monkeypatch.setattr(reports, "LATE_AT_MOST", {DAILY: 1, WEEKLY: 0, MONTHLY: 0})
+    with database.connect() as connection:
+        for _ in range(3):
+            reports.make_due(at(11, 18))
+            connection.execute("UPDATE reports SET next_try_at = now()")
+        told = connection.execute("SELECT event, facts FROM notification_events").fetchall()
+    assert told == [("report.failed", {"report": "Daily report 2025-11-17", "reason": Unavailable().sentence})]
