@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test matrix attacks mutants machine chaos day bench setup lint screenshots clean lock
+.PHONY: help run demo test matrix attacks api mutants machine chaos day processes bench setup lint screenshots clean lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,12 @@ matrix: ## Meet each fault of the design's matrix, id by id
 
 attacks: ## Try each attack by name: it has to fire with the defence off, and be refused with it on
 	@exec $(PYTHON) .ci/gate.py attacks
+
+api: ## Have schemathesis ask every operation of the HTTP API, some thousand times in all (EXAMPLES=100 SEED=1)
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.api --examples $(or $(EXAMPLES),100) --seed $(or $(SEED),1)
+
+processes: ## Kill consoles and workers under load, and upgrade meanwhile, ten times in a row (TIMES=10)
+	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m pytest tests/processes -s --times $(or $(TIMES),10)
 
 chaos: ## Pay 20,000 bills while wire, workers and database break, and judge it; within an hour (PAYMENTS=2000 SEED=7)
 	@venv="$$($(PYTHON) .ci/setup.py --print-venv)" && exec "$$venv/bin/python" -m tests.campaign --payments $(or $(PAYMENTS),20000) $(if $(SEED),--seed $(SEED)) $(if $(RESULT),--result $(RESULT))

@@ -14,10 +14,10 @@ sys.dont_write_bytecode = True
 
 import setup
 
-PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign", "attacks", "day")))
+PYTEST_REST = ("tests", *(f"--ignore=tests/{alone}" for alone in ("browser", "matrix", "campaign", "attacks", "api", "processes", "day")))
 
-# Each file on one of several processes, each of which has a database server of its own. Browser tests, attacks, matrix, campaign
-# and day watch the clock, and have the machine to themselves.
+# Each file on one of several processes, each of which has a database server of its own. What is left out here watches the clock, and has the machine to
+# itself.
 AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
 # Its tests wait for clocks more than they work.
 TWO_AT_ONCE = ("-n", "2", "--dist=loadfile")
@@ -32,6 +32,9 @@ LINT: dict[str, tuple[str, ...]] = {
 TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("python", "-m", "pytest", *PYTEST_REST, *AT_ONCE, "--cov=core", "--cov-report=term"),
     "fault matrix": ("python", "-m", "pytest", "tests/matrix", *TWO_AT_ONCE),
+    # One console, worker and sandbox for all of its files.
+    "HTTP API": ("python", "-m", "pytest", "tests/api"),
+    "processes": ("python", "-m", "pytest", "tests/processes"),
     "browser tests": ("python", "-m", "pytest", "tests/browser"),
     # All in one stage, a real browser included: at its end stands the table of what was tried, and what it lacks fails it.
     "attacks": ("python", "-m", "pytest", "tests/attacks", *TWO_AT_ONCE),

@@ -1,9 +1,10 @@
 """Billers, in layer order: each asks those below it, and nobody reaches back.
 
 cli           the `billers` command
+commands      what scripts call it for: look up, pay, take files away; what an exit code means
 launch        starts and stops everything: embedded database, sandbox, worker, console
 ui            what pages share: guard, shell, words, forms
-api           the routes beside the pages: session, health
+api           the routes beside the pages: session, health; the HTTP API of programs
 worker        claim, send, conclude, for as long as it runs
 jobs          the program beside the worker: what comes by the clock, and may be done twice
 services      verbs with an actor and a permission; they own the unit of work

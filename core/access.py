@@ -56,6 +56,7 @@ PERMISSIONS: Mapping[str, str] = {
     "jobs:read": "see what works in the background",
     "jobs:manage": "retry and cancel work in the background, and start it by hand",
     "gate:sign_off": "sign the restore gate off",
+    "metrics:read": "read the figures that monitoring watches",
 }
 
 # A proof of who one is (the password, and the code where there is one) holds so long for the acts that ask for a fresh one.
@@ -66,7 +67,7 @@ STEP_UP_LIFE = timedelta(minutes=10)
 OF_ALL_BILLERS = frozenset(
     {
         *("billers:configure", "billers:approve", "people:read", "people:manage", "people:roles", "audit:read", "audit:verify", "gate:sign_off"),
-        *("approvals:rules", "exports:read", "reports:schedule", "notifications:manage", "jobs:read", "jobs:manage"),
+        *("approvals:rules", "exports:read", "reports:schedule", "notifications:manage", "jobs:read", "jobs:manage", "metrics:read"),
     }
 )
 
@@ -87,6 +88,8 @@ class Actor:
     proved_at: datetime | None = None
     # Their role asks for a code beside the password, and they have none yet: until they set it up they may do nothing else.
     must_enrol: bool = False
+    # Rights whose proof was given beforehand: a program's, by its owner when its token was made (core.services.api_tokens).
+    proved_for: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.billers is not None:
@@ -141,9 +144,11 @@ def when_proof_is_wanted(ask: Callable[[], None]) -> None:
     _askers.append(ask)
 
 
-def require_proof(actor: Actor) -> None:
-    """Goes on for somebody who proved lately who they are, and for the machine's operator, who has no session. Raises `ProveAgain`."""
-    if actor is SYSTEM or actor.proved_lately():
+def require_proof(actor: Actor, permission: str | None = None) -> None:
+    """Goes on for somebody who proved lately who they are, for the machine's operator, who has no session, and for a program whose owner gave the proof for
+    this right when they made its token. Raises `ProveAgain`.
+    """
+    if actor is SYSTEM or actor.proved_lately() or permission in actor.proved_for:
         return
     for ask in _askers:
         ask()
@@ -163,7 +168,7 @@ def needs(permission: str, *, fresh: bool = False) -> Callable[[Callable[Concate
         def guarded(actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
             require(actor, permission)
             if fresh:
-                require_proof(actor)
+                require_proof(actor, permission)
             return service(actor, *args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """The engine and the unit of work. A service opens one, does its acts, and all of them are kept or none."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Busy, Unavailable
+from core.errors import BillersError, Busy, Unavailable
 from core.settings import CHECKOUT, Part, settings
 
 # The oldest PostgreSQL whose features the schema uses.
@@ -25,6 +26,10 @@ OLDEST_SERVER = 15
 # A statement of the console that runs longer than this is a defect, and would hold locks that payments wait for.
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
+
+# How often a migration asks for tables that payments hold, and how long it lets them go first. How long it waits each time says migrations/env.py.
+LOCK_TRIES = 20
+LOCK_PAUSE_SECONDS = 0.5
 
 # A connection that rested longer than this is asked first whether it still lives: a page makes a dozen units of work, one right after the other.
 UNSEEN_SECONDS = 1.0
@@ -172,18 +177,41 @@ def alembic_config(dsn: str | None = None) -> alembic.config.Config:
     return config
 
 
+class TablesHeld(BillersError):
+    """Somebody holds a table that is to be changed: a long query of a report tool, or a session that was left open. Nothing was changed. Find it in
+    pg_stat_activity, end it, and run `billers migrate` again; payments go on meanwhile.
+    """
+
+
 def migrate(revision: str = "head", dsn: str | None = None) -> None:
-    """Brings the schema to `revision`. Two at once wait for each other."""
-    alembic.command.upgrade(alembic_config(dsn), revision)
+    """Brings the schema to `revision`. Two at once wait for each other.
+
+    While a migration waits for a lock, whoever comes after it waits as well: so it waits for a moment only, gives way to payments, and tries again. Raises
+    `TablesHeld`.
+    """
+    for _ in range(LOCK_TRIES):
+        try:
+            alembic.command.upgrade(alembic_config(dsn), revision)
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+            threading.Event().wait(LOCK_PAUSE_SECONDS)
+        else:
+            return
+    raise TablesHeld(" ".join((TablesHeld.__doc__ or "").split()))
 
 
 def downgrade(revision: str, dsn: str | None = None) -> None:
     alembic.command.downgrade(alembic_config(dsn), revision)
 
 
-def revision_gap() -> str | None:
-    """What is wrong with the schema's version, as a sentence, or None."""
-    head = alembic.script.ScriptDirectory.from_config(alembic_config()).get_current_head()
+def revision_gap(*, may_be_ahead: bool = False) -> str | None:
+    """What is wrong with the schema's version, as a sentence, or None.
+
+    `may_be_ahead`: in the midst of an upgrade the tables come first, and each version runs on those of the next one, too (tests/processes/test_upgrade.py).
+    """
+    scripts = alembic.script.ScriptDirectory.from_config(alembic_config())
+    head = scripts.get_current_head()
     try:
         with engine().connect() as connection:
             current = alembic.runtime.migration.MigrationContext.configure(connection).get_current_revision()
@@ -192,7 +220,15 @@ def revision_gap() -> str | None:
         current = None
     if current == head:
         return None
+    if current is not None and not _knows(scripts, current):
+        if may_be_ahead:
+            return None
+        return f"The database is at version {current}, which this console is too old for: it knows up to {head}. Install the console that upgraded it."
     return f"The database is at version {current or 'none'}, this console needs {head}. Run `billers migrate`."
+
+
+def _knows(scripts: alembic.script.ScriptDirectory, revision: str) -> bool:
+    return any(script.revision == revision for script in scripts.walk_revisions())
 
 
 def server_version() -> int:

@@ -1,14 +1,18 @@
 """How the log is written: one line an event, whatever is in it, and without the values of variables, so that no secret ends up in it by way of a trace.
 
 What other libraries say is written the same way. Writing never raises: a full disk under a log costs its lines, and must not cost a payment.
+
+Each act of a person and each request of a program has a name of its own, born with it. What it asks for keeps the name in its story, and every line that is
+written about it, by whichever process, carries it: `grep` for one tells the whole way.
 """
 
 import logging
 import re
+import secrets
 import sys
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -28,6 +32,33 @@ RENDERERS: Mapping[str, Any] = {"json": structlog.processors.JSONRenderer(), "te
 # What such a name holds is never written. Nobody should log it; this is for the day on which somebody does.
 SECRETS = re.compile(r"(?:^|[_-])(?:passwords?|secrets?|tokens?|cookies?|credentials?|authorization|api_?keys?|pins?)$", re.IGNORECASE)
 HIDDEN = "…"
+
+
+# What an act's name is called in a line, and in the first event of what it asked for.
+CORRELATION = "correlation"
+
+
+def begin_act() -> str:
+    """A new name for what this thread, or this request, does from here on."""
+    name = _new_name()
+    structlog.contextvars.bind_contextvars(**{CORRELATION: name})
+    return name
+
+
+def act() -> str:
+    """The name of the act that goes on; a new one where nobody began any, as in the worker's own rounds."""
+    return str(structlog.contextvars.get_contextvars().get(CORRELATION) or _new_name())
+
+
+@contextmanager
+def under(name: str | None, **facts: Any) -> Iterator[None]:
+    """What is written until the block ends belongs to that act, and says these facts, too."""
+    with structlog.contextvars.bound_contextvars(**({CORRELATION: name} if name else {}), **facts):
+        yield
+
+
+def _new_name() -> str:
+    return secrets.token_hex(8)
 
 
 class Forgiving:

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
         None, description="File that the audit chain's heads are added to, best where no DBA writes. Unset: audit-heads.jsonl in the data directory."
     )
     billers_audit_heads_minutes: int = Field(15, ge=1, le=1_440, description="Minutes between two published heads; at a day's end there is one anyway.")
+    billers_metrics_token: str = Field(
+        "", description="Secret of at least 32 characters that opens /metrics, beside API tokens with `metrics:read`. Unset: those alone.", repr=False
+    )
     billers_log_level: str = Field("INFO", description="Least severe log line to write.")
     billers_log_format: Literal["json", "text"] = Field("json", description="How a log line looks: json for programs, text for people.")
 
@@ -124,6 +127,13 @@ class Settings(BaseSettings):
         for scheme in ("postgres://", "postgresql://"):
             if value.startswith(scheme):
                 return "postgresql+psycopg://" + value.removeprefix(scheme)
+        return value
+
+    @field_validator("billers_metrics_token")
+    @classmethod
+    def _nobody_guesses_it(cls, value: str) -> str:
+        if value and (len(value) < 32 or not value.isascii() or not value.isprintable() or " " in value):
+            raise ValueError("It has 32 characters at least, and no blanks: make one with `openssl rand -hex 32`")
         return value
 
     @field_validator("billers_public_hosts")
@@ -208,6 +218,16 @@ def _choose_sandbox_bank() -> None:
 def child_environment() -> dict[str, str]:
     """What a child process inherits: all of ours."""
     return dict(os.environ)
+
+
+def forwarded_allow_ips() -> str:
+    """`FORWARDED_ALLOW_IPS`: whose word the web server takes for where a request came from. Its own variable, and so none of ours."""
+    return os.environ.get("FORWARDED_ALLOW_IPS", "").strip()
+
+
+def api_token() -> str:
+    """`BILLERS_TOKEN`: the API token that `billers pay` and its like act by. Empty when unset. Read apart from the settings: none of them is a person's."""
+    return os.environ.get("BILLERS_TOKEN", "").strip()
 
 
 def credentials_text(biller_type: str) -> str:

@@ -20,7 +20,8 @@ def run() -> None:
     engine = create_engine(dsn, poolclass=pool.NullPool, connect_args={"options": "-c timezone=UTC", "connect_timeout": 10})
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        connection.execute(text("SET lock_timeout = '10s'"))
+        # A lock that is waited for holds up whoever asks after it: far less than what a payment's statement waits (core/db.py, which tries again).
+        connection.execute(text("SET lock_timeout = '2s'"))
         connection.execute(text("SET statement_timeout = '30min'"))
         connection.commit()
         context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)

@@ -14,9 +14,9 @@ async def healthz(_request: Request) -> Response:
 
 
 def readyz(_request: Request) -> Response:
-    """The console can serve: the database answers, at the version this console needs."""
+    """The console can serve: the database answers, at the version this console needs, or at a later one, as while an upgrade goes on."""
     try:
-        gap = db.revision_gap()
+        gap = db.revision_gap(may_be_ahead=True)
     except (BillersError, SQLAlchemyError):
         gap = "The database cannot be reached."
     return JSONResponse({"status": "ok"} if gap is None else {"status": "not ready", "reason": gap}, 200 if gap is None else 503)

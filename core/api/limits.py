@@ -37,7 +37,7 @@ KINDS: Sequence[Kind] = (
     # Up to 20 MB of memory until its window is closed.
     Kind("upload", re.compile(r"/_stcore/upload_file/.*"), Rate(60, 1), Rate(10, 0.1)),
     # A query over everything, or a document made while one waits.
-    Kind("file", re.compile(r"/(export|receipt|reports)/.*|/my-day\.pdf"), Rate(300, 5), Rate(40, 1)),
+    Kind("file", re.compile(r"/(export|receipt|reports)/.*|/my-day\.pdf|/api/billers/transactions/export"), Rate(300, 5), Rate(40, 1)),
     # A ticket looked up and a session opened.
     Kind("way in", re.compile(r"/session/.*"), Rate(200, 5), Rate(40, 1)),
     # Some thirty small files come with a first visit; fifty people make it at eight in the morning.

@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from core.api.buckets import Buckets, Rate
+from core.api.problems import is_programs, of_status
 
 # Of each reason so many lines are written at once, and one every few seconds after that.
 LINES = Buckets(Rate(burst=20, per_second=0.2))
@@ -27,4 +28,5 @@ async def turn_away(
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008})
         return
-    await PlainTextResponse(sentence, status, headers=headers)(scope, receive, send)
+    said = of_status(status, sentence, headers) if is_programs(scope["path"]) else PlainTextResponse(sentence, status, headers=headers)
+    await said(scope, receive, send)

@@ -3,20 +3,24 @@
 from pathlib import Path
 
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
-from core.api import export, health, receipts, reconciliation, reports, session, stream
+from core.api import export, health, metrics, receipts, reconciliation, reports, session, stream
+from core.api.acts import Acts
 from core.api.assets import Assets
 from core.api.bodies import Bodies
 from core.api.hardening import Hardening
 from core.api.limits import Limits
+from core.api.problems import API
+from core.api.programs.app import make_app
 from core.api.visits import Visits
 from core.api.windows import Windows
 from core.settings import settings
 
-ROUTES = [
+ROUTES: list[BaseRoute] = [
     Route("/healthz", health.healthz),
     Route("/readyz", health.readyz),
+    Route("/metrics", metrics.metrics),
     Route("/export/transactions.csv", export.transactions),
     Route("/export/transactions.xlsx", export.workbook),
     Route("/export/audit.csv", export.audit_record),
@@ -31,12 +35,14 @@ ROUTES = [
     Route("/session/enter", session.enter),
     Route("/session/leave", session.left),
     Route("/session/leave", session.leave, methods=["POST"]),
+    Mount(API, make_app()),
 ]
 
 
 def middleware(index: Path, favicon: Path) -> list[Middleware]:
     """From the outside in. `index` is the page that loads Streamlit's front end."""
     return [
+        Middleware(Acts),
         Middleware(Hardening, index=index, over_https=settings().billers_secure_cookies, public_hosts=settings().billers_public_hosts),
         Middleware(Visits),
         Middleware(Assets, index=index, favicon=favicon),

@@ -120,7 +120,7 @@ class Stream(StreamingResponse):
 
         # Looked at and taken without a pause between: a hundred that ask at once do not all find the last one free.
         if not PLACES.is_free_for(self._person):
-            await _refusal(TooManyStreams())(scope, receive, send)
+            await self._refused()(scope, receive, send)
             return
         with PLACES.taken_by(self._person), suppress(TimeoutError):
             await super().__call__(scope, receive, send_while_read)
@@ -128,10 +128,17 @@ class Stream(StreamingResponse):
     async def _words(self) -> AsyncIterator[bytes]:
         token = self._request.cookies.get(cookie_name()) if bearer_of(self._request) is None else None
         with CHANGES.following() as follower, ENDINGS.telling(token, follower.let_go), suppress(Closing):
-            yield f"retry: {REOPEN_MS}\n\n".encode() + _as_event(follower.now())
+            yield f"retry: {REOPEN_MS}\n\n".encode() + self._as_event(follower.now())
             async for word in self._while_signed_in(follower):
-                yield _as_event(word)
+                yield self._as_event(word)
             yield OVER
+
+    def _refused(self) -> Response:
+        return _refusal(TooManyStreams())
+
+    def _as_event(self, word: Word) -> bytes:
+        told = {"cursor": word.cursor, "hears": word.hears, "age_ms": None if word.age_ms is None else round(word.age_ms)}
+        return b"data: " + orjson.dumps(told) + b"\n\n"
 
     async def _while_signed_in(self, follower: Follower) -> AsyncIterator[Word]:
         between = CHECK_SECONDS * float(settings().billers_time_factor)
@@ -143,15 +150,14 @@ class Stream(StreamingResponse):
                 return
             if clock.monotonic_seconds() - checked >= between:
                 checked = clock.monotonic_seconds()
-                # While the database is away nobody can say; nothing is told meanwhile either.
-                with suppress(Unavailable):
-                    if await _whose(self._request) is None:
-                        return
+                if not await self._may_listen():
+                    return
 
-
-def _as_event(word: Word) -> bytes:
-    told = {"cursor": word.cursor, "hears": word.hears, "age_ms": None if word.age_ms is None else round(word.age_ms)}
-    return b"data: " + orjson.dumps(told) + b"\n\n"
+    async def _may_listen(self) -> bool:
+        # While the database is away nobody can say; nothing is told meanwhile either.
+        with suppress(Unavailable):
+            return await _whose(self._request) is not None
+        return True
 
 
 # ---- With the process

@@ -18,6 +18,31 @@ class DatabaseUnreachable(BillersError):
     """The database that DATABASE_URL names cannot be reached. Start it or correct DATABASE_URL; unset it to use the embedded one."""
 
 
+# What its driver says, and what is to be done about it: the first that fits.
+REMEDIES: tuple[tuple[str, str], ...] = (
+    ("password authentication failed", "The server is there, and the password is wrong. Correct the password in {variable}."),
+    ("no password supplied", "The server asks for a password, and none was given. Write it into {variable}, or into a .pgpass file."),
+    ("no pg_hba.conf entry", "The server lets nobody in from this machine under that name. Have a DBA add a line for it to pg_hba.conf."),
+    ("Peer authentication failed", "The server lets that role in only for a system user of its name. Have a DBA allow a password for it in pg_hba.conf."),
+    ("is not permitted to log in", "The role may not sign in. Have a DBA run: ALTER ROLE … LOGIN."),
+    ("role ", "The role is not there. Have a DBA make it, or run `billers roles` where it is one of the programs' own."),
+    ("database ", "The database is not there. Have a DBA make it: CREATE DATABASE … OWNER …; or correct the name in {variable}."),
+    ("too many clients", "Every connection that the server takes is in use. Raise max_connections, or run fewer processes."),
+    ("remaining connection slots", "Every connection that the server takes is in use. Raise max_connections, or run fewer processes."),
+    ("resolve host", "There is no such host. Correct its name in {variable}."),
+    ("translate host name", "There is no such host. Correct its name in {variable}."),
+    ("Name or service not known", "There is no such host. Correct its name in {variable}."),
+    ("Connection refused", "Nobody listens there. Start the server, or correct host and port in {variable}."),
+    ("timeout", "Nobody answered. A firewall may be in between, or the server is down."),
+    ("SSL", "The encrypted connection could not be made. Correct sslmode and sslrootcert in {variable}."),
+)
+
+
+def remedy(reason: str, variable: str = "DATABASE_URL") -> str | None:
+    """What to do about a driver's complaint; None for one that nobody foresaw."""
+    return next((told.format(variable=variable) for words, told in REMEDIES if words in reason), None)
+
+
 def embedded(chosen: Settings) -> EmbeddedPostgres | None:
     return EmbeddedPostgres(chosen.billers_data_dir, chosen.socket_dir) if chosen.embedded else None
 
@@ -50,7 +75,7 @@ def check(chosen: Settings) -> None:
             complaint = weakness(connection)
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
-        raise DatabaseUnreachable(f"{DatabaseUnreachable.__doc__} The reason given: {reason}") from error
+        raise DatabaseUnreachable(f"{DatabaseUnreachable.__doc__} {remedy(reason) or ''} The reason given: {reason}".replace("  ", " ")) from error
     if complaint:
         raise DatabaseNotDurable(complaint)
 

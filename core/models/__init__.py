@@ -11,6 +11,7 @@ from core.models.bulk import BulkAct, BulkItem
 from core.models.configuration_proposals import ConfigurationProposal
 from core.models.exports import Export
 from core.models.gate import Gate, Installation
+from core.models.idempotency import IdempotencyKey
 from core.models.jobs import JobRun
 from core.models.lists import known_accounts
 from core.models.notifications import (
@@ -59,6 +60,7 @@ __all__ = [
     "Event",
     "Export",
     "Gate",
+    "IdempotencyKey",
     "Installation",
     "JobRun",
     "KeptReport",

@@ -161,7 +161,7 @@ class People:
             )
             .join(User, User.id == UserSession.user_id)
             .join(Role, Role.code == User.role)
-            .where(UserSession.token_hash == token_hash, *_counts_now(idle))
+            .where(UserSession.token_hash == token_hash, *counts_now(idle))
         ).one_or_none()
         if row is None:
             return None
@@ -174,7 +174,7 @@ class People:
     def still_open(self, token_hashes: Collection[bytes], idle: timedelta) -> frozenset[bytes]:
         """Those of them that count now."""
         asked = select(UserSession.token_hash).join(User, User.id == UserSession.user_id)
-        return frozenset(self._session.scalars(asked.where(UserSession.token_hash.in_(list(token_hashes)), *_counts_now(idle))))
+        return frozenset(self._session.scalars(asked.where(UserSession.token_hash.in_(list(token_hashes)), *counts_now(idle))))
 
     def touch_session(self, token_hash: bytes, touch_every: timedelta) -> None:
         """Seen just now. Of many at once, one writes."""
@@ -215,7 +215,7 @@ class People:
         return len(tickets.all()) + len(tries.all())
 
 
-def _counts_now(idle: timedelta) -> tuple[ColumnElement[bool], ...]:
+def counts_now(idle: timedelta) -> tuple[ColumnElement[bool], ...]:
     """A session that was not ended, is not too old and was used lately, of somebody who may still sign in."""
     return (
         UserSession.ended_at.is_(None),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import inf
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -82,6 +83,11 @@ BY_WEEKS = (None, Grain.WEEK)
 def bucket_middle_ms(bucket: int) -> float:
     """How long a call of this bucket took, give or take 2.5 %."""
     return WIDER ** (bucket - 0.5) if bucket else 0.0
+
+
+def bucket_ceiling_ms(bucket: int) -> float:
+    """No call of this bucket took longer; of the last there is no such bound."""
+    return WIDER**bucket if 0 < bucket < LAST_BUCKET else 0.0 if bucket <= 0 else inf
 
 
 def _bucket(duration: str) -> str:
@@ -596,14 +602,22 @@ class Rollups:
         written = _moved(state)
         return union_all(*(part for number, question in enumerate(questions) for part in _parts(number, question, state, written))).subquery()
 
+    def call_buckets(self, question: Question) -> Sequence[tuple[Any, ...]]:
+        """Biller, bucket, calls, milliseconds in all: as they are kept, for whoever makes bounds of their own of them."""
+
+        def ask(state: State) -> Sequence[tuple[Any, ...]]:
+            one = union_all(*_call_parts(question, state, _answered(state))).subquery()
+            sums = (cast(func.sum(one.c.count), BigInteger), cast(func.sum(one.c.total_ms), BigInteger))
+            query = select(one.c.biller_type, one.c.bucket, *sums).group_by(one.c.biller_type, one.c.bucket).having(func.sum(one.c.count) != 0)
+            return [tuple(row) for row in self._session.execute(query)]
+
+        return self._steadily(ask)
+
     def calls(self, question: Question) -> Sequence[tuple[Any, ...]]:
         """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
-            sums_of = (column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger))
-            written = _written(_ANSWERED, state, *when, *sums_of) if state.has_late_answers else None
-            one = union_all(*_call_parts(question, state, written)).subquery()
+            one = union_all(*_call_parts(question, state, _answered(state))).subquery()
             groups = [tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket)]
             step: Any = one.c.step
             level: Any = func.grouping(one.c.biller_type, one.c.step)
@@ -787,6 +801,13 @@ def _parts(number: int, question: Question, state: State, written: Any) -> list[
         part = _part(number, row, step_of(question.grain, row.created_at, question.zone), count, func.coalesce(row.amount, 0))
         parts.append(part.where(*_within(wanted, span).conditions()))
     return parts
+
+
+def _answered(state: State) -> Any:
+    """Calls that are not in the sums yet; None where there are none."""
+    when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
+    sums_of = (column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger))
+    return _written(_ANSWERED, state, *when, *sums_of) if state.has_late_answers else None
 
 
 def _call_parts(question: Question, state: State, written: Any) -> list[Select[Any]]:

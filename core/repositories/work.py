@@ -11,7 +11,8 @@ import orjson
 from sqlalchemy import and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from core.models import Answer, Attempt, Leg, Transaction
+from core.logs import CORRELATION
+from core.models import Answer, Attempt, Event, Leg, Transaction
 from core.states import ASKS_ABOUT, SENDS_FROM, WHEN_LEASE_EXPIRES, LegKind, Stage
 
 # Biller by biller, so that the five hundred waiting for one that is down do not stand before another's one; and so many in all.
@@ -268,6 +269,13 @@ class Work:
         for leg in self._session.scalars(select(Leg).where(Leg.transaction_id.in_(list(transaction_ids))).execution_options(populate_existing=True)):
             found[leg.transaction_id][LegKind(leg.kind)] = leg
         return found
+
+    def acts_of(self, rows: Sequence[Transaction]) -> Mapping[uuid.UUID, str]:
+        """The name of the act that asked for each of these, from the first line of its story. None for those from before there were names."""
+        # No story begins before its transaction: months that ended earlier are not looked into.
+        first = (Event.transaction_id.in_([row.id for row in rows]), Event.from_stage.is_(None), Event.at >= min(row.created_at for row in rows))
+        found = self._session.execute(select(Event.transaction_id, Event.facts[CORRELATION].astext).where(*first))
+        return {transaction_id: act for transaction_id, act in found if act}
 
     def kept_attempts(self, attempt_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         """Which of these intents were committed: the question after a commit that failed (rule 10)."""

@@ -76,7 +76,9 @@ def load_ring() -> Ring:
         version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         ring = _ring_in(path, *version) if not mode & 0o077 else None
     except FileNotFoundError:
-        raise Misconfigured(f"There is no key ring for stored credentials. Set BILLERS_VAULT_KEYS, or put {path} back from its backup.") from None
+        raise Misconfigured(
+            f"There is no key ring for stored credentials. Set BILLERS_VAULT_KEYS, or put {path} back from its backup. `billers keys add` makes a first one."
+        ) from None
     except OSError as error:
         raise Misconfigured(f"The key ring {path} cannot be read ({error.strerror}). Its owner must be the user that runs the console.") from error
     if ring is None:

@@ -1,6 +1,7 @@
 """What a program signs its requests with: some of its owner's rights, for a year at most. Shown once; only the hash of its 256 bits is kept.
 
-What a token may do is counted at each use: what its owner may do at that moment, and of that what was chosen. It is never a fresh proof of anybody.
+What a token may do is counted at each use: what its owner may do at that moment, and of that what was chosen. It is never a fresh proof of anybody; one
+right, whose acts ask for a proof, can be given with the proof under which the token is made, and then for a shorter time.
 """
 
 import uuid
@@ -28,6 +29,8 @@ MARK = "billers_"
 SHOWN_SIGNS = 4
 
 LONGEST_DAYS = 365
+# Of one that holds a right whose acts ask a person for a fresh proof.
+LONGEST_DAYS_PROVED = 90
 LONGEST_NAME = 60
 
 # More than that nobody keeps track of.
@@ -36,10 +39,15 @@ MOST_OF_A_PERSON = 20
 # Acts that a person does in person, whatever their role has: those that ask for a fresh proof of who it is, and those about people and programs themselves.
 NOT_FOR_PROGRAMS = frozenset(
     {
-        *("people:sign_in", "people:manage", "people:roles", "api:tokens", "billers:configure", "billers:approve", "gate:sign_off"),
+        *("people:sign_in", "people:manage", "people:roles", "api:tokens", "billers:approve", "gate:sign_off"),
         *("transactions:approve", "transactions:resolve", "transactions:reverse", "transactions:waive", "tokens:reveal"),
     }
 )
+
+# Rights to acts that ask for a fresh proof, which a program can be given all the same: its owner gives the proof when they make the token, by choosing the
+# right. Configuring a biller is one because it never is the last word: what could send money or secrets astray becomes a proposal (core.services.four_eyes),
+# and deciding about proposals (billers:approve) is no program's, whoever made the token.
+PROVED_ONCE = frozenset({"billers:configure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ def make(actor: Actor, /, name: str, scopes: Collection[str], days: int) -> Made
         raise BadInput(f"Say in at most {LONGEST_NAME} signs which program it is for, for example “Nightly export”.")
     if not 1 <= days <= LONGEST_DAYS:
         raise BadInput(f"A token holds between 1 and {LONGEST_DAYS} days. Make a new one when its time is over.")
+    if days > LONGEST_DAYS_PROVED and (proved := sorted(PROVED_ONCE.intersection(scopes))):
+        raise BadInput(f"A token that may {PERMISSIONS[proved[0]]} holds {LONGEST_DAYS_PROVED} days at most. Choose fewer days, or leave that right out.")
     if not scopes:
         raise BadInput("Choose at least one thing that the program may do.")
     if stray := sorted(set(scopes) - set(grantable(actor))):
@@ -163,7 +173,7 @@ def _seen(token: ApiToken, owner: User) -> Token:
 def actor_of_token(bearer: str | None, address: str | None = None) -> Actor | None:
     """Who a request that carries this token acts as; None where it opens nothing, for whatever reason.
 
-    The owner, by name and id, so that the record says whose program it was and which; never with a fresh proof.
+    The owner, by name and id, so that the record says whose program it was and which; never with a fresh proof, but with the one given for `PROVED_ONCE`.
     """
     if not bearer or not bearer.startswith(MARK):
         return None
@@ -176,4 +186,5 @@ def actor_of_token(bearer: str | None, address: str | None = None) -> Actor | No
             Staff(session).touch_token(found.token_id, address)
     owner = found.owner
     permissions = found.permissions - NOT_FOR_PROGRAMS
-    return Actor(owner.id, f"{owner.username} by {found.name}", owner.display_name, owner.role, permissions, address, found.billers)
+    name = f"{owner.username} by {found.name}"
+    return Actor(owner.id, name, owner.display_name, owner.role, permissions, address, found.billers, proved_for=permissions & PROVED_ONCE)

@@ -55,6 +55,7 @@ ACTIONS: Mapping[str, str] = {
     "bulk.stopped": "Stopped an act on many",
     "day.reopened": "Reopened a biller's day",
     "day.signed_off": "Signed a biller's day off",
+    "debit.tried": "Tried a debit",
     "demo.loaded": "Loaded demonstration data",
     "difference.break": "Kept a difference as a break",
     "difference.explained": "Explained a difference",

@@ -90,6 +90,9 @@ def _claim(worker: str, due: Due, slots: Mapping[str, int], most: int, take: Tak
             passage = gate.passage(session) if rows and due in MOVES_MONEY else None
             if rows and (passage or due not in MOVES_MONEY):
                 errands = take(session, rows, worker)
+            if errands:
+                acts = Work(session).acts_of(rows)
+                errands = [replace(errand, act=acts.get(errand.stand.id)) for errand in errands]
             if errands and passage:
                 witness = gate.witness(session, passage, errands[0].stand.id)
     except Unavailable:

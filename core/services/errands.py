@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 import structlog
 
+from core import logs
 from core.adapters import adapter_for
 from core.banking.contract import BankVerb, TakenBack, Transfer
 from core.banking.t24 import T24
@@ -163,6 +164,8 @@ class Errand:
     leg: LegKind | None = None
     # Core banking took the money first.
     debited: bool = False
+    # The act that asked for the transaction, as the log calls it; none for those from before acts had names.
+    act: str | None = None
 
     @property
     def is_inquiry(self) -> bool:
@@ -291,7 +294,24 @@ VERBS: Mapping[TransactionType, Verb] = {
 
 
 async def perform(line: Line, errand: Errand, may_leave: Callable[[], bool] | None = None) -> Result:
-    """Makes the call. What makes it impossible is an answer, too: then nothing was sent."""
+    """Makes the call. What makes it impossible is an answer, too: then nothing was sent. What is written on the way is under the act that asked for it."""
+    with logs.under(errand.act, transaction=str(errand.stand.id), attempt=str(errand.attempt_id)):
+        result = await _made(line, errand, may_leave)
+        log.info(
+            "attempt.made",
+            party=errand.party.code,
+            verb=str(errand.verb),
+            leg=str(errand.leg) if errand.leg else None,
+            outcome=str(result.outcome),
+            code=result.code,
+            failure=result.failure,
+            http_status=result.http_status,
+            duration_ms=result.duration_ms,
+        )
+        return result
+
+
+async def _made(line: Line, errand: Errand, may_leave: Callable[[], bool] | None) -> Result:
     answer_id = new_id()
     try:
         terms = errand.party.terms()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.services import audit_heads, deliveries, job_runs, people, reports, retention, rollups, workers
+from core.services import audit_heads, deliveries, idempotency, job_runs, people, reports, retention, rollups, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,10 @@ def _forget_notices() -> str:
     return _forgotten(deliveries.forget_old(), "row")
 
 
+def _forget_keys() -> str:
+    return _forgotten(idempotency.forget_old(), "key")
+
+
 def _verify_sums() -> str:
     return rollups.verify_lately().sentence
 
@@ -97,5 +101,6 @@ KINDS: Mapping[str, Kind] = {
     "months.put_away": Kind("Old months", "Puts months away that are older than BILLERS_KEEP_MONTHS says.", Rhythm(27), _put_old_away),
     "notifications.forget": Kind("Old notifications", "Forgets who was told of what after a quarter of a year.", Rhythm(37), _forget_notices),
     "sums.verify": Kind("Sums of figures", "Compares the sums that figures are read from with yesterday's and today's transactions.", Rhythm(47), _verify_sums),
+    "idempotency.forget": Kind("Old request keys", "Forgets the Idempotency-Keys of programs after thirty days.", Rhythm(52), _forget_keys),
     "jobs.forget": Kind("Old jobs", "Forgets jobs that are over: what was done after two days, what failed after ninety.", Rhythm(57), _forget_jobs),
 }

@@ -7,14 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core import logs
 from core.access import SYSTEM, Actor
 from core.errors import NotLegalNow
 from core.models import Event, Transaction
 from core.services import live
 from core.states import Stage, TransactionType, is_legal, status_of
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ MOVE = text(
 
 
 def tell_created(session: Session, transaction_id: uuid.UUID, actor: Actor, reason: str, facts: Mapping[str, Any] | None = None) -> None:
-    """The first line of a transaction's story: the only one that comes from nowhere."""
+    """The first line of a transaction's story: the only one that comes from nowhere. It keeps the name of the act that asked for it."""
+    act = logs.act()
     session.add(
         Event(
             transaction_id=transaction_id,
@@ -121,11 +126,14 @@ def tell_created(session: Session, transaction_id: uuid.UUID, actor: Actor, reas
             actor_id=actor.id,
             actor_name=actor.display_name,
             reason=reason,
-            facts=dict(facts or {}),
+            facts={logs.CORRELATION: act, **(facts or {})},
         )
     )
     session.flush()
     live.tell(session)
+    with logs.under(act):
+        # Before the commit: where that fails, this line is all that is left of the try.
+        log.info("transaction.asked_for", transaction=str(transaction_id), by=actor.username)
 
 
 def move_many(session: Session, moves: Sequence[Move]) -> Mapping[uuid.UUID, Stand]:

@@ -106,9 +106,11 @@ def list_keys() -> list[KeyCard]:
 
 def add(tell: Tell) -> str | None:
     """Puts a new key into the ring: from the next secret on it seals, and the older ones go on opening. Answers its name; None where a person has to put it
-    into BILLERS_VAULT_KEYS first.
+    into BILLERS_VAULT_KEYS first. A first one makes the ring, where nothing was ever sealed.
     """
     with _alone():
+        if not key_ring.is_in_environment() and not vault.ring_path().exists():
+            return _begin_ring(tell)
         if key_ring.suggested():
             _ask_for_the_environment(tell)
             return None
@@ -169,6 +171,19 @@ def _alone() -> Iterator[None]:
         if not taken:
             raise SomebodyElse
         yield
+
+
+def _begin_ring(tell: Tell) -> str:
+    """Raises `Misconfigured` where something is sealed already: its ring is in a backup, and another one would open none of it."""
+    with db.unit_of_work() as session:
+        envelopes = Envelopes(session)
+        envelopes.may_take_long()
+        if envelopes.by_key() or envelopes.retired():
+            raise Misconfigured(f"Something is sealed already. Put {vault.ring_path()} back from its backup: a new ring would open none of it.")
+        name = vault.ensure_ring().newest[0]
+        audit.record(session, SYSTEM, "vault.key_added", "key", name, beside=[])
+    tell(f"Key {name} is in {vault.ring_path()}. Back that file up now: without it nothing that is sealed can be read.")
+    return name
 
 
 def _add(tell: Tell) -> str | None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.access import Actor
 from core.services import api_tokens
-from core.services.api_tokens import LONGEST_DAYS, LONGEST_NAME, Token
+from core.services.api_tokens import LONGEST_DAYS, LONGEST_DAYS_PROVED, LONGEST_NAME, Token
 from core.ui.people_view import NOTICE, attempt, notices
 from core.ui.people_words import rights, what
 from core.ui.pieces import code
@@ -21,11 +21,19 @@ MADE = "token-made"
 
 USUAL_DAYS = 90
 
+DAYS_HELP = f"At most {LONGEST_DAYS}, or {LONGEST_DAYS_PROVED} where it may configure billers; then a new one is made."
+
+# What programs can ask, as a page.
+DESCRIPTION = "/api/billers/docs"
+
 
 def show(actor: Actor) -> None:
     """Everybody's."""
     found = api_tokens.everybodys(actor)
-    st.caption("What programs sign their requests with. Each may do a part of what its owner may do at that moment, and nothing that asks for a fresh proof.")
+    st.caption(
+        "What programs sign their requests with. Each may do a part of what its owner may do at that moment, and of what asks for a fresh proof nothing but"
+        f" propose changes of billers. [What programs can ask]({DESCRIPTION})"
+    )
     notices()
     if not found:
         st.info("No program has a token. Whoever may have one makes it under My account.", icon=":material/smart_toy:")
@@ -39,7 +47,7 @@ def show_own(actor: Actor) -> None:
     with st.popover("New token …", icon=":material/add:"), st.form("new-token", border=False):
         st.text_input("Which program is it for?", key=NAME, max_chars=LONGEST_NAME, placeholder="Nightly export")
         st.multiselect("What it may do", api_tokens.grantable(actor), format_func=what, key=SCOPES, help="Never more than you may do yourself at that moment.")
-        st.number_input("Days it holds", 1, LONGEST_DAYS, USUAL_DAYS, key=DAYS, help=f"At most {LONGEST_DAYS}; then a new one is made.")
+        st.number_input("Days it holds", 1, LONGEST_DAYS, USUAL_DAYS, key=DAYS, help=DAYS_HELP)
         st.form_submit_button("Make it", type="primary", icon=":material/key:", on_click=_make)
 
 
@@ -50,7 +58,7 @@ def _secret_once() -> None:
     with st.container(border=True):
         st.markdown("**Keep this token where the program reads it.** It is shown this once.")
         st.code(made.secret, language=None)
-        st.caption("Sent with each request: Authorization: Bearer, and the token.")
+        st.caption(f"Sent with each request: Authorization: Bearer, and the token. [What programs can ask]({DESCRIPTION})")
         st.button("I have kept it", icon=":material/check:", key="token-kept", on_click=lambda: st.session_state.pop(MADE, None))
 
 

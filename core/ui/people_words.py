@@ -34,6 +34,7 @@ SUBJECTS: Mapping[str, str] = {
     "api": "People and programs",
     "audit": "The record",
     "gate": "The record",
+    "metrics": "Figures and reports",
 }
 
 

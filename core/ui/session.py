@@ -12,6 +12,7 @@ import structlog
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core import logs
 from core.access import PERMISSIONS, Actor, refusal, when_proof_is_wanted
 from core.errors import BillersError, ProveAgain
 from core.ids import incident_id
@@ -40,7 +41,11 @@ def token() -> str | None:
 
 def current(*, touch: bool = True) -> Actor | None:
     """Who is signed in here, or None. `touch=False` where nobody did anything."""
-    actor = _AT_THE_START.get() or people.actor_of(token(), touch=touch)
+    actor = _AT_THE_START.get()
+    if actor is None:
+        # A run of its own, of the page or of a part of it: whatever it asks for goes by a name of its own in the log.
+        logs.begin_act()
+        actor = people.actor_of(token(), touch=touch)
     if actor is not None:
         st.session_state[SEEN] = True
     return actor

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import certifi
 import httpx
@@ -107,7 +108,16 @@ class Line:
             except Exception as error:  # noqa: BLE001 - a reader's defect must not lose an answer about money
                 failure = "reader_failed"
                 log.error("reader failed", error=type(error).__name__, base_url=terms.base_url, status=trip.status)
-        return _answer(trip, failure, value, _transcript(terms, exchange.request, trip, masked))
+        answer = _answer(trip, failure, value, _transcript(terms, exchange.request, trip, masked))
+        log.info(
+            "line.called",
+            host=_host_of(terms.base_url),
+            sent=trip.sent_at is not None,
+            status=trip.status,
+            failure=failure,
+            duration_ms=answer.duration_ms,
+        )
+        return answer
 
     def perform_now(self, terms: Terms, exchange: Exchange[T], masked: Collection[str] = ()) -> Answer[T]:
         """For callers without an event loop of their own."""
@@ -233,3 +243,11 @@ def verifying(policy: LinePolicy) -> ssl.SSLContext:
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured(f"BILLERS_CA_BUNDLE ({policy.ca_bundle}) is not a readable bundle of certificates.") from error
     return context
+
+
+def _host_of(base_url: str) -> str | None:
+    """For the log. An address that is none was refused before, and its answer must not be lost over saying so."""
+    try:
+        return urlsplit(base_url).hostname
+    except ValueError:
+        return None

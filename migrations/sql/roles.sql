@@ -72,6 +72,8 @@ BEGIN
                 ('put_offs', 'INSERT, UPDATE', ''),
                 -- What came of each job: the worker's to write.
                 ('job_runs', '', 'INSERT, UPDATE, DELETE'),
+                -- A program's key is the console's; the worker forgets the old ones.
+                ('idempotency_keys', 'INSERT, UPDATE, DELETE', 'DELETE'),
                 -- Tokens are sealed by the worker that was told them, and read by the counter.
                 ('vended_tokens', '', 'INSERT'),
                 -- The worker's own.

@@ -28,7 +28,7 @@ from core.services import people
 from core.settings import CHECKOUT, Part
 from tests.world import GIVEN_DATABASE_URL, PASSWORD, PASSWORD_HASH, console_uses, create_database, drop_database, forget_settings
 
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 @dataclass

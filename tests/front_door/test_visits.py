@@ -1,5 +1,7 @@
 """What comes with the page, and opens a stranger's window: how long, and to whom it is given."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -7,6 +9,7 @@ import pytest
 
 from core.api import visits
 from core.api.visits import LASTS_SECONDS, seconds_left, visit_until
+from tests.world import SetEnvironment
 
 MORNING = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)
 
@@ -36,9 +39,25 @@ def test_a_longer_life_cannot_be_written_into_one(morning: int) -> None:
     assert seconds_left(f"{morning + LASTS_SECONDS}.{seal}") == 0
 
 
-def test_another_process_gives_its_own(morning: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_keys_to_share_another_process_gives_its_own(morning: int, monkeypatch: pytest.MonkeyPatch) -> None:
     visit = visit_until(morning + 60)
-    monkeypatch.setattr(visits, "_KEY", b"of another process")
+    monkeypatch.setattr(visits, "_OWN_KEY", b"of another process")
+    assert seconds_left(visit) == 0
+
+
+def ring(*names: str) -> str:
+    return json.dumps({name: base64.b64encode(name.encode().ljust(32)).decode() for name in names})
+
+
+def test_one_is_good_wherever_the_vault_has_the_same_keys(morning: int, monkeypatch: pytest.MonkeyPatch, set_environment: SetEnvironment) -> None:
+    set_environment(billers_vault_keys=ring("k1"))
+    visit = visit_until(morning + 60)
+    # Another process: what it has of its own is another, and its ring is the same.
+    monkeypatch.setattr(visits, "_OWN_KEY", b"of another process")
+    assert seconds_left(visit) == 60
+    set_environment(billers_vault_keys=ring("k1", "k2"))
+    assert seconds_left(visit) == 60
+    set_environment(billers_vault_keys=ring("k2"))
     assert seconds_left(visit) == 0
 
 

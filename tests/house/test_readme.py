@@ -43,6 +43,7 @@ MEANINGS = {
     "see what works in the background": {"jobs:read"},
     "retry and cancel work in the background, and start it by hand": {"jobs:manage"},
     "sign the restore gate off": {"gate:sign_off"},
+    "let monitoring read its figures": {"metrics:read"},
 }
 
 

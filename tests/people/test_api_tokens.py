@@ -13,10 +13,11 @@ from core.access import PERMISSIONS, Actor
 from core.api.routes import ROUTES
 from core.errors import BadInput, NotAllowed, NotFound, ProveAgain
 from core.security.sessions import cookie_name
-from core.services import api_tokens, roles, staff
-from core.services.api_tokens import LONGEST_DAYS, MARK, NOT_FOR_PROGRAMS, actor_of_token
+from core.services import api_tokens, configuration_approvals, configurations, roles, staff
+from core.services.api_tokens import LONGEST_DAYS, LONGEST_DAYS_PROVED, MARK, NOT_FOR_PROGRAMS, PROVED_ONCE, actor_of_token
+from core.services.approvals import OneOfTheTwo
 from tests.people.test_staff import signed_in, written
-from tests.world import AddPerson, Database
+from tests.world import AddPerson, Database, SetEnvironment
 
 
 @pytest.fixture
@@ -95,6 +96,53 @@ def test_every_act_that_asks_for_a_fresh_proof_is_closed_to_programs(database: D
         staff.disable(program, grace.id)
     with pytest.raises(ProveAgain):
         api_tokens.make(program, "Another", ["transactions:read"], 30)
+
+
+# ---- A right whose acts ask for a proof, given with the token
+
+
+@pytest.fixture
+def configurer(database: Database, limbani: Actor, set_environment: SetEnvironment) -> Actor:
+    """A program that may configure billers, as a request with its token acts."""
+    set_environment(billers_allowed_hosts='["masm.invalid"]')
+    made = api_tokens.make(limbani, "Set-up", ["billers:configure"], LONGEST_DAYS_PROVED)
+    actor = actor_of_token(made.secret)
+    assert actor is not None
+    return actor
+
+
+def test_a_program_that_may_configure_is_made_under_a_proof_and_for_a_shorter_time(database: Database, limbani: Actor) -> None:
+    with pytest.raises(BadInput, match=f"holds {LONGEST_DAYS_PROVED} days"):
+        api_tokens.make(limbani, "Set-up", ["billers:configure"], LONGEST_DAYS_PROVED + 1)
+    with pytest.raises(ProveAgain):
+        api_tokens.make(replace(limbani, proved_at=None), "Set-up", ["billers:configure"], 30)
+    assert PROVED_ONCE.isdisjoint(NOT_FOR_PROGRAMS)
+    assert "billers:approve" in NOT_FOR_PROGRAMS
+
+
+def test_a_program_changes_what_one_person_may_and_proposes_what_takes_two(configurer: Actor, limbani: Actor) -> None:
+    one = next(one for one in configurations.list_all(configurer) if one.snapshot.biller_type == "MASM")
+    worded = configurations.edit(configurer, one.id, one.version, {**one.content, "description": "Health cover."})
+    assert worded.configuration.snapshot.description == "Health cover."
+    # Two people said what it says, as of a biller that is in use.
+    version = worded.configuration.version
+    moved = {**worded.configuration.content, "duplicate_window_minutes": 3}
+    proposed = configurations.edit(configurer, one.id, version, moved, reason="Fewer questions at the counter.")
+    assert proposed.proposal is not None
+    assert proposed.configuration.snapshot == worded.configuration.snapshot
+    # Nobody decides about their own, whichever of their hands made it; and a program decides about nothing.
+    with pytest.raises(OneOfTheTwo):
+        configuration_approvals.approve(limbani, proposed.proposal)
+    with pytest.raises(NotAllowed):
+        configuration_approvals.approve(configurer, proposed.proposal)
+
+
+def test_the_proof_of_a_token_is_good_for_that_right_alone(configurer: Actor, limbani: Actor, add_person: AddPerson) -> None:
+    stolen = replace(configurer, permissions=limbani.permissions)
+    with pytest.raises(ProveAgain):
+        staff.disable(stolen, add_person("operator").id)
+    with pytest.raises(ProveAgain):
+        configuration_approvals.approve(stolen, 1)
 
 
 @pytest.mark.parametrize(

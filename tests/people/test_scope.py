@@ -151,6 +151,8 @@ NOT_THERE: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "lookups.ask": lambda _: (CODE, "70000001"),
     "lookups.ask_invoice": lambda _: (CODE, "70000001"),
     "lookups.ask_bundles": lambda _: (CODE, "70000001"),
+    "debits.dry_run": lambda _: (CODE, "2010000001", "100.00"),
+    "debits.resume": lambda h: (h.queued,),
     "drafts.freeze": lambda h: (drafts.begin(h.whole, drafts.find(h.whole, h.draft).form).id,),
     "bulk.dry_run": lambda h: (BulkKind.CANCEL, Selection((h.queued,))),
     "bulk.start": lambda h: (BulkKind.CANCEL, Selection((h.queued,)), None, Promise(new_id(), 1, (), "")),
@@ -213,6 +215,7 @@ TELLING = (
 OF_ALL_TOGETHER: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "reports.change_schedule": lambda _: (ReportKind.DAILY,),
     "reopening.closings": lambda _: (),
+    "metrics.tell": lambda _: (),
     "reopening.sign_off": lambda _: ("Everything was compared with the statements.",),
     # Refused before it is looked at what is asked.
     **dict.fromkeys((f"notifications.{act}" for act in TELLING), lambda _: ()),

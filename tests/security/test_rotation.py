@@ -471,3 +471,24 @@ def test_the_doctor_tells_of_a_key_that_something_needs(shelf: Shelf) -> None:
         finding = sealed_secrets(examined)
         assert not finding.is_ok
         assert f"The ring lacks k2 ({done.rows} sealed)" in finding.sentence
+
+
+def test_the_first_key_makes_the_ring_and_never_beside_what_another_ring_sealed(database: Database) -> None:
+    assert not vault.ring_path().exists()
+    told: list[str] = []
+    assert vault_keys.add(told.append) == "k1"
+    assert "Back that file up now" in told[0]
+    assert list(vault.load_ring().keys) == ["k1"]
+    assert vault.ring_path().stat().st_mode & 0o777 == 0o600
+    with database.connect() as connection:
+        assert connection.execute("SELECT subject_id, details FROM audit_entries WHERE action = 'vault.key_added'").fetchall() == [("k1", {"beside": []})]
+        sealed = vault.seal_secret({"username": "x"}, "biller_configs", config := one_config(connection), "authentication")
+        connection.execute("UPDATE biller_configs SET authentication = %s WHERE id = %s", [sealed, config])
+    vault.ring_path().unlink()
+    with pytest.raises(Misconfigured, match="Something is sealed already"):
+        vault_keys.add(told.append)
+    assert not vault.ring_path().exists()
+
+
+def one_config(connection: psycopg.Connection) -> uuid.UUID:
+    return connection.execute("SELECT id FROM biller_configs ORDER BY id LIMIT 1").fetchall()[0][0]

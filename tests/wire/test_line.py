@@ -250,7 +250,7 @@ def test_a_reader_that_raises_makes_the_answer_unknown_and_tells_only_its_type()
     with capture_logs() as logs:
         answer, _ = told(answers(reply(b"<ok/>")), exchange=ask(read))
     assert (answer.outcome_class, answer.failure) == (UNKNOWN, "reader_failed")
-    assert [entry["error"] for entry in logs] == ["RuntimeError"]
+    assert [entry["error"] for entry in logs if "error" in entry] == ["RuntimeError"]
     assert "customer" not in str(logs)
 
 
