@@ -4,10 +4,8 @@ import uuid
 
 import pytest
 from sqlalchemy import URL, text
-from typer.testing import CliRunner
 
 import core.db
-from core.cli import app
 from core.settings import Part, settings
 from tests.sandbox.running_sandbox import wait_until
 from tests.world import Database, connect, console_uses, create_database, drop_database
@@ -55,7 +53,9 @@ def test_neither_a_programs_role_nor_its_connections_outlive_the_test_that_took_
     monkeypatch.setenv("DATABASE_URL_WORKER", url.set(username=Part.WORKER.role).render_as_string(hide_password=False))
     with console_uses(url, monkeypatch):
         assert core.db.engine().url.username == url.username
-        assert CliRunner().invoke(app, ["reports", "make-due"]).exit_code == 0
+        core.db.act_as(Part.WORKER)
+        with core.db.glance() as session:
+            assert session.scalar(NOW)
         assert core.db.engine().url.username == Part.WORKER.role
     assert core.db.engine().url.username == url.username
     with connect(server_url) as connection:
