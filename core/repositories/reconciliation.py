@@ -158,7 +158,8 @@ _COUNTED = f"""{_ITEMS}
     FROM {_NOTED} GROUP BY i.day, i.result ORDER BY i.day, i.result
     """  # noqa: S608 - constants of this module
 _SHOWN = f"""{_ITEMS}
-    SELECT i.*, n.act, n.told, n.noted_at, u.display_name AS noted_by
+    SELECT i.*, n.act, n.told, n.noted_at, u.display_name AS noted_by, i.result = 'UNDER_REVIEW' AND EXISTS (
+        SELECT FROM proposals p WHERE p.transaction_id = i.transaction_id AND p.kind = 'RESOLVE' AND p.decision = 'open') AS is_proposed
     FROM {_NOTED} LEFT JOIN users u ON u.id = n.noted_by
     WHERE (CAST(:result AS text) IS NULL AND {_DIFFERS} OR i.result = :result)
         AND (CAST(:line AS bigint) IS NULL OR i.line_id = :line) AND (CAST(:transaction AS uuid) IS NULL OR i.transaction_id = :transaction)
@@ -223,6 +224,8 @@ class Item:
     told: str | None
     noted_by: str | None
     noted_at: datetime | None
+    # Whether another person is asked to decide it.
+    is_proposed: bool
 
     @property
     def is_open(self) -> bool:

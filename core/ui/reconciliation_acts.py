@@ -79,8 +79,10 @@ def tell() -> None:
 
 def _act(actor: Actor, about: About, item: Item) -> None:
     told = RESULTS[item.result]
+    if item.is_proposed:
+        st.caption(":material/how_to_reg: It is proposed, and waits for another manager on Approvals.")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if reconciliation.can_propose(item):
+        if reconciliation.can_propose(item) and not item.is_proposed:
             may = actor.may("transactions:resolve")
             says = "has it" if item.line_id is not None else "does not have it"
             st.button(

@@ -148,7 +148,7 @@ def _grid(found: Sequence[Item], seen: DayView, kind: str) -> Item | None:
     st.dataframe(
         pa.table({name: [row[name] for row in rows] for name in rows[0]}),
         column_config={
-            "State": text(width=108, help="Open: neither settled nor explained."),
+            "State": text(width=108, help="Open: neither settled nor explained. Proposed: another manager decides."),
             "Kind": text(width=108),
             "Our reference": text(width=148, help="Ours, as we have it; where no payment was found, as the line says it."),
             "Their reference": text(width=120),
@@ -173,9 +173,10 @@ def _grid(found: Sequence[Item], seen: DayView, kind: str) -> Item | None:
 
 def _row(item: Item, currency: str) -> dict[str, str]:
     at = item.at or item.created_at
+    is_open = "◷ Proposed" if item.is_proposed else "● Open"
     theirs = None if item.their_amount is None else -item.their_amount if item.kind is LineKind.REVERSAL else item.their_amount
     return {
-        "State": "✓ Agrees" if item.result in AGREES else f"✓ {ACTS[item.act]}" if item.act else "● Open",
+        "State": "✓ Agrees" if item.result in AGREES else f"✓ {ACTS[item.act]}" if item.act else is_open,
         "Kind": RESULTS[item.result].label,
         "Our reference": item.our_transaction_id or item.our_reference or NOTHING,
         "Their reference": item.their_reference or NOTHING,

@@ -107,6 +107,10 @@ def test_a_day_is_closed_with_nothing_open_by_following_the_console(
     the_day(first, console, Result.UNDER_REVIEW if stage == "REVIEW" else Result.IN_DOUBT)
     first.get_by_role("button", name="Propose: the biller has it").click()
     expect(first.get_by_text("Proposed. Another manager decides", exact=False)).to_be_visible()
+    # Whoever looks at it now reads that it waits, and is not asked to propose it once more.
+    the_day(first, console, Result.UNDER_REVIEW)
+    expect(first.get_by_text("It is proposed, and waits for another manager on Approvals.")).to_be_visible()
+    expect(first.get_by_role("button", name="Propose: the biller has it")).to_have_count(0)
     first.goto(f"{console.url}/reconciliation?biller={CODE}&day={today()}")
     expect(first.get_by_text("1 difference is open. Settle or explain each of them first.").first).to_be_visible()
     expect(first.get_by_role("button", name="Sign the day off")).to_be_disabled()

@@ -5,7 +5,7 @@ import signal
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
@@ -52,6 +52,8 @@ UNSETTLED = """
     SELECT count(*) FROM transactions WHERE amount IS NOT NULL AND stage NOT IN
         ('COMPLETED', 'FAILED', 'CANCELLED', 'REVERSED', 'REVIEW', 'REVIEW_REVERSAL', 'AWAITING_APPROVAL') AND account_number <> ALL (%s)
     """
+# Those about which somebody is asked within the next minute; of the day's clock, within twenty.
+SOON = " AND coalesce(next_action_at, now()) < now() + interval '1 min'"
 UNTOLD = """
     SELECT (SELECT count(*) FROM notification_events WHERE spread_at IS NULL) + (SELECT count(*) FROM notification_deliveries WHERE state = 'waiting')
     """
@@ -87,7 +89,7 @@ class Day:
         figures.paying_seconds = clock.monotonic_seconds() - began
         self._stop_chance()
         until(lambda: city.sandbox.control("GET", "/health")[1]["acts_to_come"] == 0, "what billers do late is done", SETTLES_SECONDS)
-        self._wait_until_settled(self._troubles.confused)
+        self._wait_until_settled_soon()
         figures.settled_seconds = clock.monotonic_seconds() - began
         with self._a_browser() as browser:
             self._close_the_day(browser)
@@ -237,7 +239,7 @@ class Day:
         manager.picture("needs-attention")
         second.approve_everything()
         second.picture("approved-at-first")
-        self._wait_until_settled(self._troubles.confused)
+        self._wait_until_settled_soon()
         names = billers.biller_names(self._bank.people["analyst"])
         days = [(code, day) for code in BY_BILLER for day in sorted({self._first_day, today()})]
         for code, day in days:
@@ -265,9 +267,13 @@ class Day:
             figures.done.update(person.done)
             person.close()
 
-    def _wait_until_settled(self, but_for: Collection[str] = ()) -> None:
-        """All payments, but for those about these accounts."""
-        until(lambda: self._city.value(UNSETTLED, sorted(but_for)) == 0, "what settles by itself has settled", SETTLES_SECONDS)
+    def _wait_until_settled_soon(self) -> None:
+        """But for what people settle from the statement, and what would be asked about long after they have gone home: they look into it themselves."""
+        confused = sorted(self._troubles.confused)
+        until(lambda: self._city.value(UNSETTLED + SOON, confused) == 0, "what settles soon by itself has settled", SETTLES_SECONDS)
+
+    def _wait_until_settled(self) -> None:
+        until(lambda: self._city.value(UNSETTLED, []) == 0, "every payment has settled", SETTLES_SECONDS)
 
     def _statement_of(self, code: str, day: date) -> Path | None:
         text = office.written_by_the_sandbox(code, day)

@@ -85,6 +85,18 @@ def test_all_under_review_are_proposed_as_the_statement_says_and_none_twice(hous
     assert "It was proposed already" in refused[0]
 
 
+def test_a_difference_tells_that_it_was_proposed_until_it_is_decided(house: House) -> None:
+    one, other = house.paid(stage=Stage.REVIEW), house.paid(stage=Stage.REVIEW)
+    house.load(house.line(one), house.line(other))
+    proposed = {item.transaction_id: item for item in house.items(Result.UNDER_REVIEW)}[one.id]
+    assert not proposed.is_proposed
+    reconciliation.propose(house.manager, about(proposed))
+    assert {item.transaction_id: item.is_proposed for item in house.items(Result.UNDER_REVIEW)} == {one.id: True, other.id: False}
+    (waiting,) = approvals.about(house.manager, one.id)
+    approvals.reject(house.colleague, waiting.proposal.id, "Their cashier says otherwise.")
+    assert not any(item.is_proposed for item in house.items(Result.UNDER_REVIEW))
+
+
 def test_an_analyst_does_not_propose_and_an_open_window_does_not_either(house: House) -> None:
     house.load(house.line(house.paid(stage=Stage.REVIEW)))
     item = about(house.only())
