@@ -304,6 +304,7 @@ def report(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; without, a file of its own name, and - is standard output.")
     ] = None,
     token_file: TokenFile = None,
+    json: Json = False,
 ) -> None:
     """Make the report of a day, a week or a month, or take the one that was made, in the name of the token's owner."""
     from core.commands import acting, taking
@@ -311,9 +312,11 @@ def report(
 
     with _database():
         actor = acting.whose(token_file)
-        path = taking.report(actor, _one_of(ReportKind, kind, "report"), period, _one_of(ReportFormat, form, "format"), output)
-    if path != taking.STANDARD_OUTPUT:
-        typer.echo(f"{path}")
+        taken = taking.report(actor, _one_of(ReportKind, kind, "report"), period, _one_of(ReportFormat, form, "format"), output)
+    if json:
+        typer.echo(_json_of(taken), err=output == taking.STANDARD_OUTPUT)
+    elif output != taking.STANDARD_OUTPUT:
+        typer.echo(f"{taken.file}")
 
 
 @app.command()

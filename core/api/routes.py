@@ -1,9 +1,11 @@
 """Every route beside the pages, and what each request passes on its way in."""
 
+import re
 from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from core.api import export, health, metrics, receipts, reconciliation, reports, session, stream
 from core.api.acts import Acts
@@ -16,6 +18,15 @@ from core.api.programs.app import make_app
 from core.api.visits import Visits
 from core.api.windows import Windows
 from core.settings import settings
+
+
+class Under(Mount):
+    """Everything under an address. Starlette's own lets an address with a line break in it pass, and it would be answered in somebody else's words."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+
 
 ROUTES: list[BaseRoute] = [
     Route("/healthz", health.healthz),
@@ -35,7 +46,7 @@ ROUTES: list[BaseRoute] = [
     Route("/session/enter", session.enter),
     Route("/session/leave", session.left),
     Route("/session/leave", session.leave, methods=["POST"]),
-    Mount(API, make_app()),
+    Under(API, make_app()),
 ]
 
 

@@ -1,9 +1,12 @@
 """Exports and reports as files, for scripts: what a person would take away from the page, in that person's name, and on the record as that."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs
@@ -33,13 +36,23 @@ def export(actor: Actor, line: str, profile: Profile, zone: str | None, into: Pa
     return exports.kept(actor, running.id)
 
 
-def report(actor: Actor, kind: ReportKind, period: str, form: ReportFormat, into: Path | None) -> Path:
-    """The report of that period; into a file of its own name where none is said. Answers where it is."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A report that was taken away: where it is, how it knows itself again, and the moment up to which it knows."""
+
+    file: Path
+    sha256: str
+    format: ReportFormat
+    as_of: datetime
+
+
+def report(actor: Actor, kind: ReportKind, period: str, form: ReportFormat, into: Path | None) -> Taken:
+    """The report of that period; into a file of its own name where none is said."""
     made = reports.take(actor, kind, period, form)
     path = into or Path(made.name)
     with _whole(path) as file:
         file.write(made.content)
-    return path
+    return Taken(path, hashlib.sha256(made.content).hexdigest(), made.format, made.as_of)
 
 
 class _Noted(dict[str, list[str]]):

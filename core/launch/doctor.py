@@ -28,6 +28,7 @@ from core.launch.ports import complaint_about
 from core.launch.programs import HEALTH, ports
 from core.settings import PROGRAM_ROLES, Part, Settings, forwarded_allow_ips
 
+OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRESQL = 15
 LEAST_FREE_BYTES = 1 << 30
 
@@ -68,8 +69,14 @@ Check = Callable[[Examined], Finding]
 
 
 def python_version(_examined: Examined) -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
-    return Finding(sys.version_info >= (3, 11), f"Python {found}; 3.11 or later is needed.")
+    found, oldest = tuple(sys.version_info[:3]), _version(OLDEST_PYTHON)
+    if found < OLDEST_PYTHON:
+        return Finding(False, f"This is Python {_version(found)}, and {oldest} or later is needed. Install one, and make the environment anew with it.")
+    return Finding(True, f"Python {_version(found)}; {oldest} or later is needed.")
+
+
+def _version(parts: tuple[int, ...]) -> str:
+    return ".".join(map(str, parts))
 
 
 def database_reachable(examined: Examined) -> Finding:
@@ -77,12 +84,15 @@ def database_reachable(examined: Examined) -> Finding:
     if examined.connection is not None:
         return Finding(True, f"It answers ({which}).")
     database.check(examined.settings)
-    return Finding(False, f"It does not answer ({which}).")
+    return Finding(False, f"It did not answer a moment ago ({which}), and does now. Run this again.")
 
 
 def database_version(examined: Examined) -> Finding:
     found = _connection(examined).info.server_version
-    return Finding(found >= OLDEST_POSTGRESQL * 10_000, f"PostgreSQL {found // 10_000}.{found % 10_000}; {OLDEST_POSTGRESQL} or later is needed.")
+    told = f"PostgreSQL {found // 10_000}.{found % 10_000}"
+    if found < OLDEST_POSTGRESQL * 10_000:
+        return Finding(False, f"This is {told}, and {OLDEST_POSTGRESQL} or later is needed. Have a DBA upgrade the server.")
+    return Finding(True, f"{told}; {OLDEST_POSTGRESQL} or later is needed.")
 
 
 def migrations(examined: Examined) -> Finding:
@@ -151,7 +161,7 @@ def restore_gate(examined: Examined) -> Finding:
     row = _connection(examined).execute("SELECT id, because FROM gates WHERE reopened_at IS NULL").fetchone()
     if row is None:
         return Finding(True, "It is open: the database has everything that was written down of it.")
-    return Finding(False, f"Gate {row[0]} is closed, nothing is sent. {row[1]} `billers gate` says what to do.")
+    return Finding(False, f"Gate {row[0]} is closed, nothing is sent. {row[1]} Run `billers gate`: it says what to do.")
 
 
 def key_ring(examined: Examined) -> Finding:
@@ -222,7 +232,11 @@ def biller_addresses(examined: Examined) -> Finding:
     strays = sorted(f"{host} ({name})" for name, url in rows if (host := urlsplit(url).hostname or "no host") not in allowed)
     if strays:
         return Finding(False, f"Nothing is sent to {', '.join(strays)}: BILLERS_ALLOWED_HOSTS does not name it. Add it, or correct the biller's address.")
-    return Finding(True, "Every biller that is on lives where BILLERS_ALLOWED_HOSTS allows.") if rows else hint("No biller is on yet: see Configurations.")
+    return (
+        Finding(True, "Every biller that is on lives where BILLERS_ALLOWED_HOSTS allows.")
+        if rows
+        else hint("No biller is on yet. Set one up under Configurations.")
+    )
 
 
 def certificates(examined: Examined) -> Finding:
@@ -402,7 +416,7 @@ def examine(chosen: Settings) -> Iterator[tuple[str, Finding]]:
             except psycopg.errors.UndefinedTable:
                 yield name, Finding(False, "Not checked: the tables are not there yet. Run `billers migrate`.")
             except psycopg.Error as error:
-                yield name, Finding(False, f"The database refused: {str(error).strip()}")
+                yield name, Finding(False, f"The database refused: {str(error).strip()}. Correct what it names, or pass it on to a DBA.")
 
 
 @contextmanager
@@ -418,7 +432,7 @@ def _connected(chosen: Settings) -> Iterator[psycopg.Connection | None]:
 
 def _connection(examined: Examined) -> psycopg.Connection:
     if examined.connection is None:
-        raise BillersError("Not checked: the database cannot be reached.")
+        raise BillersError("Not checked: the database cannot be reached. Correct that first.")
     return examined.connection
 
 

@@ -122,9 +122,9 @@ def _parse(text: str, source: str) -> Ring:
         keys = {name: base64.b64decode(value, validate=True) for name, value in pairs}
         is_whole = len(keys) == len(pairs) > 0 and all(len(key) == KEY_BYTES for key in keys.values())
     except (ValueError, TypeError, binascii.Error):
-        raise Misconfigured(f"{wish} It cannot be read as that.") from None
+        raise Misconfigured(f"{wish} It cannot be read as that. Put it back from its backup.") from None
     if not is_whole or any(not name.isalnum() or not name.isascii() for name in keys):
-        raise Misconfigured(f"{wish} Each key has a name of its own in letters and digits, and is exactly {KEY_BYTES} bytes long.")
+        raise Misconfigured(f"{wish} Each key has a name of its own in letters and digits, and is exactly {KEY_BYTES} bytes long. Correct it.")
     return Ring(keys)
 
 

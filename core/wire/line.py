@@ -241,7 +241,8 @@ def verifying(policy: LinePolicy) -> ssl.SSLContext:
         try:
             context.load_verify_locations(policy.ca_bundle)
         except (OSError, ssl.SSLError) as error:
-            raise Misconfigured(f"BILLERS_CA_BUNDLE ({policy.ca_bundle}) is not a readable bundle of certificates.") from error
+            told = f"BILLERS_CA_BUNDLE ({policy.ca_bundle}) is not a readable bundle of certificates."
+            raise Misconfigured(f"{told} Correct the path, or put a bundle in PEM there that the console's user may read.") from error
     return context
 
 

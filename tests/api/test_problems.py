@@ -54,6 +54,8 @@ def test_what_is_not_there_is_not_there_in_a_programs_words(program: Program) ->
     problem(program.get("/nothing"), 404, "not-there")
     problem(program.get(f"/transactions/{uuid.uuid4()}"), 404, "not-there")
     problem(program.get("/transactions/"), 404, "not-there")
+    problem(program.get("/nothing%0Aof-the-kind"), 404, "not-there")
+    problem(program.get("/transactions/%0A7"), 400, "does-not-fit")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,18 @@ def test_a_report_of_today_is_made_and_put_where_it_is_wanted(script: Script, pa
     assert CODE in (tmp_path / "today.csv").read_text()
     own = script("report", "daily", today, "--format", "pdf")
     assert Path(own.stdout.strip()).read_bytes().startswith(b"%PDF")
+
+
+def test_a_program_is_told_what_report_it_took(script: Script, paid: str, tmp_path: Path) -> None:
+    today = clock.business_day(clock.now()).isoformat()
+    code, told = script.json("report", "daily", today, "--format", "xlsx", "-o", tmp_path / "today.xlsx")
+    assert (code, told["file"], told["format"]) == (0, str(tmp_path / "today.xlsx"), "xlsx")
+    assert told["sha256"] == hashlib.sha256((tmp_path / "today.xlsx").read_bytes()).hexdigest()
+    assert datetime.fromisoformat(told["as_of"]).utcoffset() is not None
+    # The file is what goes to standard output, and nothing else goes there.
+    piped = script("report", "daily", today, "--format", "pdf", "-o", "-", "--json")
+    assert piped.stdout_bytes.startswith(b"%PDF")
+    assert json.loads(piped.stderr)["file"] == "-"
 
 
 @pytest.mark.parametrize(("words", "told"), [(("hourly", "2026-11-01"), "There is no report hourly"), (("daily", "2026-13-01"), "is written like")])

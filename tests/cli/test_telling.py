@@ -30,7 +30,7 @@ TELLS: tuple[tuple[tuple[str, ...], Any], ...] = (
 
 # They do something, and tell how it went by their exit code and a line.
 ACTS = {
-    *("up", "web", "worker", "sandbox", "migrate", "seed", "roles", "report"),
+    *("up", "web", "worker", "sandbox", "migrate", "seed", "roles"),
     *("user add", "user disable", "user passwd", "user reset-totp", "keys add", "keys rotate", "keys retire"),
     *("gate sign-off", "config approve", "config reject", "rollups rebuild", "reports make-due"),
     *("jobs retry", "jobs cancel", "jobs run", "jobs work", "sandbox statement"),
@@ -56,7 +56,7 @@ def commands() -> dict[str, Any]:
 
 def test_every_command_tells_or_acts() -> None:
     with_json = {name for name, command in commands().items() if any("--json" in option.opts for option in command.params)}
-    assert {" ".join(words) for words, _ in TELLS} | {"pay", "lookup", "export", "reconcile"} == with_json
+    assert {" ".join(words) for words, _ in TELLS} | {"pay", "lookup", "export", "report", "reconcile"} == with_json
     assert set(commands()) == with_json | ACTS
 
 
@@ -69,9 +69,22 @@ def test_what_is_on_the_record_is_found_by_the_words_of_the_page(script: Script)
     assert (refused.exit_code, refused.stdout) == (1, "")
 
 
+def asked_by_a_shell(**variables: str) -> str:
+    environment = {**os.environ, **variables}  # noqa: TID251 - what a child process gets
+    program = [str(CHECKOUT / ".venv" / "bin" / "billers")] if (CHECKOUT / ".venv" / "bin" / "billers").exists() else [sys.executable, "-m", "core.cli"]
+    return subprocess.run(program, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False).stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_can_complete_the_line(shell: str) -> None:
-    environment = {**os.environ, "_BILLERS_COMPLETE": f"source_{shell}"}  # noqa: TID251 - what a child process gets
-    program = [str(CHECKOUT / ".venv" / "bin" / "billers")] if (CHECKOUT / ".venv" / "bin" / "billers").exists() else [sys.executable, "-m", "core.cli"]
-    told = subprocess.run(program, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
-    assert "_BILLERS_COMPLETE" in told.stdout, told.stderr
+    assert "_BILLERS_COMPLETE" in asked_by_a_shell(_BILLERS_COMPLETE=f"source_{shell}")
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [("rec", ["reconcile"]), ("keys re", ["retire"]), ("audit ", ["list", "verify"]), ("report --f", ["--format"]), ("pay --bu", ["--bundle"])],
+)
+def test_what_was_begun_is_completed(line: str, completed: list[str]) -> None:
+    words = f"billers {line}"
+    told = asked_by_a_shell(_BILLERS_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
+    assert sorted(told.split()) == completed

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -25,26 +26,8 @@ from core.settings import Part, settings
 from tests.campaign.harness import until
 from tests.world import Database, SetEnvironment
 
-REMEDY_WORDS = (
-    "Run",
-    "Set",
-    "Remove",
-    "Correct",
-    "Name",
-    "Close",
-    "Restore",
-    "Put",
-    "Have",
-    "Start",
-    "Give",
-    "Add",
-    "Install",
-    "Make",
-    "Write",
-    "Stop",
-    "Nobody can",
-)
-
+# How whatever mends something begins.
+REMEDY = re.compile(r"\b(Run|Set|Remove|Correct|Name|Close|Restore|Put|Have|Start|Give|Add|Install|Make|Write|Stop|Choose|Create|chmod)\b")
 
 # Of all interfaces.
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -62,6 +45,7 @@ def is_bad(name: str, *words: str) -> None:
     finding = found(name)
     assert finding.mark == "BAD", finding
     assert all(word in finding.sentence for word in words), finding.sentence
+    assert REMEDY.search(finding.sentence), finding.sentence
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert f"BAD  {name:<18}" in result.stdout
@@ -70,6 +54,7 @@ def is_bad(name: str, *words: str) -> None:
 def is_worth_a_look(name: str, *words: str) -> None:
     finding = found(name)
     assert finding.mark == "see", finding
+    assert REMEDY.search(finding.sentence), finding.sentence
     assert all(word in finding.sentence for word in words), finding.sentence
 
 
@@ -175,6 +160,14 @@ def test_a_gate_that_is_closed(database: Database) -> None:
             "INSERT INTO gates (id, because, noticed_by, mirrored_seq, mirrored_at, found_seq) VALUES (1, 'Event 7 is gone.', 'here', 7, now(), 6)"
         )
     is_bad("restore gate", "is closed", "`billers gate`")
+
+
+def test_programs_that_are_too_old(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("Python").mark == found("database version").mark == "ok "
+    monkeypatch.setattr(doctor, "OLDEST_PYTHON", (9, 1))
+    is_bad("Python", "9.1 or later is needed", "Install one")
+    monkeypatch.setattr(doctor, "OLDEST_POSTGRESQL", 99)
+    is_bad("database version", "99 or later is needed", "Have a DBA upgrade")
 
 
 # ---- Processes
