@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
 
@@ -36,6 +37,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     forget_settings(monkeypatch, tmp_path)
     yield
     settings.cache_clear()
+    # Nor the name of an act that a command of it began.
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture
