@@ -25,6 +25,8 @@ from core.ui.words import amount, as_of, clock_time, plain, stage_label
 CHOSEN, GRID = "reconciliation-result", "reconciliation-items"
 ALL = "all"
 
+SETTLED_MEANWHILE = "None is left of this kind: it was settled while the page was drawn. Choose another kind, or load the page again."
+
 MOST_ROWS_HIGH = 12
 
 
@@ -121,7 +123,11 @@ def _differences(actor: Actor, seen: DayView) -> None:
     found = reconciliation.items(actor, seen.biller_type, seen.day, result)
     if not found:
         reconciliation_acts.tell()
-        st.success("Every line has its payment, and every payment its line.", icon=":material/check_circle:")
+        if result is None:
+            st.success("Every line has its payment, and every payment its line.", icon=":material/check_circle:")
+        else:
+            # It was there a moment ago, when the kinds were counted.
+            st.info(SETTLED_MEANWHILE, icon=":material/sync:")
         return
     if len(found) == MOST_SHOWN:
         st.caption(f"The first {MOST_SHOWN:,} are shown, the open ones first; the file of differences has all.")

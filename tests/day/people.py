@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from core.services.reconciliation import RESULTS
+from core.ui.reconciliation_day import SETTLED_MEANWHILE
 from tests.browser.test_payment import field
 from tests.world import PASSWORD
 
@@ -294,7 +295,7 @@ class Person:
         expect(self.page.locator("[data-testid=stToast], [data-testid=stAlert]:has-text('Proposed.'), [data-testid=stAlertContentError]").first).to_be_visible()
 
     def _choose(self, kind: str) -> bool:
-        """One kind of the day's differences; False where there is none."""
+        """One kind of the day's differences; False where there is none, or where the last of it is settled while one looks."""
         pill = self.page.get_by_test_id("stButtonGroup").get_by_role("radio", name=re.compile(rf"^{kind} [\d,]+$"))
         if not pill.count():
             return False
@@ -302,7 +303,7 @@ class Person:
         # The page tells what the kind means once it is drawn for it.
         expect(self.page.get_by_text(MEANINGS[kind], exact=False).first).to_be_visible()
         self.settled()
-        return True
+        return self.page.get_by_text(SETTLED_MEANWHILE).count() == 0
 
     def _rows(self, kind: str) -> int:
         pill = self.page.get_by_test_id("stButtonGroup").get_by_role("radio", name=re.compile(rf"^{kind} [\d,]+$"))

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.documents.statement_lines import Columns
+from core.models.reconciliation import Result
 from core.services import reconciliation, statements, transactions
 from core.settings import CHECKOUT
 from core.ui import session
@@ -85,3 +86,13 @@ def test_who_does_not_reconcile_is_told_so(sit_down: Callable[..., Till]) -> Non
         somebody.patch.setattr(session, "current", lambda *, touch=True, one=somebody: one.actor)
         window = AppTest.from_file(str(CHECKOUT / "pages" / "reconciliation.py"), default_timeout=PATIENCE_SECONDS).run()
         assert "does not include the right to see billers' statements" in said(window)
+
+
+def test_what_was_settled_while_the_page_was_drawn_is_told_as_that_and_not_as_a_day_that_agrees(
+    analyst: Till, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(analyst, ("", "R2", "70000009", "5.00"))
+    monkeypatch.setattr(reconciliation, "items", lambda *_: [])
+    told = said(the_day(analyst, result=Result.THEIRS_ONLY.value))
+    assert "None is left of this kind" in told
+    assert "Every line has its payment" not in told
