@@ -292,7 +292,9 @@ class Person:
 
     def _answered(self) -> None:
         """Whether it was done or refused, the page says so."""
-        expect(self.page.locator("[data-testid=stToast], [data-testid=stAlert]:has-text('Proposed.'), [data-testid=stAlertContentError]").first).to_be_visible()
+        done = self.page.locator("[data-testid=stToast], [data-testid=stAlert]:has-text('Proposed.'), [data-testid=stAlertContentError]")
+        refused = self.page.get_by_test_id("stMain").get_by_role("img", name="error icon")
+        expect(done.or_(refused).first).to_be_visible()
 
     def _choose(self, kind: str) -> bool:
         """One kind of the day's differences; False where there is none, or where the last of it is settled while one looks."""
