@@ -24,6 +24,7 @@ from core.services.day_figures import AGREES, Figures, count_days
 from core.services.moves import Move, Stand, move
 from core.services.proposals import words_of
 from core.services.resolutions import Choice
+from core.services.scope import existing
 from core.services.statements import served
 from core.settings import settings
 from core.states import Stage
@@ -41,6 +42,8 @@ ASKED = (Stage.PAY_UNKNOWN.value, Stage.PAY_ACCEPTED.value)
 # What was counted is counted again where it is older and differences are open: payments settle meanwhile.
 KEPT_FOR = timedelta(seconds=60)
 MOST_COUNTED_AGAIN = 20
+
+NOT_WITH_THE_BILLER = "What is in doubt about this payment is not with the biller, so that its statement cannot settle it. Open the payment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +414,16 @@ def can_propose(item: Item) -> bool:
     return item.result is Result.UNDER_REVIEW or is_asked
 
 
+@needs("reconciliation:read")
+def why_no_proposal(actor: Actor, /, item: Item) -> str | None:
+    """Why the statement cannot settle what is under review here; None where it can, as far as it is known before it is tried."""
+    if item.result is not Result.UNDER_REVIEW or item.transaction_id is None:
+        return None
+    with db.unit_of_work() as session:
+        transaction = existing(actor, Transactions(session).by_id(item.transaction_id))
+        return None if _is_way(session, transaction, _choice_of(item)) else NOT_WITH_THE_BILLER
+
+
 def in_words(item: Item, biller: str) -> str:
     """A line as evidence: what a second person compares with the file."""
     if item.line_id is None or item.their_amount is None:
@@ -424,13 +437,20 @@ def in_words(item: Item, biller: str) -> str:
 # ---- Inside
 
 
+def _choice_of(item: Item) -> Choice:
+    is_paid = item.line_id is not None and item.kind is not LineKind.REVERSAL
+    return Choice.BILLER_HAS_IT if is_paid else Choice.BILLER_HAS_IT_NOT
+
+
+def _is_way(session: Session, transaction: Transaction, choice: Choice) -> bool:
+    return choice in {way.choice for way in resolutions.ways_of(session, transaction)}
+
+
 def _said_by(session: Session, transaction: Transaction, item: Item) -> tuple[Choice, str]:
     """What the statement says of it, as one of the ways that two people have."""
-    choice = Choice.BILLER_HAS_IT if item.line_id is not None else Choice.BILLER_HAS_IT_NOT
-    if item.kind is LineKind.REVERSAL:
-        choice = Choice.BILLER_HAS_IT_NOT
-    if choice not in {way.choice for way in resolutions.ways_of(session, transaction)}:
-        raise NotLegalNow("What is in doubt about this payment is not with the biller, so that its statement cannot settle it. Open the payment.")
+    choice = _choice_of(item)
+    if not _is_way(session, transaction, choice):
+        raise NotLegalNow(NOT_WITH_THE_BILLER)
     evidence = in_words(item, transaction.biller_name)
     if item.line_id is None:
         files = [statement for statement, _ in Reconciliation(session).statements_of(transaction.biller_type, item.day)]

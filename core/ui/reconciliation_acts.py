@@ -81,16 +81,16 @@ def _act(actor: Actor, about: About, item: Item) -> None:
     told = RESULTS[item.result]
     if item.is_proposed:
         st.caption(":material/how_to_reg: It is proposed, and waits for another manager on Approvals.")
+    why_not = reconciliation.why_no_proposal(actor, item) if actor.may("transactions:resolve") else "A manager proposes it, and another approves it."
     with st.container(horizontal=True, vertical_alignment="center"):
         if reconciliation.can_propose(item) and not item.is_proposed:
-            may = actor.may("transactions:resolve")
             says = "has it" if item.line_id is not None else "does not have it"
             st.button(
                 f"Propose: the biller {says}",
                 type="primary",
                 icon=":material/gavel:",
-                disabled=not may,
-                help="The statement's line goes along as evidence; another manager approves it." if may else "A manager proposes it, and another approves it.",
+                disabled=why_not is not None,
+                help=why_not or "The statement's line goes along as evidence; another manager approves it.",
                 on_click=_propose,
                 args=(about,),
             )
@@ -103,6 +103,8 @@ def _act(actor: Actor, about: About, item: Item) -> None:
                 on_click=_keep,
                 args=(about,),
             )
+    if why_not and reconciliation.can_propose(item):
+        st.caption(f"Off: {plain(why_not)}")
     if item.result is Result.THEIRS_ONLY or (item.result is Result.DUPLICATE and item.transaction_id is None):
         _pair(actor, item)
     with st.form("reconciliation-explain", border=False):

@@ -193,7 +193,7 @@ class Person:
         for row in range(self._rows(kind)):
             self._choose_row(row, kind)
             button = page.get_by_role("button", name=re.compile("Propose: the biller"))
-            if button.count():
+            if button.count() and button.is_enabled():
                 button.click()
                 self._answered()
                 if page.get_by_text("Proposed. Another manager decides", exact=False).count():

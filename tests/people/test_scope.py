@@ -276,6 +276,7 @@ UNCONCERNED: Mapping[str, str] = {
     "reconciliation.of_day": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.items": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.of_file": "tested by itself: tests/reconciliation walks it with statements of two billers",
+    "reconciliation.why_no_proposal": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.candidates": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.explain": "tested by itself: tests/reconciliation walks it with statements of two billers",
     "reconciliation.hand_on": "tested by itself: tests/reconciliation walks it with statements of two billers",

@@ -10,7 +10,7 @@ from core.models.reconciliation import Act, Result, Rule
 from core.repositories.reconciliation import Item
 from core.services import approvals, day_closes, reconciliation
 from core.services.reconciliation import About, StandsOtherwise
-from core.states import Stage
+from core.states import Stage, Topology
 from tests.payments.bench import CODE
 from tests.payments.conftest import bench, shared_bench  # noqa: F401 - fixtures
 from tests.reconciliation.conftest import House, Paid
@@ -72,6 +72,18 @@ def test_what_may_still_settle_by_itself_is_left_alone(house: House, stage: Stag
     with pytest.raises(NotLegalNow, match="still being asked"):
         reconciliation.propose(house.manager, about(house.only()))
     assert house.bench.stage(one.id) is stage
+
+
+def test_what_is_in_doubt_about_the_debit_is_not_settled_from_a_statement_and_says_so_beforehand(house: House) -> None:
+    debited, paid = house.paid(stage=Stage.REVIEW, topology=Topology.SEPARATE), house.paid(stage=Stage.REVIEW)
+    house.bench.sql("UPDATE legs SET sends = 0, tainted = false WHERE transaction_id = %s AND kind = 'PAY'", debited.id)
+    house.bench.sql("UPDATE legs SET tainted = true WHERE transaction_id = %s AND kind = 'DEBIT'", debited.id)
+    house.load(house.line(house.paid()))
+    items = {item.transaction_id: item for item in house.items(Result.UNDER_REVIEW)}
+    assert reconciliation.why_no_proposal(house.analyst, items[paid.id]) is None
+    assert reconciliation.why_no_proposal(house.analyst, items[debited.id]) == reconciliation.NOT_WITH_THE_BILLER
+    with pytest.raises(NotLegalNow, match="is not with the biller"):
+        reconciliation.propose(house.manager, about(items[debited.id]))
 
 
 def test_all_under_review_are_proposed_as_the_statement_says_and_none_twice(house: House) -> None:
@@ -214,11 +226,13 @@ def test_who_is_limited_to_other_billers_finds_no_day_no_line_and_no_file_of_thi
     house.load(house.line(house.paid(biller_type="MASM")))
     item = house.only()
     limited = replace(house.manager, billers=frozenset({"MASM"}))
+    of_theirs = replace(item, result=Result.UNDER_REVIEW, transaction_id=house.paid(stage=Stage.REVIEW).id)
     assert item.line_id is not None
     for ask in (
         lambda: reconciliation.of_day(limited, CODE, house.day),
         lambda: reconciliation.items(limited, CODE, house.day),
         lambda: reconciliation.candidates(limited, item.line_id),
+        lambda: reconciliation.why_no_proposal(limited, of_theirs),
         lambda: reconciliation.explain(limited, about(item), "Not mine."),
         lambda: reconciliation.hand_on(limited, about(item), "Not mine."),
         lambda: reconciliation.keep_as_break(limited, about(item)),
