@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import streamlit as st
 
+from core import clock
 from core.access import Actor
 from core.errors import BillersError
 from core.models.proposals import ProposalKind
@@ -17,8 +18,9 @@ from core.ui.pieces import complain
 from core.ui.session import guarded
 from core.ui.words import plain
 
-# What came of the last time, told above the others.
-DONE, LEFT, REFUSED = "together-done", "together-left", "together-refused"
+# What came of the last time, and when. It is told until it can have been read: the page draws itself anew every few seconds, and would take it away.
+DONE, LEFT, REFUSED, TOLD_AT = "together-done", "together-left", "together-refused", "together-told-at"
+TOLD_FOR_SECONDS = 60
 
 # How each kind is counted.
 COUNTED: Mapping[ProposalKind, str] = {
@@ -74,21 +76,31 @@ def total(chosen: Sequence[Waiting]) -> str:
     return " + ".join(str(Money(value, currency)) for currency, value in sorted(sums.items()))
 
 
+def _forget() -> None:
+    for told in (DONE, LEFT, REFUSED):
+        st.session_state.pop(told, None)
+    st.session_state[TOLD_AT] = clock.monotonic_seconds()
+
+
 def _tell() -> None:
-    if done := st.session_state.pop(DONE, None):
+    if clock.monotonic_seconds() - st.session_state.get(TOLD_AT, 0.0) > TOLD_FOR_SECONDS:
+        _forget()
+    if done := st.session_state.get(DONE):
         st.success(done, icon=":material/done_all:")
-    if left := st.session_state.pop(LEFT, None):
+    if left := st.session_state.get(LEFT):
         st.warning(left, title="Left as they were", icon=":material/rule:")
-    complain(st.session_state.pop(REFUSED, None))
+    complain(st.session_state.get(REFUSED))
 
 
 def _choose(proposal_ids: Sequence[uuid.UUID]) -> None:
+    _forget()
     for one in proposal_ids:
         st.session_state[key_of(one)] = True
 
 
 @guarded("transactions:approve")
 def _approve(actor: Actor, proposal_ids: Sequence[uuid.UUID]) -> None:
+    _forget()
     try:
         left = approvals.approve_all(actor, proposal_ids)
     except BillersError as error:
