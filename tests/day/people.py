@@ -39,6 +39,9 @@ SETTLES_SECONDS = 120.0
 # Longer than anything takes on a machine that is busy with something else, too.
 PATIENCE_MS = 120_000
 
+# A difference's card, after its row was chosen.
+CARD_MS = 15_000
+
 # A list that was opened.
 OPENS_MS = 3_000
 
@@ -191,7 +194,8 @@ class Person:
         """The first of the kind that can be proposed and was not; False where there is none."""
         page = self.page
         for row in range(self._rows(kind)):
-            self._choose_row(row, kind)
+            if not self._choose_row(row, kind):
+                return False
             button = page.get_by_role("button", name=re.compile("Propose: the biller"))
             if button.count() and button.is_enabled():
                 button.click()
@@ -204,7 +208,8 @@ class Person:
 
     def _look_into_one(self, kind: str) -> None:
         """Opens the first: whoever opens a payment in doubt has its biller, or core banking, asked at once."""
-        self._choose_row(0, kind)
+        if not self._choose_row(0, kind):
+            return
         self.page.get_by_role("link", name="Open the payment").click()
         expect(self.page).to_have_url(re.compile("/transactions"))
         expect(self._card(kind)).to_have_count(0)
@@ -226,7 +231,8 @@ class Person:
     def _pair_one(self) -> bool:
         page = self.page
         for row in range(self._rows("Theirs only")):
-            self._choose_row(row, "Theirs only")
+            if not self._choose_row(row, "Theirs only"):
+                return False
             if page.get_by_role("button", name="Pair them").count():
                 self._pick_the_likest(page.get_by_role("combobox", name=re.compile("A payment of ours that it may be")))
                 page.get_by_role("textbox", name="By what do you know?").fill(PAIRED)
@@ -261,7 +267,8 @@ class Person:
             page.get_by_role("button", name=re.compile(r"Explain all [\d,]+$")).click()
             self.done[f"{kind}: explained together"] += count
         else:
-            self._choose_row(0, kind)
+            if not self._choose_row(0, kind):
+                return True
             if page.get_by_text("What was made of it").count():
                 return False
             if (one := page.get_by_role("button", name="Keep as a break")).count():
@@ -311,11 +318,13 @@ class Person:
         pill = self.page.get_by_test_id("stButtonGroup").get_by_role("radio", name=re.compile(rf"^{kind} [\d,]+$"))
         return min(_number_in(pill.inner_text()), MOST_IN_SIGHT)
 
-    def _choose_row(self, row: int, kind: str) -> None:
-        """Its card is there."""
+    def _choose_row(self, row: int, kind: str) -> bool:
+        """Whether its card is there: what settles while one looks has none, nor a row any more."""
         self._click_mark(row)
-        expect(self._card(kind)).to_be_visible()
+        with suppress(TookTooLong):
+            self._card(kind).wait_for(timeout=CARD_MS)
         self.settled()
+        return self._card(kind).count() > 0
 
     def _leave_row(self, row: int, kind: str) -> None:
         """No card is there: the next one that comes is of another row."""
