@@ -55,7 +55,7 @@ def old_world(server_url: URL, tmp_path: Path, clean_environment: None, monkeypa
     finally:
         world.enter(monkeypatch)
         world.end()
-        db._engine_of.cache_clear()
+        db.let_go()
         drop_database(server_url, url)
 
 
