@@ -91,6 +91,7 @@ class Person:
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_label("Password", exact=True).press("Enter")
         expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
+        expect(page.get_by_text("Needs attention").or_(page.get_by_text("Nothing needs attention")).first).to_be_visible()
         self._since = time.monotonic()
         return page
 
@@ -98,6 +99,10 @@ class Person:
         page = self.page
         page.goto(f"{self._url}/{address}")
         self.settled()
+        if address and address.partition("?")[0] not in page.url:
+            # Whoever has just signed in is led to the dashboard, and may be so a moment later.
+            page.goto(f"{self._url}/{address}")
+            self.settled()
         return page
 
     def settled(self) -> None:
