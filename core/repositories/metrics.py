@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from core.models import Breaker, Gate, User, UserSession, Worker
+from core.models import User, UserSession, Worker
 from core.repositories.people import counts_now
 
 _DATABASE = text(
@@ -55,9 +55,3 @@ class Metrics:
         """Those that said lately that they are at work."""
         asked = select(func.count()).select_from(Worker).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - silence)
         return self._session.execute(asked).scalar_one()
-
-    def open_breakers(self) -> set[str]:
-        return set(self._session.scalars(select(Breaker.biller_type)))
-
-    def gate_is_closed(self) -> bool:
-        return self._session.scalar(select(func.count()).select_from(Gate).where(Gate.reopened_at.is_(None))) != 0

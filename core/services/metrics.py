@@ -18,6 +18,7 @@ from core.documents.exposition import Family, Histogram, Sample, counter, gauge,
 from core.errors import BillersError
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
+from core.repositories.gate import Gates
 from core.repositories.metrics import Metrics
 from core.repositories.proposals import Proposals
 from core.repositories.rollups import Question, Rollups, bucket_ceiling_ms
@@ -55,18 +56,16 @@ def _of_database(session: Session) -> Iterator[Family]:
     statistics, metrics = Statistics(session), Metrics(session)
     now = statistics.now()
     figures = statistics.figures(EVERYTHING)
-    billers = sorted(Billers(session).names())
+    billers, open_breakers = sorted(Billers(session).names()), Billers(session).open_breakers()
     yield from _transactions(figures, billers)
     yield _durations(Rollups(session))
     yield from _waiting(statistics, Proposals(session).backlog(), now)
-    open_breakers = metrics.open_breakers()
     broken = [Sample(int(code in open_breakers), {"biller": code}) for code in sorted({*billers, *open_breakers})]
     yield gauge("billers_circuit_open", "1 while nothing is sent to this biller because its calls kept failing.", broken)
     yield gauge("billers_workers", "Workers that said within 15 seconds that they are at work.", metrics.workers(WORKER_SILENCE))
     yield gauge("billers_sessions", "Sessions of people that are open.", metrics.open_sessions(IDLE))
-    yield gauge(
-        "billers_restore_gate_closed", "1 while nothing is sent because the database came back without what it had confirmed.", int(metrics.gate_is_closed())
-    )
+    is_closed = int(Gates(session).closed() is not None)
+    yield gauge("billers_restore_gate_closed", "1 while nothing is sent because the database came back without what it had confirmed.", is_closed)
     server = metrics.server()
     yield gauge("billers_database_size_bytes", "What the database takes on its disk.", server.bytes)
     connections = [Sample(count, {"state": state}) for state, count in sorted(server.connections.items())]

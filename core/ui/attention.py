@@ -179,6 +179,10 @@ def _age(one: Finding, now: datetime) -> str:
 # ---- The words, kind by kind
 
 
+def _wait(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
 def _no_worker(_one: Finding, seen: Attention, _failing: Failing) -> Said:
     if not seen.jobs_enabled:
         what, step = "Nobody sends payments: background jobs are off on this machine, and no worker runs elsewhere.", "Start a worker."
@@ -221,9 +225,8 @@ def _contradicted(_one: Finding, seen: Attention, _failing: Failing) -> Said:
 
 def _approvals(_one: Finding, seen: Attention, _failing: Failing) -> Said:
     waiting = seen.approvals
-    verb = "waits" if waiting.count == 1 else "wait"
     step = "A manager who did not propose it decides on Approvals. What nobody decides in time is not done."
-    what = f"{counted(waiting.count, 'payment')} {verb} for a second person."
+    what = f"{counted(waiting.count, 'payment')} {_wait(waiting.count)} for a second person."
     return Said(":material/how_to_reg:", what, step, page=APPROVALS, references=waiting.references)
 
 
@@ -313,26 +316,25 @@ def _no_statement(one: Finding, seen: Attention, _failing: Failing) -> Said:
 
 
 def _not_signed_off(one: Finding, seen: Attention, _failing: Failing) -> Said:
-    what = f"{counted(one.count, 'day')} of billers without open differences {'waits' if one.count == 1 else 'wait'} to be signed off,"
+    what = f"{counted(one.count, 'day')} of billers without open differences {_wait(one.count)} to be signed off,"
     step = "A manager who imported nothing of it signs it off."
     return Said(":material/signature:", f"{what} the oldest {_day(one, seen)}.", step, _days_address(one), RECONCILIATION)
 
 
 def _proposed_acts(one: Finding, _seen: Attention, _failing: Failing) -> Said:
-    what = f"{counted(one.count, 'act')} on many payments {'waits' if one.count == 1 else 'wait'} for a second person."
+    what = f"{counted(one.count, 'act')} on many payments {_wait(one.count)} for a second person."
     step = "A manager who did not ask for it decides about the whole of it on Approvals. What nobody decides in time is not done."
     return Said(":material/checklist:", what, step, page=APPROVALS)
 
 
 def _proposed_rules(one: Finding, _seen: Attention, _failing: Failing) -> Said:
-    what = f"{counted(one.count, 'rule')} of who decides alone {'waits' if one.count == 1 else 'wait'} for a second administrator."
+    what = f"{counted(one.count, 'rule')} of who decides alone {_wait(one.count)} for a second administrator."
     step = "Somebody who did not propose it decides on Approvals. Until then the rules are what they were."
     return Said(":material/rule:", what, step, page=APPROVALS)
 
 
 def _proposed_changes(one: Finding, _seen: Attention, _failing: Failing) -> Said:
-    verb = "waits" if one.count == 1 else "wait"
-    what = f"{counted(one.count, 'change')} of billers' configurations {verb} for a second administrator."
+    what = f"{counted(one.count, 'change')} of billers' configurations {_wait(one.count)} for a second administrator."
     return Said(":material/tune:", what, "Somebody who did not propose it decides. What nobody decides in time is not done.", page=CONFIGURATIONS)
 
 
@@ -343,7 +345,7 @@ def _no_credentials(one: Finding, seen: Attention, _failing: Failing) -> Said:
 
 
 def _channel_down(one: Finding, _seen: Attention, _failing: Failing) -> Said:
-    waits = f" {counted(one.count, 'notice')} {'waits' if one.count == 1 else 'wait'}." if one.count else ""
+    waits = f" {counted(one.count, 'notice')} {_wait(one.count)}." if one.count else ""
     what = f"Nobody is told by “{plain(one.told or '')}”: it does not take what it is given.{waits}"
     step = "Send a test by it: the answer says why. What waits goes out by itself, and payments go on meanwhile."
     return Said(":material/notifications_off:", what, step, page=NOTIFICATIONS)

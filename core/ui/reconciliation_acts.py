@@ -81,9 +81,11 @@ def _act(actor: Actor, about: About, item: Item) -> None:
     told = RESULTS[item.result]
     if item.is_proposed:
         st.caption(":material/how_to_reg: It is proposed, and waits for another manager on Approvals.")
-    why_not = reconciliation.why_no_proposal(actor, item) if actor.may("transactions:resolve") else "A manager proposes it, and another approves it."
+    is_offered, why_not = reconciliation.can_propose(item) and not item.is_proposed, None
+    if is_offered:
+        why_not = reconciliation.why_no_proposal(actor, item) if actor.may("transactions:resolve") else "A manager proposes it, and another approves it."
     with st.container(horizontal=True, vertical_alignment="center"):
-        if reconciliation.can_propose(item) and not item.is_proposed:
+        if is_offered:
             says = "has it" if item.line_id is not None else "does not have it"
             st.button(
                 f"Propose: the biller {says}",
@@ -103,7 +105,7 @@ def _act(actor: Actor, about: About, item: Item) -> None:
                 on_click=_keep,
                 args=(about,),
             )
-    if why_not and reconciliation.can_propose(item):
+    if why_not:
         st.caption(f"Off: {plain(why_not)}")
     if item.result is Result.THEIRS_ONLY or (item.result is Result.DUPLICATE and item.transaction_id is None):
         _pair(actor, item)

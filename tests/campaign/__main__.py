@@ -4,26 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests import by_hand
 from tests.campaign.campaign import KEPT_IN, PLAN
 from tests.campaign.figures import Plan
 
 # 20,000 payments in 38 minutes: what is left of the hour is for the end, and for a slower machine.
 PACE = 8.8
-
-
-class _Ordered:
-    """A pytest plugin that hands the plan over."""
-
-    def __init__(self, plan: Plan, kept_in: Path | None) -> None:
-        self._plan = plan
-        self._kept_in = kept_in
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[PLAN] = self._plan
-        if self._kept_in is not None:
-            config.stash[KEPT_IN] = self._kept_in
 
 
 def main() -> int:
@@ -38,8 +24,7 @@ def main() -> int:
     if asked.payments < usual.payments:
         parser.error(f"Fewer than {usual.payments} payments cannot meet every kind of fault often enough.")
     plan = Plan(asked.payments, asked.seed, asked.rate, asked.pace)
-    test = str(Path(__file__).parent / "test_campaign.py")
-    return int(pytest.main(["-q", "-s", "-p", "no:cacheprovider", "--timeout=7200", test], plugins=[_Ordered(plan, asked.result)]))
+    return by_hand.run(Path(__file__).parent / "test_campaign.py", {PLAN: plan, KEPT_IN: asked.result}, 7200)
 
 
 if __name__ == "__main__":

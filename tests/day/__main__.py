@@ -4,22 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests import by_hand
 from tests.day.plan import KEPT_IN, PLAN, Plan
-
-
-class _Ordered:
-    """A pytest plugin that hands the plan over."""
-
-    def __init__(self, plan: Plan, kept_in: Path | None) -> None:
-        self._plan = plan
-        self._kept_in = kept_in
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[PLAN] = self._plan
-        if self._kept_in is not None:
-            config.stash[KEPT_IN] = self._kept_in
 
 
 def main() -> int:
@@ -34,8 +20,7 @@ def main() -> int:
     if asked.payments < usual.payments:
         parser.error(f"Fewer than {usual.payments} payments have no room for everything that is to go wrong.")
     plan = Plan(asked.payments, asked.seed, asked.rate, asked.pace)
-    test = str(Path(__file__).parent / "test_day.py")
-    return int(pytest.main(["-q", "-s", "-p", "no:cacheprovider", "--timeout=10800", test], plugins=[_Ordered(plan, asked.result)]))
+    return by_hand.run(Path(__file__).parent / "test_day.py", {PLAN: plan, KEPT_IN: asked.result}, 10800)
 
 
 if __name__ == "__main__":
