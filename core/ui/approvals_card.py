@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError
 from core.models import Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
 from core.money import Money
@@ -15,8 +14,8 @@ from core.services.approvals import Waiting
 from core.services.resolutions import WAYS, Way
 from core.settings import CHECKOUT
 from core.states import LegKind, TransactionType
-from core.ui import approvals_together
-from core.ui.pieces import TRANSACTIONS, code, complain, link_to, show_facts
+from core.ui import approvals_together, refusals
+from core.ui.pieces import TRANSACTIONS, code, link_to, show_facts
 from core.ui.session import guarded
 from core.ui.words import TYPE_LABELS, ago, moment_text, plain, stage_label
 
@@ -155,7 +154,7 @@ def _tell_waiting(actor: Actor, seen: Waiting) -> None:
         title=f"{title_of(proposal).partition(' ')[2]}: a second person decides",
         icon=":material/group:",
     )
-    complain(st.session_state.pop(f"refused-{proposal.id}", None))
+    refusals.tell(proposal.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         if proposal.proposed_by == actor.id:
             withdraw_button(proposal)
@@ -168,7 +167,7 @@ def _tell_waiting(actor: Actor, seen: Waiting) -> None:
 
 def _decide(actor: Actor, seen: Waiting) -> None:
     proposal = seen.proposal
-    complain(st.session_state.pop(f"refused-{proposal.id}", None))
+    refusals.tell(proposal.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Approve",
@@ -208,26 +207,20 @@ def withdraw_button(proposal: Proposal) -> None:
 
 @guarded("transactions:approve")
 def _approve(actor: Actor, proposal_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(proposal_id):
         approvals.approve(actor, proposal_id)
         st.toast("Approved.", icon=":material/check:")
-    except BillersError as error:
-        st.session_state[f"refused-{proposal_id}"] = error.sentence
 
 
 @guarded("transactions:approve")
 def _reject(actor: Actor, proposal_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(proposal_id):
         approvals.reject(actor, proposal_id, st.session_state.get(f"reject-reason-{proposal_id}"))
         st.toast("Rejected.", icon=":material/close:")
-    except BillersError as error:
-        st.session_state[f"refused-{proposal_id}"] = error.sentence
 
 
 @guarded("transactions:cancel_own")
 def _withdraw(actor: Actor, proposal_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(proposal_id):
         approvals.withdraw(actor, proposal_id)
         st.toast("Withdrawn.", icon=":material/undo:")
-    except BillersError as error:
-        st.session_state[f"refused-{proposal_id}"] = error.sentence

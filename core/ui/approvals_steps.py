@@ -6,11 +6,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError
 from core.models import Transaction
 from core.services import approvals
 from core.services.resolutions import Way
-from core.ui.pieces import FORM_WIDTH, complain, show_telling
+from core.ui import refusals
+from core.ui.pieces import FORM_WIDTH, show_telling
 from core.ui.session import guarded
 from core.ui.tellings import tell
 from core.ui.transaction_acts import confirm_facts, leave, why_not
@@ -110,7 +110,7 @@ def _reason(one: Transaction, example: str) -> None:
 
 
 def _end_of_form(one: Transaction, label: str, act: Callable[[uuid.UUID], None]) -> None:
-    complain(st.session_state.pop(f"refused-{one.id}", None))
+    refusals.tell(one.id)
     st.caption(ANOTHER_DECIDES)
     st.form_submit_button(label, type="primary", icon=":material/group:", on_click=act, args=(one.id,), shortcut="Ctrl+Enter")
 
@@ -123,11 +123,8 @@ STEPS: dict[str, Step] = {"resolve": _resolve_step, "reverse": _reverse_step, "w
 
 def _propose(transaction_id: uuid.UUID, act: Callable[[], object]) -> None:
     """The next run of the page leads back to the transaction, where the proposal is seen waiting."""
-    try:
+    with refusals.beside(transaction_id):
         act()
-    except BillersError as error:
-        st.session_state[f"refused-{transaction_id}"] = error.sentence
-    else:
         st.session_state[f"proposed-{transaction_id}"] = True
 
 
@@ -139,7 +136,7 @@ def _typed(name: str, transaction_id: uuid.UUID) -> str | None:
 def _resolve(actor: Actor, transaction_id: uuid.UUID) -> None:
     choice = _typed("resolve-choice", transaction_id)
     if choice is None:
-        st.session_state[f"refused-{transaction_id}"] = "Choose what the statement says."
+        refusals.refuse(transaction_id, "Choose what the statement says.")
         return
     evidence, number = _typed("resolve-evidence", transaction_id), _typed("resolve-number", transaction_id)
     _propose(transaction_id, lambda: approvals.propose_resolution(actor, transaction_id, choice, evidence, number))

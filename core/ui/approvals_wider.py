@@ -7,7 +7,6 @@ from datetime import datetime
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError
 from core.models import Transaction
 from core.models.bulk import BulkKind
 from core.models.proposals import Decision
@@ -16,8 +15,9 @@ from core.money import Money
 from core.services import wider_approvals
 from core.services.approval_rules import SAYS, Content
 from core.services.wider_approvals import Part, Wider
+from core.ui import refusals
 from core.ui.approvals_card import APPROVALS, DECIDED
-from core.ui.pieces import TRANSACTIONS, code, complain, link_to, show_facts
+from core.ui.pieces import TRANSACTIONS, code, link_to, show_facts
 from core.ui.session import guarded
 from core.ui.words import ago, moment_text, plain
 
@@ -118,7 +118,7 @@ def _checked(seen: Wider) -> None:
 
 
 def _decide(actor: Actor, seen: Wider) -> None:
-    complain(st.session_state.pop(_refused(seen.id), None))
+    refusals.tell(seen.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Approve",
@@ -181,32 +181,22 @@ def _reject_form(proposal_id: uuid.UUID) -> None:
         st.form_submit_button("Reject", type="primary", icon=":material/close:", on_click=_reject, args=(proposal_id,))
 
 
-def _refused(proposal_id: uuid.UUID) -> str:
-    return f"refused-{proposal_id}"
-
-
 @guarded("approvals:read")
 def _approve(actor: Actor, proposal_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(proposal_id):
         wider_approvals.approve(actor, proposal_id)
         st.toast("Approved.", icon=":material/check:")
-    except BillersError as error:
-        st.session_state[_refused(proposal_id)] = error.sentence
 
 
 @guarded("approvals:read")
 def _reject(actor: Actor, proposal_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(proposal_id):
         wider_approvals.reject(actor, proposal_id, st.session_state.get(f"reject-reason-{proposal_id}"))
         st.toast("Rejected.", icon=":material/close:")
-    except BillersError as error:
-        st.session_state[_refused(proposal_id)] = error.sentence
 
 
 @guarded("approvals:read")
 def _withdraw(actor: Actor, proposal_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(proposal_id):
         wider_approvals.withdraw(actor, proposal_id)
         st.toast("Withdrawn.", icon=":material/undo:")
-    except BillersError as error:
-        st.session_state[_refused(proposal_id)] = error.sentence

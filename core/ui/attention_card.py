@@ -12,6 +12,7 @@ from core.access import Actor
 from core.errors import BillersError
 from core.services import attention
 from core.services.attention import LONGEST_REASON, Finding
+from core.ui import refusals
 from core.ui.attention import RIGHTS, Concern, length_of, when
 from core.ui.figure_words import counted
 from core.ui.pieces import TRANSACTIONS, complain
@@ -20,7 +21,7 @@ from core.ui.words import as_of, plain
 
 # What this window is asked about, whether it was asked yet, what it typed, and what was answered.
 ASKED, WANTED, WHOSE, LENGTH, REASON = (f"attention-{name}" for name in ("asked", "wanted", "whose", "length", "reason"))
-COMPLAINT, REFUSED = "attention-complaint", "attention-refused"
+COMPLAINT, TAKEN_UP = "attention-complaint", "attention-taken-up"
 
 # Beside so much text there is room for what can be done; on a narrower screen that comes below.
 WORDS_PIXELS = 720
@@ -35,7 +36,7 @@ def show(actor: Actor, concerns: Sequence[Concern], moment: datetime, forget: Ca
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             shown = _header(actor, open_now, away)
             st.caption(f":material/autorenew: {as_of(moment)}", width="content", help="This page follows by itself whatever changes.")
-        complain(st.session_state.pop(REFUSED, None))
+        refusals.tell(TAKEN_UP)
         for one in shown:
             _line(actor, one)
         if others := len(open_now) - len(shown):
@@ -140,10 +141,8 @@ def _away(actor: Actor, away: Sequence[Concern], forget: Callable[[], object]) -
 
 @guarded("attention:put_off")
 def _take_up(actor: Actor, put_off_id: uuid.UUID, forget: Callable[[], object]) -> None:
-    try:
+    with refusals.beside(TAKEN_UP):
         attention.take_up(actor, put_off_id)
-    except BillersError as error:
-        st.session_state[REFUSED] = error.sentence
     forget()
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError, NotFound
+from core.errors import NotFound
 from core.models import BulkAct
 from core.models.bulk import BulkKind, ItemState
 from core.models.proposals import Decision
@@ -15,8 +15,9 @@ from core.money import Money
 from core.repositories.bulk import Counted, ItemRow
 from core.services import bulk
 from core.services.bulk import Progress
+from core.ui import refusals
 from core.ui.bulk_acts import ALL, BULK, LOOKS, around
-from core.ui.pieces import complain, show_facts
+from core.ui.pieces import show_facts
 from core.ui.session import guarded, guarded_fragment
 from core.ui.transaction_place import elsewhere
 from core.ui.words import amount, as_of, moment_text, plain
@@ -38,8 +39,6 @@ STATES = {
 
 # Where Streamlit keeps which reference was clicked.
 OPENED, OPENED_NEW, OPENED_ACT = "bulk-opened", "bulk-opened-new", "bulk-opened-act"
-
-REFUSED = "bulk-refused"
 
 
 def show(actor: Actor, asked: str) -> None:
@@ -73,7 +72,7 @@ def _follow(actor: Actor, act_id: uuid.UUID, was_over: bool) -> None:
         # Whole, and without looking any more.
         st.rerun()
     _tell(seen)
-    complain(st.session_state.pop(REFUSED, None))
+    refusals.tell(act_id)
     _facts(seen)
     _results(actor, seen)
     st.caption(as_of() + ("." if seen.is_over else ". This follows by itself until it is over; you may close it and come back."))
@@ -117,11 +116,9 @@ def _undone(seen: Progress) -> str:
 
 @guarded("transactions:read")
 def _stop(actor: Actor, act_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(act_id):
         left = bulk.stop(actor, act_id)
         st.toast(f"Stopped: {left:,} left as they are." if left else "Nothing waited any more.", icon=":material/stop_circle:")
-    except BillersError as error:
-        st.session_state[REFUSED] = error.sentence
 
 
 def _facts(seen: Progress) -> None:

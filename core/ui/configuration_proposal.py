@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError
 from core.models.configuration_proposals import ConfigurationStep
 from core.services import configuration_approvals
 from core.services import configuration_rules as rules
 from core.services.configuration_approvals import Waiting
+from core.ui import refusals
 from core.ui.configuration_fields import label_of
 from core.ui.configuration_looks import change_rows
-from core.ui.pieces import code, complain, turn_to
+from core.ui.pieces import code, turn_to
 from core.ui.session import guarded
 from core.ui.words import ago, moment_text, plain
 
@@ -70,7 +70,7 @@ def show(seen: Waiting) -> None:
         st.markdown(f"**Why:** {plain(seen.reason)}")
         _contents(seen)
         _checked(seen)
-        complain(st.session_state.pop(_refused(seen.number), None))
+        refusals.tell(_what(seen.number))
         _buttons(seen)
 
 
@@ -158,8 +158,8 @@ def _reject_form(seen: Waiting) -> None:
         st.form_submit_button("Reject", type="primary", icon=":material/close:", on_click=_reject, args=(seen.number,))
 
 
-def _refused(number: int) -> str:
-    return f"refused-change-{number}"
+def _what(number: int) -> str:
+    return f"change-{number}"
 
 
 def _because(number: int) -> str:
@@ -168,26 +168,20 @@ def _because(number: int) -> str:
 
 @guarded("billers:approve")
 def _approve(actor: Actor, number: int) -> None:
-    try:
+    with refusals.beside(_what(number)):
         version = configuration_approvals.approve(actor, number)
         st.session_state[DECIDED] = f"Approved. It is version {version} now."
-    except BillersError as error:
-        st.session_state[_refused(number)] = error.sentence
 
 
 @guarded("billers:approve")
 def _reject(actor: Actor, number: int) -> None:
-    try:
+    with refusals.beside(_what(number)):
         configuration_approvals.reject(actor, number, st.session_state.get(_because(number)))
         st.session_state[DECIDED] = "Rejected. The configuration stays as it is."
-    except BillersError as error:
-        st.session_state[_refused(number)] = error.sentence
 
 
 @guarded("billers:configure")
 def _withdraw(actor: Actor, number: int) -> None:
-    try:
+    with refusals.beside(_what(number)):
         configuration_approvals.withdraw(actor, number)
         st.session_state[DECIDED] = "Withdrawn. The configuration stays as it is."
-    except BillersError as error:
-        st.session_state[_refused(number)] = error.sentence

@@ -17,7 +17,7 @@ from core.services.configurations import Configuration
 from core.services.connection_tests import Tried
 from core.settings import settings
 from core.states import Topology
-from core.ui import configuration_form, configuration_proposal
+from core.ui import configuration_form, configuration_proposal, refusals
 from core.ui.configuration_draft import Draft, draft_of
 from core.ui.configuration_form import NOTICE, TEST_CHANGE, TEST_NEXT, proposed_text
 from core.ui.configuration_looks import STAGES, STATES, change_rows, result_text, what_happened
@@ -188,7 +188,7 @@ def _confirm(actor: Actor, one: Configuration, name: str) -> None:
                 )
             if proposes:
                 _ask_why(one)
-            complain(st.session_state.pop(f"refused-{one.id}", None))
+            refusals.tell(_what(name, one.id))
             with st.container(horizontal=True):
                 if proposes:
                     st.form_submit_button(
@@ -209,13 +209,10 @@ def _why_key(config_id: uuid.UUID) -> str:
 
 @guarded("billers:configure")
 def _propose_activation(actor: Actor, config_id: uuid.UUID, shown: int) -> None:
-    try:
+    with refusals.beside(_what("activate", config_id)):
         number = configurations.propose_activation(actor, config_id, shown, st.session_state.get(_why_key(config_id)) or "")
-    except BillersError as error:
-        st.session_state[f"refused-{config_id}"] = error.sentence
-        return
-    st.session_state[NOTICE] = proposed_text(number)
-    _leave()
+        st.session_state[NOTICE] = proposed_text(number)
+        _leave()
 
 
 def _reason_key(config_id: uuid.UUID) -> str:
@@ -227,13 +224,14 @@ def _act(actor: Actor, name: str, config_id: uuid.UUID, shown: int) -> None:
     """For the version that was in front of whoever confirmed it."""
     switch = SWITCHES[name]
     reason = (st.session_state.get(_reason_key(config_id)) or "",) if name == "pause" else ()
-    try:
+    with refusals.beside(_what(name, config_id)):
         switch.act(actor, config_id, shown, *reason)
-    except BillersError as error:
-        st.session_state[f"refused-{config_id}"] = error.sentence
-        return
-    st.session_state[NOTICE] = switch.done
-    _leave()
+        st.session_state[NOTICE] = switch.done
+        _leave()
+
+
+def _what(act: str, config_id: uuid.UUID) -> str:
+    return f"{act}-{config_id}"
 
 
 def _leave() -> None:
@@ -265,7 +263,7 @@ def _confirm_restore(actor: Actor, one: Configuration, version: str) -> None:
         with st.form("confirm-restore", border=False):
             if preview.takes_two:
                 _ask_why(one)
-            complain(st.session_state.pop(f"refused-{one.id}", None))
+            refusals.tell(_what(RESTORE, one.id))
             with st.container(horizontal=True):
                 st.form_submit_button(
                     "Propose to restore it" if preview.takes_two else "Yes, restore it",
@@ -279,14 +277,11 @@ def _confirm_restore(actor: Actor, one: Configuration, version: str) -> None:
 
 @guarded("billers:configure")
 def _restore(actor: Actor, config_id: uuid.UUID, shown: int, number: int) -> None:
-    try:
+    with refusals.beside(_what(RESTORE, config_id)):
         saved = configurations.restore(actor, config_id, shown, number, st.session_state.get(_why_key(config_id)) or "")
-    except BillersError as error:
-        st.session_state[f"refused-{config_id}"] = error.sentence
-        return
-    restored = f"Version {number} is restored: its settings are version {saved.configuration.version} now."
-    st.session_state[NOTICE] = proposed_text(saved.proposal) if saved.proposal else restored
-    _leave()
+        restored = f"Version {number} is restored: its settings are version {saved.configuration.version} now."
+        st.session_state[NOTICE] = proposed_text(saved.proposal) if saved.proposal else restored
+        _leave()
 
 
 # ---- The views

@@ -11,12 +11,13 @@ import streamlit as st
 
 from core import clock
 from core.access import Actor
-from core.errors import BillersError, NotFound
+from core.errors import NotFound
 from core.money import Money
 from core.repositories.exports import COLUMNS, Kept, Profile, State
 from core.repositories.transactions import Sort
 from core.services import exports
-from core.ui.pieces import code, complain, show_facts, turn_to
+from core.ui import refusals
+from core.ui.pieces import code, show_facts, turn_to
 from core.ui.session import guarded, guarded_fragment
 from core.ui.transaction_place import PEEK
 from core.ui.words import as_of, moment_text, plain
@@ -42,7 +43,7 @@ STATES = {
 PROFILES: Mapping[str, str] = {Profile.SPREADSHEET: "CSV for a spreadsheet", Profile.DATA: "CSV for a program", Profile.WORKBOOK: "Excel workbook"}
 ORDERS: Mapping[str, str] = {Sort.NEWEST: "newest first", Sort.OLDEST: "oldest first", Sort.LARGEST: "largest first", Sort.SMALLEST: "smallest first"}
 
-OPENED, REFUSED = "export-opened", "export-not-cancelled"
+OPENED = "export-opened"
 
 
 def around(**more: str) -> NoReturn:
@@ -84,7 +85,7 @@ def _one(actor: Actor, export_id: uuid.UUID, ran: bool) -> None:
         # Whole, and without looking any more.
         st.rerun()
     _tell(actor, seen)
-    complain(st.session_state.pop(REFUSED, None))
+    refusals.tell(export_id)
     show_facts(_facts(seen), alt="The manifest of this export")
     with st.container(horizontal=True):
         st.link_button(
@@ -129,11 +130,9 @@ def _cancel_button(actor: Actor, seen: Kept) -> None:
 
 @guarded("transactions:export")
 def _cancel(actor: Actor, export_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(export_id):
         if not exports.cancel(actor, export_id):
-            st.session_state[REFUSED] = "It had ended already."
-    except BillersError as error:
-        st.session_state[REFUSED] = error.sentence
+            refusals.refuse(export_id, "It had ended already.")
 
 
 def _facts(seen: Kept) -> dict[str, str]:

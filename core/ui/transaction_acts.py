@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError
 from core.models import Transaction
 from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import Action, DuplicateSuspected
 from core.states import Stage
-from core.ui import approvals_card, approvals_wider
-from core.ui.pieces import FORM_WIDTH, code, complain, show_facts, show_telling
+from core.ui import approvals_card, approvals_wider, refusals
+from core.ui.pieces import FORM_WIDTH, code, show_facts, show_telling
 from core.ui.session import guarded
 from core.ui.tellings import tell
 from core.ui.transaction_place import elsewhere
@@ -50,7 +49,7 @@ def offer(actor: Actor, story: Story) -> None:
     if one.amount is None or one.demo:
         return
     possible = {action.name: action for action in payments.actions(actor, one, retried=story.child is not None)}
-    complain(st.session_state.pop(f"refused-{one.id}", None))
+    refusals.tell(one.id)
     approvals_card.tell_of(actor, one)
     approvals_wider.tell_of(actor, one)
     asking = [*ALONE, *(act for act in BY_TWO if actor.may(f"transactions:{act.name}"))]
@@ -72,13 +71,11 @@ def _button(action: Action, label: str, icon: str, help_text: str, on_click: Cal
 
 @guarded("transactions:check")
 def _check(actor: Actor, transaction_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(transaction_id):
         if payments.check_now(actor, transaction_id):
             st.toast("The biller is being asked.", icon=":material/help:")
         else:
             st.toast("It was asked less than ten seconds ago, or is being asked just now.", icon=":material/schedule:")
-    except BillersError as error:
-        st.session_state[f"refused-{transaction_id}"] = error.sentence
 
 
 def confirm_facts(one: Transaction) -> None:
@@ -122,7 +119,7 @@ def _retry_form(actor: Actor, one: Transaction) -> None:
     with st.form(f"retry-{one.id}", border=False):
         if duplicate:
             st.text_input("Why a second payment?", key=f"retry-reason-{one.id}", max_chars=200, icon=":material/edit_note:", help="Kept with the payment.")
-        complain(st.session_state.pop(f"refused-{one.id}", None))
+        refusals.tell(one.id)
         st.form_submit_button(
             f"Pay {amount(one.amount, one.currency)} again", type="primary", icon=":material/replay:", on_click=_retry, args=(one.id,), shortcut="Ctrl+Enter"
         )
@@ -131,12 +128,11 @@ def _retry_form(actor: Actor, one: Transaction) -> None:
 @guarded("transactions:retry")
 def _retry(actor: Actor, transaction_id: uuid.UUID) -> None:
     """One call. Ten clicks and two operators get the same child, and the next run of the page opens it."""
-    try:
-        payments.retry(actor, transaction_id, st.session_state.get(f"retry-reason-{transaction_id}"))
-    except DuplicateSuspected as error:
-        st.session_state[f"duplicate-{transaction_id}"] = error.sentence
-    except BillersError as error:
-        st.session_state[f"refused-{transaction_id}"] = error.sentence
+    with refusals.beside(transaction_id):
+        try:
+            payments.retry(actor, transaction_id, st.session_state.get(f"retry-reason-{transaction_id}"))
+        except DuplicateSuspected as error:
+            st.session_state[f"duplicate-{transaction_id}"] = error.sentence
 
 
 def cancel_step(actor: Actor, one: Transaction) -> None:
@@ -145,7 +141,7 @@ def cancel_step(actor: Actor, one: Transaction) -> None:
             elsewhere(id=one.our_transaction_id)
         st.subheader("Stop this payment?", anchor=False)
         confirm_facts(one)
-        complain(st.session_state.pop(f"refused-{one.id}", None))
+        refusals.tell(one.id)
         if why := why_not(actor, one, "cancel"):
             st.warning(f"It cannot be cancelled. {plain(why)}", icon=":material/block:")
         else:
@@ -155,11 +151,9 @@ def cancel_step(actor: Actor, one: Transaction) -> None:
 
 @guarded("transactions:cancel_own")
 def cancel(actor: Actor, transaction_id: uuid.UUID) -> None:
-    """A callback: what speaks against it is told at the next drawing, under `refused-<id>`."""
-    try:
+    """A callback: what speaks against it is told by `refusals.tell`, beside the payment."""
+    with refusals.beside(transaction_id):
         payments.cancel(actor, transaction_id)
-    except BillersError as error:
-        st.session_state[f"refused-{transaction_id}"] = error.sentence
 
 
 def leave(one: Transaction, label: str) -> None:

@@ -5,14 +5,14 @@ import uuid
 import streamlit as st
 
 from core.access import Actor
-from core.errors import BillersError, NotFound
+from core.errors import NotFound
 from core.models import Transaction
 from core.money import Money
 from core.repositories.transactions import Story
 from core.services import payments, transactions
 from core.services.payments import ASKABLE
 from core.states import AT_REST, Stage, TransactionType
-from core.ui import approvals_steps, receipt_view, transaction_acts, transaction_facts, transaction_legs, transaction_messages
+from core.ui import approvals_steps, receipt_view, refusals, transaction_acts, transaction_facts, transaction_legs, transaction_messages
 from core.ui.live import followed
 from core.ui.pieces import code, complain, link_to_record, show_facts, show_telling
 from core.ui.session import guarded, guarded_dialog, guarded_fragment
@@ -167,16 +167,14 @@ def _see_to(break_id: uuid.UUID) -> None:
     with st.popover("It is seen to …", icon=":material/task_alt:"):
         example = "Credit note 4711, agreed with the biller"
         st.text_input("What was done about the money", key=f"seen-{break_id}", max_chars=transactions.LONGEST_WORDS, placeholder=example)
-        complain(st.session_state.pop(f"refused-{break_id}", None))
+        refusals.tell(break_id)
         st.button("Close it", key=f"close-{break_id}", type="primary", on_click=_close, args=(break_id,))
 
 
 @guarded("transactions:resolve")
 def _close(actor: Actor, break_id: uuid.UUID) -> None:
-    try:
+    with refusals.beside(break_id):
         transactions.see_to(actor, break_id, st.session_state.get(f"seen-{break_id}"))
-    except BillersError as error:
-        st.session_state[f"refused-{break_id}"] = error.sentence
 
 
 def _relatives(story: Story) -> None:

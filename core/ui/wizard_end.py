@@ -9,16 +9,16 @@ import streamlit as st
 
 from core.access import Actor
 from core.documents.amount_words import in_words
-from core.errors import BadInput, BillersError
+from core.errors import BadInput
 from core.models import Transaction
 from core.money import Money
 from core.services import core_banking, drafts, payments, transactions
 from core.services.drafts import DebitRefused, DraftView, Earlier, Review
 from core.services.payments import DuplicateSuspected
 from core.states import AT_REST, Stage
-from core.ui import lookup_card, receipt_view, transaction_acts, wizard_debit
+from core.ui import lookup_card, receipt_view, refusals, transaction_acts, wizard_debit
 from core.ui.live import followed
-from core.ui.pieces import PAYMENT, TRANSACTIONS, code, complain, link_to, show_facts, show_telling, turn_to
+from core.ui.pieces import PAYMENT, TRANSACTIONS, code, link_to, show_facts, show_telling, turn_to
 from core.ui.session import guarded, guarded_fragment
 from core.ui.tellings import lost_on_the_way, of_the_bank, tell
 from core.ui.wizard_draft import back
@@ -152,7 +152,7 @@ def _pay_form(review: Review, amount: Money) -> None:
                 help="Kept with the payment, for whoever asks later.",
                 icon=":material/edit_note:",
             )
-        complain(st.session_state.pop(f"refused-{review.draft.id}", None))
+        refusals.tell(review.draft.id)
         # Ctrl+Enter and not Enter: whoever presses Enter twice on the amount has not read this yet.
         st.form_submit_button(
             f"Pay {amount}",
@@ -169,13 +169,12 @@ def _pay_form(review: Review, amount: Money) -> None:
 @guarded("transactions:pay")
 def _pay(actor: Actor, draft_id: uuid.UUID) -> None:
     """One call, in a callback: it runs before anything is drawn, so that no second click can break it off."""
-    try:
-        payments.submit(actor, draft_id, st.session_state.get(f"reason-{draft_id}"))
-    except DuplicateSuspected:
-        # The warning above the button tells the rest.
-        st.session_state[f"refused-{draft_id}"] = "Say why this second payment is meant."
-    except BillersError as error:
-        st.session_state[f"refused-{draft_id}"] = error.sentence
+    with refusals.beside(draft_id):
+        try:
+            payments.submit(actor, draft_id, st.session_state.get(f"reason-{draft_id}"))
+        except DuplicateSuspected:
+            # The warning above the button tells the rest.
+            refusals.refuse(draft_id, "Say why this second payment is meant.")
 
 
 # ---- 4 Result
@@ -246,7 +245,7 @@ def _sold_lines(paid: Transaction) -> dict[str, str]:
 
 def _offer_cancel(actor: Actor, paid: Transaction) -> None:
     action = next(action for action in payments.actions(actor, paid, retried=False) if action.name == "cancel")
-    complain(st.session_state.pop(f"refused-{paid.id}", None))
+    refusals.tell(paid.id)
     if action.why_not is None:
         st.button(
             "Cancel the payment", icon=":material/block:", on_click=transaction_acts.cancel, args=(paid.id,), help="Possible as long as nothing was sent."

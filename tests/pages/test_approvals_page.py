@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import clock
 from core.services import approvals, claims, drafts, payments, transactions
 from core.settings import CHECKOUT
 from core.states import Stage
-from core.ui import approvals_together, session
+from core.ui import approvals_together, refusals, session
 from core.wire.contract import Outcome
 from tests.pages.conftest import LWB, PATIENCE_SECONDS, SLOTS, Till, button, labels, said
 from tests.world import Database
@@ -200,6 +201,24 @@ def test_several_are_approved_at_once_with_their_number_and_sum_said_before(till
     monkeypatch.setattr(approvals_together, "TOLD_FOR_SECONDS", 0)
     assert "Left as they were" not in said(window.run())
     assert [stage(till, one) for one in some] == [Stage.CANCELLED, Stage.QUEUED, Stage.AWAITING_APPROVAL]
+
+
+@pytest.mark.usefixtures("limit")
+def test_what_an_act_was_refused_for_stays_to_be_read_until_the_next_act(till: Till, manager: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, why = till.pay("5475.50"), "A reason is needed"
+    window = manager.open("approvals")
+    the(window, "Reject").click().run()
+    assert why in said(window)
+    # The page draws itself anew every five seconds.
+    assert why in said(window.run())
+    real = clock.monotonic_seconds
+    with monkeypatch.context() as later:
+        later.setattr(clock, "monotonic_seconds", lambda: real() + refusals.TOLD_FOR_SECONDS)
+        assert why not in said(window.run())
+    assert why in said(window.run())
+    the(window, "Approve").click().run()
+    assert why not in said(window)
+    assert stage(till, one) is Stage.QUEUED
 
 
 @pytest.mark.usefixtures("limit")
