@@ -1,6 +1,7 @@
 """The only module that reads the environment. Every other module is handed a value or asks `settings()`."""
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -9,11 +10,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import Misconfigured
@@ -58,11 +61,26 @@ def default_data_dir(environment: Mapping[str, str] = os.environ, *, is_root: bo
     return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "billers"
 
 
+# Written as JSON: what each is, and how that looks.
+HOSTS = (list, '["one.example.mw", "two.example.mw"]')
+NETWORKS = (list, '["10.20.0.0/16"]')
+JSON: Mapping[str, tuple[type, str]] = {
+    "billers_public_hosts": HOSTS,
+    "billers_allowed_hosts": HOSTS,
+    "billers_allowed_networks": NETWORKS,
+    "billers_notification_hosts": HOSTS,
+    "billers_notification_networks": NETWORKS,
+    "t24_endpoints": (dict, '{"name": "path"}'),
+}
+
+
 class Settings(BaseSettings):
     """What a deployment may choose. Names are the environment's, in capitals; README lists them all."""
 
     # A complaint never quotes what it is about: passwords and keys are among it.
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False, hide_input_in_errors=True, enable_decoding=False
+    )
 
     database_url: str = Field("", description="PostgreSQL 15 or later. Unset: an embedded server in the data directory.", repr=False)
     database_url_web: str = Field("", description="The same for the console, as the role `billers_web` that `billers roles` makes. Unset: DATABASE_URL.")
@@ -136,6 +154,39 @@ class Settings(BaseSettings):
             raise ValueError("It has 32 characters at least, and no blanks: make one with `openssl rand -hex 32`")
         return value
 
+    @field_validator(*JSON, mode="before")
+    @classmethod
+    def _from_json(cls, value: object, info: ValidationInfo) -> object:
+        """Read here and not on the way in, where the complaint would be a stack trace."""
+        if not isinstance(value, str):
+            return value
+        kind, example = JSON[info.field_name or ""]
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = None
+        if not isinstance(read, kind):
+            raise ValueError(f"It cannot be read. Write it as JSON, as in {example}")
+        return read
+
+    @field_validator("billers_allowed_hosts", "billers_notification_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?|[0-9A-Fa-f:.]+", host):
+                raise ValueError(f"{host!r} is no host. Write it without https:// and without a path, as in pay.example.mw or pay.example.mw:8443")
+        return value
+
+    @field_validator("billers_allowed_networks", "billers_notification_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network. Write its first address and how many bits it begins with, as in 10.20.0.0/16") from None
+        return value
+
     @field_validator("billers_public_hosts")
     @classmethod
     def _names_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -184,8 +235,12 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        complaints = (f"{'_'.join(map(str, detail['loc'])).upper()}: {detail['msg']}." if detail["loc"] else f"{detail['msg']}" for detail in error.errors())
-        raise Misconfigured("The environment cannot be used as it is. " + " ".join(complaints)) from error
+        raise Misconfigured("The environment cannot be used as it is. " + " ".join(_complaint(detail) for detail in error.errors())) from error
+
+
+def _complaint(detail: ErrorDetails) -> str:
+    said = detail["msg"].removeprefix("Value error, ")
+    return f"{'_'.join(map(str, detail['loc'])).upper()}: {said}." if detail["loc"] else said
 
 
 def choose_sandbox() -> None:

@@ -226,10 +226,19 @@ def stored_credentials(examined: Examined) -> Finding:
 
 def biller_addresses(examined: Examined) -> Finding:
     from core.services.deployment import line_policy
+    from core.wire.destination import Refused, destination
 
-    allowed = line_policy().allowed_hosts
+    policy = line_policy()
+
+    def may_be_called(url: str) -> bool:
+        try:
+            destination(url, "/", policy)
+        except Refused:
+            return False
+        return True
+
     rows = _connection(examined).execute("SELECT biller_name, base_url FROM biller_configs WHERE is_active").fetchall()
-    strays = sorted(f"{host} ({name})" for name, url in rows if (host := urlsplit(url).hostname or "no host") not in allowed)
+    strays = sorted(f"{urlsplit(url).hostname or 'no host'} ({name})" for name, url in rows if not may_be_called(url))
     if strays:
         return Finding(False, f"Nothing is sent to {', '.join(strays)}: BILLERS_ALLOWED_HOSTS does not name it. Add it, or correct the biller's address.")
     return (

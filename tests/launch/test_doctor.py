@@ -275,8 +275,11 @@ def test_a_biller_that_lives_where_nothing_may_be_sent(database: Database, set_e
     with database.connect() as connection:
         connection.execute("UPDATE biller_configs SET is_active = true, base_url = 'https://water.example/pay' WHERE biller_type = 'LWB_POSTPAID'")
     is_bad("billers", "water.example (Lilongwe Water Board)", "BILLERS_ALLOWED_HOSTS")
-    set_environment(billers_allowed_hosts='["water.example"]')
-    assert found("billers").mark == "ok "
+    for named in ("water.example", "Water.Example", "water.example:443"):
+        set_environment(billers_allowed_hosts=f'["{named}"]')
+        assert found("billers").mark == "ok ", named
+    set_environment(billers_allowed_hosts='["water.example:8443"]')
+    is_bad("billers", "BILLERS_ALLOWED_HOSTS")
 
 
 def test_nobody_who_could_sign_in(database: Database) -> None:
