@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
-from sqlalchemy import RowMapping, func, select, text
+from sqlalchemy import ColumnElement, RowMapping, case, func, literal, select, text
 from sqlalchemy.orm import Session, aliased
 
 from core import clock, db
@@ -17,6 +17,7 @@ from core.errors import Busy, Unavailable
 from core.models import DayClose, ReconciliationDay, Statement, StatementColumns, StatementLine, StatementMatch, Transaction, User
 from core.models.reconciliation import Act, LineKind, Result, Rule
 from core.settings import settings
+from core.states import Stage
 
 # A statement of a hundred thousand lines is read and matched within seconds; one that takes longer than this holds others up.
 IMPORT_TIMEOUT = "120s"
@@ -326,13 +327,14 @@ class Reconciliation:
     def candidates(self, line: StatementLine, most: int = 20) -> Sequence[Transaction]:
         """Payments that this line may be of: no line has them, and account or amount are the same, within a day of it; the likest first."""
         since, until = _bounds(line.day, line.day)
-        one = Transaction
+        one, theirs = Transaction, line.account or ""
         taken = select(StatementMatch.line_id).where(StatementMatch.transaction_id == one.id, StatementMatch.kind == line.kind)
         found = (
             select(one)
             .where(one.biller_type == line.biller_type, one.amount.is_not(None), ~one.demo, one.created_at >= since - A_DAY, one.created_at < until + A_DAY)
             .where((one.account_number == line.account) | (one.amount == line.amount), ~taken.exists())
-            .order_by((one.account_number == func.coalesce(line.account, "")).desc(), (one.amount == line.amount).desc(), one.created_at, one.id)
+            .order_by((one.account_number == theirs).desc(), (one.amount == line.amount).desc(), _alike(one.account_number.expression, theirs).desc())
+            .order_by((one.stage == Stage.COMPLETED.value).desc(), one.created_at, one.id)
             .limit(most)
         )
         return list(self._session.scalars(found))
@@ -447,6 +449,13 @@ def _bounds(first: date, last: date) -> tuple[datetime, datetime]:
 def _of(biller_type: str, first: date, last: date) -> dict[str, Any]:
     since, until = _bounds(first, last)
     return {"biller": biller_type, "first": first, "last": last, "since": since, "until": until, "zone": settings().billers_timezone}
+
+
+def _alike(ours: ColumnElement[str], theirs: str) -> ColumnElement[int]:
+    """How many signs two numbers begin and end with together: one that was mistyped, left out or typed twice leaves all the others where they are."""
+    size = func.generate_series(1, func.least(func.length(ours), len(theirs))).column_valued("size")
+    same = [case((end(ours, size) == end(literal(theirs), size), 1), else_=0) for end in (func.left, func.right)]
+    return select(func.coalesce(func.sum(same[0] + same[1]), 0)).scalar_subquery()
 
 
 def _item(row: RowMapping) -> Item:

@@ -131,7 +131,7 @@ def _pair(actor: Actor, item: Item) -> None:
             index=None,
             format_func=lambda one: (
                 f"{found[one].our_transaction_id} · {found[one].account_number} · {amount(found[one].amount, found[one].currency)}"
-                f" · {moment_text(found[one].created_at)}"
+                f" · {moment_text(found[one].created_at)} · {stage_label(found[one].stage)}"
             ),
             key=PAIRED_WITH,
             placeholder="Same account or same amount, and in no line yet",

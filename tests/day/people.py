@@ -324,12 +324,15 @@ class Person:
         return min(_number_in(pill.inner_text()), MOST_IN_SIGHT)
 
     def _choose_row(self, row: int, kind: str) -> bool:
-        """Whether its card is there: what settles while one looks has none, nor a row any more."""
-        self._click_mark(row)
-        with suppress(TookTooLong):
-            self._card(kind).wait_for(timeout=CARD_MS)
-        self.settled()
-        return self._card(kind).count() > 0
+        """Whether its card is there: what settles while one looks has none, nor a row any more. A mark that moved away under the hand is clicked once more."""
+        for _ in range(2):
+            self._click_mark(row)
+            with suppress(TookTooLong):
+                self._card(kind).wait_for(timeout=CARD_MS)
+            self.settled()
+            if self._card(kind).count():
+                return True
+        return False
 
     def _leave_row(self, row: int, kind: str) -> None:
         """No card is there: the next one that comes is of another row."""
@@ -354,7 +357,7 @@ class Person:
         """How many are open once what was done counts."""
         ends = time.monotonic() + SETTLES_SECONDS
         while (left := self.open_day(biller, day) or 0) >= before:
-            assert time.monotonic() < ends, f"{before} differences of {biller} were open, and {left} are after one was worked through."
+            assert time.monotonic() < ends, f"{before} differences of {biller} were open, and {left} are after one was worked through: {self.done}."
         return left
 
     # ---- Paying

@@ -222,6 +222,27 @@ def test_a_line_is_paired_by_hand_where_nothing_tells_it_alone_and_not_with_a_pa
         reconciliation.pair(house.analyst, line.line_id, first.id, "No, that one.")
 
 
+@pytest.mark.parametrize("written", ["90032951", "70032957", "70023951", "7032951", "700322951"], ids=["first", "last", "swapped", "left out", "twice"])
+def test_of_many_payments_of_one_amount_the_likest_is_the_one_whose_account_was_mistyped(house: House, written: str) -> None:
+    """A fee is the same for everybody: who was there first tells nothing."""
+    others = [house.paid("1000.00", account=account, stage=stage) for account, stage in (("70017411", Stage.CANCELLED), ("70021041", Stage.COMPLETED))]
+    meant = house.paid("1000.00", account="70032951")
+    house.load(house.line(meant, **{"Our reference": "", "Receipt": "UNKNOWN", "Account": written}))
+    (line,) = house.items(Result.THEIRS_ONLY)
+    assert line.line_id is not None
+    likest, *rest = [one.id for one in reconciliation.candidates(house.analyst, line.line_id)]
+    assert likest == meant.id
+    assert set(rest) == {one.id for one in others}
+
+
+def test_where_no_account_tells_it_what_was_paid_comes_before_what_was_not(house: House) -> None:
+    cancelled, paid = house.paid("1000.00", stage=Stage.CANCELLED), house.paid("1000.00")
+    house.load(house.line(paid, **{"Our reference": "", "Receipt": "UNKNOWN", "Account": ""}))
+    (line,) = house.items(Result.THEIRS_ONLY)
+    assert line.line_id is not None
+    assert [one.id for one in reconciliation.candidates(house.analyst, line.line_id)] == [paid.id, cancelled.id]
+
+
 def test_who_is_limited_to_other_billers_finds_no_day_no_line_and_no_file_of_this_one(house: House) -> None:
     house.load(house.line(house.paid(biller_type="MASM")))
     item = house.only()
