@@ -325,14 +325,17 @@ class Person:
 
     def _choose_row(self, row: int, kind: str) -> bool:
         """Whether its card is there: what settles while one looks has none, nor a row any more. A mark that moved away under the hand is clicked once more."""
-        for _ in range(2):
+        self._click_mark(row)
+        if not self._card_came(kind) and self.page.get_by_test_id("stDataFrame").count():
             self._click_mark(row)
-            with suppress(TookTooLong):
-                self._card(kind).wait_for(timeout=CARD_MS)
-            self.settled()
-            if self._card(kind).count():
-                return True
-        return False
+            return self._card_came(kind)
+        return self._card(kind).count() > 0
+
+    def _card_came(self, kind: str) -> bool:
+        with suppress(TookTooLong):
+            self._card(kind).wait_for(timeout=CARD_MS)
+        self.settled()
+        return self._card(kind).count() > 0
 
     def _leave_row(self, row: int, kind: str) -> None:
         """No card is there: the next one that comes is of another row."""
