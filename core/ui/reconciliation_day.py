@@ -25,7 +25,7 @@ from core.ui.words import amount, as_of, clock_time, plain, stage_label
 CHOSEN, GRID = "reconciliation-result", "reconciliation-items"
 ALL = "all"
 
-SETTLED_MEANWHILE = "None is left of this kind: it was settled while the page was drawn. Choose another kind, or load the page again."
+SETTLED_MEANWHILE = "None is left of this kind: the last was settled in the meantime. Choose another kind, or load the page again."
 
 MOST_ROWS_HIGH = 12
 
@@ -113,8 +113,11 @@ def _differences(actor: Actor, seen: DayView) -> None:
     st.subheader("Line by line", anchor=False, help="What is open comes first. Select a row to see both sides and what can be done.")
     kinds = [ALL, *(result.value for result in RESULTS if result in tallies)]
     asked = st.query_params.get("result", ALL)
-    if st.session_state.get(CHOSEN) not in kinds:
-        st.session_state[CHOSEN] = asked if asked in kinds else ALL
+    wanted = st.session_state.get(CHOSEN) or asked
+    if wanted not in kinds:
+        # It was there when it was chosen.
+        st.info(SETTLED_MEANWHILE, icon=":material/sync:")
+    st.session_state[CHOSEN] = wanted if wanted in kinds else ALL
     chosen = st.segmented_control("Kind", kinds, format_func=lambda kind: _label(seen, kind), key=CHOSEN, label_visibility="collapsed", required=True)
     result = None if chosen in (None, ALL) else Result(chosen)
     if result is not None:

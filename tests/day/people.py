@@ -314,8 +314,9 @@ class Person:
         if not pill.count():
             return False
         pill.click()
-        # The page tells what the kind means once it is drawn for it.
-        expect(self.page.get_by_text(MEANINGS[kind], exact=False).first).to_be_visible()
+        # The page tells what the kind means once it is drawn for it, or that none is left.
+        told = self.page.get_by_text(MEANINGS[kind], exact=False).or_(self.page.get_by_text(SETTLED_MEANWHILE))
+        expect(told.first).to_be_visible()
         self.settled()
         return self.page.get_by_text(SETTLED_MEANWHILE).count() == 0
 

@@ -12,6 +12,7 @@ from core.models.reconciliation import Result
 from core.services import reconciliation, statements, transactions
 from core.settings import CHECKOUT
 from core.ui import session
+from core.ui.reconciliation_day import CHOSEN
 from core.wire.contract import Outcome
 from tests.pages.conftest import LWB, PATIENCE_SECONDS, Till, said
 
@@ -96,3 +97,17 @@ def test_what_was_settled_while_the_page_was_drawn_is_told_as_that_and_not_as_a_
     told = said(the_day(analyst, result=Result.THEIRS_ONLY.value))
     assert "None is left of this kind" in told
     assert "Every line has its payment" not in told
+
+
+def test_a_kind_whose_last_was_settled_before_it_was_chosen_gives_way_to_all_and_says_so(analyst: Till, till: Till) -> None:
+    reference = paid(till, "1000.00", "70000001")
+    imported(analyst, ("", "R2", "70000009", "5.00"))
+    window = the_day(analyst)
+    assert "None is left of this kind" not in said(window)
+    # While it is looked at, a second file brings the line that was missing.
+    imported(analyst, (reference, "R3", "70000001", "1,000.00"))
+    window.session_state[CHOSEN] = Result.OURS_ONLY.value
+    window.run()
+    assert "None is left of this kind" in said(window)
+    assert list(window.dataframe[0].value["Kind"]) == ["Theirs only"]
+    assert "None is left of this kind" not in said(window.run())
