@@ -70,7 +70,7 @@ def show(seen: Waiting) -> None:
         st.markdown(f"**Why:** {plain(seen.reason)}")
         _contents(seen)
         _checked(seen)
-        refusals.tell(_what(seen.number))
+        refusals.tell(_act_on(seen.number))
         _buttons(seen)
 
 
@@ -158,7 +158,7 @@ def _reject_form(seen: Waiting) -> None:
         st.form_submit_button("Reject", type="primary", icon=":material/close:", on_click=_reject, args=(seen.number,))
 
 
-def _what(number: int) -> str:
+def _act_on(number: int) -> str:
     return f"change-{number}"
 
 
@@ -168,20 +168,20 @@ def _because(number: int) -> str:
 
 @guarded("billers:approve")
 def _approve(actor: Actor, number: int) -> None:
-    with refusals.beside(_what(number)):
+    with refusals.beside(_act_on(number)):
         version = configuration_approvals.approve(actor, number)
         st.session_state[DECIDED] = f"Approved. It is version {version} now."
 
 
 @guarded("billers:approve")
 def _reject(actor: Actor, number: int) -> None:
-    with refusals.beside(_what(number)):
+    with refusals.beside(_act_on(number)):
         configuration_approvals.reject(actor, number, st.session_state.get(_because(number)))
         st.session_state[DECIDED] = "Rejected. The configuration stays as it is."
 
 
 @guarded("billers:configure")
 def _withdraw(actor: Actor, number: int) -> None:
-    with refusals.beside(_what(number)):
+    with refusals.beside(_act_on(number)):
         configuration_approvals.withdraw(actor, number)
         st.session_state[DECIDED] = "Withdrawn. The configuration stays as it is."
