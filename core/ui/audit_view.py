@@ -12,6 +12,7 @@ from core.repositories.audit_entries import Place
 from core.services import audit, audit_checks, audit_heads, audit_words
 from core.services.audit import MOST_COUNTED, Asked, Page
 from core.services.audit_checks import Check
+from core.services.search_words import LONGEST_LINE
 from core.ui import audit_looks
 from core.ui.pieces import CONFIGURATIONS, PEOPLE, TRANSACTIONS, code, link_to, show_facts, turn_to
 from core.ui.session import guarded, guarded_fragment
@@ -104,7 +105,7 @@ def _box(subject: str) -> None:
             key=f"{BOX}-{line}",
             placeholder="who:grace action:session since:7d lost slip",
             icon=":material/search:",
-            max_chars=audit_words.LONGEST_LINE,
+            max_chars=LONGEST_LINE,
         )
         with st.popover("Words", icon=":material/help:", help="What the box understands."):
             for name, (means, examples) in audit_words.QUALIFIERS.items():

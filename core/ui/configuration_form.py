@@ -197,7 +197,7 @@ def _field(draft: Draft, field: Field) -> None:
     if field.kind in ("text", "area"):
         ask = st.text_input if field.kind == "text" else st.text_area
         live = {"live": True, "autocomplete": "off"} if field.kind == "text" else {"height": 68}
-        ask(**told, value="" if value is None else str(value), on_change=_kept(draft, field.path, lambda text: (text or "").strip() or field.empty), **live)  # type: ignore[operator]
+        ask(**told, value="" if value is None else str(value), on_change=_kept(draft, field.path, lambda text: (text or "").strip() or field.empty), **live)
     elif field.kind == "whole":
         st.number_input(**told, value=value, step=1, format="%d", on_change=keep)
     elif field.kind == "toggle":

@@ -130,7 +130,7 @@ def _state(looked_up: Transaction) -> None:
     told = str((looked_up.extra or {}).get("state", ""))
     if told:
         word, colour, icon = STATES.get(told.upper(), (plain(told), "gray", ":material/info:"))
-        st.badge(word, color=colour, icon=icon, help="The account's state, as the biller says.")  # type: ignore[arg-type]
+        st.badge(word, color=colour, icon=icon, help="The account's state, as the biller says.")
 
 
 def _refusal(looked_up: Transaction) -> None:

@@ -28,6 +28,7 @@ from core.ui.list_address import Opened, go, note, open_list, opened_now
 from core.ui.live import GAP_SECONDS, followed
 from core.ui.pieces import LOOKUP, PAYMENT, link_to
 from core.ui.session import guarded, guarded_fragment, is_whole_run
+from core.ui.transaction_place import PEEK
 from core.ui.words import amount, as_of, moment_text, plain, zone
 
 # Below every UUID there is: from a moment on.
@@ -103,7 +104,7 @@ def show(actor: Actor) -> None:
         _pace(asked)
     if page.rows:
         _turn_pages(asked, page, held)
-    if not bulk_acts.ask() and (reference := st.query_params.get(transaction_view.PEEK)):
+    if not bulk_acts.ask() and (reference := st.query_params.get(PEEK)):
         transaction_view.drawer(actor, reference)
 
 
