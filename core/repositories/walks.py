@@ -63,6 +63,8 @@ DEPTHS_FOR_AMOUNTS = (1_500, 6_000, 32_000)
 AMOUNTS_ARE_DEEPER = 3
 # The index of words is of little help where no three letters stand together.
 DEPTHS_FOR_SYLLABLES = (1_500, 4_000, 32_000)
+# So many rows with a word tell how many there are in all the others; for a page of them the list is looked through that many times as far as it should take.
+TELLING, SURELY = 6, 2
 # Of accounts with a name so many rows are looked at for each that is wanted.
 LIKELY = 4
 # The plain list is one lane that holds all.
@@ -290,18 +292,27 @@ class Walk:
         """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
         edge = None
         for depth in depths:
-            edge = self._edge(way, lanes, depth, edge)
-            within = replace(way, edge=edge)
-            rows = self._first(self._by_lane(within, lanes), within, count)
+            rows, edge = self._down_to(way, lanes, count, depth, edge)
             if len(rows) == count or edge is None:
                 return rows
         return None
 
+    def _down_to(self, way: Way, lanes: Lanes, count: int, depth: int, before: Cursor | None = None) -> tuple[list[Transaction], Cursor | None]:
+        """What a page has of the rows down to a depth, and where that is; None: that was all there is. `before`: where a lesser depth was."""
+        edge = self._edge(way, lanes, depth, before)
+        within = replace(way, edge=edge)
+        return self._first(self._by_lane(within, lanes), within, count), edge
+
     def _with_words(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
         first, *deeper = DEPTHS_FOR_WORDS if self._words.are_solid else DEPTHS_FOR_SYLLABLES
         # Newer and older rows are of all billers alike; small amounts are of some only, and those may not have the word at all.
-        if not way.by_amount and (rows := self._looked_through(way, lanes, count, (first,))) is not None:
-            return rows
+        if not way.by_amount:
+            some, edge = self._down_to(way, lanes, count, first)
+            if TELLING <= len(some) < count and edge is not None:
+                # They tell how far the page reaches, and that is nearer than all accounts with the word.
+                some, edge = self._down_to(way, lanes, count, first * count * SURELY // len(some), edge)
+            if len(some) == count or edge is None:
+                return some
         if self._words_are_rare or (way.by_amount and self._words.are_few):
             return self._of_accounts(way, count)
         if way.by_amount:

@@ -23,6 +23,9 @@ COMMON_IN_SAMPLE = 1.5 * MOST_ACCOUNTS * SAMPLED / 100
 COMMON_PLACES = 8
 SOME_ACCOUNTS = 1_000
 
+# The shortest number of an account that billers give.
+WHOLE_NUMBER = 8
+
 # What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
 IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
 
@@ -58,6 +61,11 @@ class Words:
         return any(self.term[start : start + SHORTEST_PART].isalnum() for start in range(len(self.term) - SHORTEST_PART + 1))
 
     @property
+    def is_whole_number(self) -> bool:
+        """So many digits are one account's number, or of few: nobody need look how common they are."""
+        return len(self.term) >= WHOLE_NUMBER and self.term.isdecimal()
+
+    @property
     def said_by_number(self) -> TransactionFilter:
         """What is left to ask of the rows of an account whose number holds the word."""
         return TransactionFilter(search=self._wanted.search) if self.is_account else TransactionFilter()
@@ -82,6 +90,8 @@ class Words:
 
     @cached_property
     def _are_common(self) -> bool:
+        if self.is_whole_number:
+            return False
         accounts, places = (sum(each) for each in zip(*self._sampled.values(), strict=True)) if self._sampled else (0, 0)
         return accounts > COMMON_IN_SAMPLE and places >= COMMON_PLACES
 
