@@ -64,7 +64,7 @@ AMOUNTS_ARE_DEEPER = 3
 # The index of words is of little help where no three letters stand together.
 DEPTHS_FOR_SYLLABLES = (1_500, 4_000, 32_000)
 # So many rows with a word tell how many there are in all the others; for a page of them the list is looked through that many times as far as it should take.
-TELLING, SURELY = 6, 2
+TELLING, SURELY = 3, 2
 # Of accounts with a name so many rows are looked at for each that is wanted.
 LIKELY = 4
 # The plain list is one lane that holds all.
