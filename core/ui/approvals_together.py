@@ -9,18 +9,20 @@ import streamlit as st
 
 from core import clock
 from core.access import Actor
-from core.errors import BillersError
 from core.models.proposals import ProposalKind
 from core.money import Money
 from core.services import approvals
 from core.services.approvals import Waiting
-from core.ui.pieces import complain
+from core.ui import refusals
+from core.ui.refusals import TOLD_FOR_SECONDS
 from core.ui.session import guarded
 from core.ui.words import plain
 
 # What came of the last time, and when. It is told until it can have been read: the page draws itself anew every few seconds, and would take it away.
-DONE, LEFT, REFUSED, TOLD_AT = "together-done", "together-left", "together-refused", "together-told-at"
-TOLD_FOR_SECONDS = 60
+DONE, LEFT, TOLD_AT = "together-done", "together-left", "together-told-at"
+
+# What is refused is refused for all of them.
+TOGETHER = "together"
 
 # How each kind is counted.
 COUNTED: Mapping[ProposalKind, str] = {
@@ -77,8 +79,9 @@ def total(chosen: Sequence[Waiting]) -> str:
 
 
 def _forget() -> None:
-    for told in (DONE, LEFT, REFUSED):
+    for told in (DONE, LEFT):
         st.session_state.pop(told, None)
+    refusals.forget(TOGETHER)
     st.session_state[TOLD_AT] = clock.monotonic_seconds()
 
 
@@ -89,7 +92,7 @@ def _tell() -> None:
         st.success(done, icon=":material/done_all:")
     if left := st.session_state.get(LEFT):
         st.warning(left, title="Left as they were", icon=":material/rule:")
-    complain(st.session_state.get(REFUSED))
+    refusals.tell(TOGETHER)
 
 
 def _choose(proposal_ids: Sequence[uuid.UUID]) -> None:
@@ -101,12 +104,9 @@ def _choose(proposal_ids: Sequence[uuid.UUID]) -> None:
 @guarded("transactions:approve")
 def _approve(actor: Actor, proposal_ids: Sequence[uuid.UUID]) -> None:
     _forget()
-    try:
+    with refusals.beside(TOGETHER):
         left = approvals.approve_all(actor, proposal_ids)
-    except BillersError as error:
-        st.session_state[REFUSED] = error.sentence
-        return
-    if done := len(proposal_ids) - len(left):
-        st.session_state[DONE] = f"{done} of {len(proposal_ids)} approved."
-    if left:
-        st.session_state[LEFT] = "  \n".join(f"{plain(one.reference)}: {plain(one.why)}" for one in left)
+        if done := len(proposal_ids) - len(left):
+            st.session_state[DONE] = f"{done} of {len(proposal_ids)} approved."
+        if left:
+            st.session_state[LEFT] = "  \n".join(f"{plain(one.reference)}: {plain(one.why)}" for one in left)

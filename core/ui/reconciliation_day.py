@@ -117,7 +117,8 @@ def _differences(actor: Actor, seen: DayView) -> None:
     if wanted not in kinds:
         # It was there when it was chosen.
         st.info(SETTLED_MEANWHILE, icon=":material/sync:")
-    st.session_state[CHOSEN] = wanted if wanted in kinds else ALL
+        wanted = ALL
+    st.session_state[CHOSEN] = wanted
     chosen = st.segmented_control("Kind", kinds, format_func=lambda kind: _label(seen, kind), key=CHOSEN, label_visibility="collapsed", required=True)
     result = None if chosen in (None, ALL) else Result(chosen)
     if result is not None:

@@ -15,7 +15,7 @@ TOLD_FOR_SECONDS = 60.0
 @contextmanager
 def beside(what: object) -> Iterator[None]:
     """An act on something: what spoke against it the last time is over, and what does so now is kept for `tell`."""
-    st.session_state.pop(_key(what), None)
+    forget(what)
     try:
         yield
     except BillersError as error:
@@ -24,6 +24,10 @@ def beside(what: object) -> Iterator[None]:
 
 def refuse(what: object, sentence: str) -> None:
     st.session_state[_key(what)] = (sentence, clock.monotonic_seconds() + TOLD_FOR_SECONDS)
+
+
+def forget(what: object) -> None:
+    st.session_state.pop(_key(what), None)
 
 
 def tell(what: object) -> None:

@@ -327,10 +327,12 @@ class Person:
     def _choose_row(self, row: int, kind: str) -> bool:
         """Whether its card is there: what settles while one looks has none, nor a row any more. A mark that moved away under the hand is clicked once more."""
         self._click_mark(row)
-        if not self._card_came(kind) and self.page.get_by_test_id("stDataFrame").count():
-            self._click_mark(row)
-            return self._card_came(kind)
-        return self._card(kind).count() > 0
+        if self._card_came(kind):
+            return True
+        if not self.page.get_by_test_id("stDataFrame").count():
+            return False
+        self._click_mark(row)
+        return self._card_came(kind)
 
     def _card_came(self, kind: str) -> bool:
         with suppress(TookTooLong):
