@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, exists, func, or_, select, text, update
+from sqlalchemy import BindParameter, ColumnElement, Interval, Select, Text, and_, bindparam, cast, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -139,30 +140,7 @@ class People:
 
     def live_session(self, token_hash: bytes, idle: timedelta, touch_every: timedelta) -> LiveSession | None:
         """The session if it was not ended, is not too old, was used lately, and its person may still sign in."""
-        permissions = (
-            select(func.coalesce(func.array_agg(RolePermission.permission), cast([], ARRAY(Text)))).where(RolePermission.role == User.role).scalar_subquery()
-        )
-        billers = select(func.array_agg(UserBiller.biller_type)).where(UserBiller.user_id == User.id).scalar_subquery()
-        is_enrolled = exists().where(Authenticator.user_id == User.id, Authenticator.confirmed_at.is_not(None))
-        row = self._session.execute(
-            select(
-                UserSession.token_hash,
-                User.id,
-                User.username,
-                User.display_name,
-                User.role,
-                User.sandbox,
-                permissions,
-                billers,
-                UserSession.address,
-                UserSession.last_seen_at <= func.now() - touch_every,
-                func.now() - UserSession.proved_at,
-                and_(Role.requires_totp, ~is_enrolled),
-            )
-            .join(User, User.id == UserSession.user_id)
-            .join(Role, Role.code == User.role)
-            .where(UserSession.token_hash == token_hash, *counts_now(idle))
-        ).one_or_none()
+        row = self._session.execute(_LIVE, {"token_hash": token_hash, "idle": idle, "touch_every": touch_every}).one_or_none()
         if row is None:
             return None
         token_hash, user_id, username, display_name, role, sandbox, held, scope, address, should_touch, proved_ago, must_enrol = row
@@ -215,7 +193,7 @@ class People:
         return len(tickets.all()) + len(tries.all())
 
 
-def counts_now(idle: timedelta) -> tuple[ColumnElement[bool], ...]:
+def counts_now(idle: timedelta | BindParameter[timedelta]) -> tuple[ColumnElement[bool], ...]:
     """A session that was not ended, is not too old and was used lately, of somebody who may still sign in."""
     return (
         UserSession.ended_at.is_(None),
@@ -223,3 +201,34 @@ def counts_now(idle: timedelta) -> tuple[ColumnElement[bool], ...]:
         UserSession.last_seen_at > func.now() - idle,
         User.disabled_at.is_(None),
     )
+
+
+def _live() -> Select[Any]:
+    permissions = (
+        select(func.coalesce(func.array_agg(RolePermission.permission), cast([], ARRAY(Text)))).where(RolePermission.role == User.role).scalar_subquery()
+    )
+    billers = select(func.array_agg(UserBiller.biller_type)).where(UserBiller.user_id == User.id).scalar_subquery()
+    is_enrolled = exists().where(Authenticator.user_id == User.id, Authenticator.confirmed_at.is_not(None))
+    return (
+        select(
+            UserSession.token_hash,
+            User.id,
+            User.username,
+            User.display_name,
+            User.role,
+            User.sandbox,
+            permissions,
+            billers,
+            UserSession.address,
+            UserSession.last_seen_at <= func.now() - bindparam("touch_every", type_=Interval()),
+            func.now() - UserSession.proved_at,
+            and_(Role.requires_totp, ~is_enrolled),
+        )
+        .join(User, User.id == UserSession.user_id)
+        .join(Role, Role.code == User.role)
+        .where(UserSession.token_hash == bindparam("token_hash"), *counts_now(bindparam("idle", type_=Interval())))
+    )
+
+
+# Asked at each run of a page and of each part of one, and so put together once.
+_LIVE = _live()

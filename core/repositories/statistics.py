@@ -36,7 +36,7 @@ NAMED = 3
 NOTHING = Decimal("0.00")
 
 # A number that is only looked at is not counted further than this.
-COUNTED_AT_MOST = 2_500
+COUNTED_AT_MOST = 1_000
 
 IS_PAYMENT = Transaction.transaction_type.in_([kind.value for kind in MONEY_TYPES])
 IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, text, true, tuple_
+from sqlalchemy import Interval, and_, bindparam, case, func, select, text, true, tuple_
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
@@ -91,6 +91,9 @@ WIDE_ENOUGH = 2_500
 
 # Accounts looked at for a suggestion: enough for the one used last to be among the first letters typed.
 LOOKED_AT = 200
+
+# Asked at each run of every page, and so put together once.
+_IS_ALIVE = select(select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - bindparam("age", type_=Interval())).exists())
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,8 +362,7 @@ class Transactions:
         return self._session.scalar(select(func.count()).where(*waits, *TransactionFilter(billers=billers).conditions())) or 0
 
     def worker_seen_within(self, age: timedelta) -> bool:
-        alive = select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - age)
-        return bool(self._session.scalar(select(alive.exists())))
+        return bool(self._session.scalar(_IS_ALIVE, {"age": age}))
 
 
 def _wider(wanted: TransactionFilter, nothing: TransactionFilter) -> Iterator[TransactionFilter]:

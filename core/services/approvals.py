@@ -106,7 +106,7 @@ def count_for(actor: Actor, /) -> int:
     """How many wait for this very person: what they may decide, and did not propose or pay themselves."""
     if actor.id is None or not actor.may("transactions:approve"):
         return 0
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         return Proposals(session).count_for(actor.id, billers_of(actor))
 
 

@@ -87,7 +87,7 @@ def own(actor: Actor, /) -> list[Wider]:
 @needs("approvals:read")
 def count_for(actor: Actor, /) -> int:
     """How many wait for this very person."""
-    with db.unit_of_work() as session:
+    with db.glance() as session:
         return sum(_why_not(actor, one) is None for one in WiderProposals(session).waiting() if _concerns(actor, one))
 
 
