@@ -317,7 +317,8 @@ class World:
             " LEFT JOIN answers n ON n.attempt_id = a.id WHERE a.transaction_id = %s ORDER BY a.at",
             transaction_id,
         )
-        return "\n".join(map(str, [*events, *answers]))
+        stands = self.rows("SELECT stage, next_action_at::time, lease_until::time, now()::time FROM transactions WHERE id = %s", transaction_id)
+        return "\n".join(map(str, [*events, *answers, *stands]))
 
     def ledger(self, transaction_id: uuid.UUID) -> list[dict[str, Any]]:
         return self.sandbox.ledger(self.find(transaction_id).our_transaction_id)
