@@ -19,6 +19,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     DateTime,
+    Double,
     Integer,
     Numeric,
     Select,
@@ -32,6 +33,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     text,
@@ -78,6 +80,9 @@ MONEY = [kind.value for kind in MONEY_TYPES]
 
 # What is told by week, or in one sum, is read by weeks as far as there are whole ones.
 BY_WEEKS = (None, Grain.WEEK)
+
+# What GROUPING(biller, step) answers for each of the levels that answer times are told at.
+ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
 
 
 def bucket_middle_ms(bucket: int) -> float:
@@ -617,17 +622,9 @@ class Rollups:
         """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            one = union_all(*_call_parts(question, state, _answered(state))).subquery()
-            groups = [tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket)]
-            step: Any = one.c.step
-            level: Any = func.grouping(one.c.biller_type, one.c.step)
-            if question.grain is None:
-                # One step for all, which nobody groups by: as if it were left out of each group.
-                step, level = step_of(None, None, None), 2 * func.grouping(one.c.biller_type) + 1
-            else:
-                groups.append(tuple_(one.c.step, one.c.bucket))
-            sums = (func.sum(one.c.count).label("count"), func.sum(one.c.total_ms).label("total_ms"))
-            heap = select(level.label("level"), one.c.biller_type, step.label("step"), one.c.bucket, *sums).group_by(func.grouping_sets(*groups)).subquery()
+            written = _answered(state)
+            heaps = [_calls_by_biller(question, state, written), *([_calls_by_step(question, state, written)] if question.grain else [])]
+            heap = union_all(*heaps).subquery()
             apart = (heap.c.level, heap.c.biller_type, heap.c.step)
             up_to = func.sum(heap.c.count).over(partition_by=apart, order_by=heap.c.bucket)
             whole, total = (func.sum(value).over(partition_by=apart) for value in (heap.c.count, heap.c.total_ms))
@@ -767,7 +764,8 @@ def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
     """The first moment of the step a day lies in: as `date_trunc` of any moment of that day."""
     if question.grain is None or question.zone is None:
         return step_of(None, None, None)
-    return func.timezone(question.zone.key, func.date_trunc(question.grain.value, cast(day, DateTime(timezone=False))))
+    midnight = cast(day, DateTime(timezone=False))
+    return func.timezone(question.zone.key, midnight if question.grain is Grain.DAY else func.date_trunc(question.grain.value, midnight))
 
 
 def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
@@ -808,6 +806,26 @@ def _answered(state: State) -> Any:
     when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
     sums_of = (column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger))
     return _written(_ANSWERED, state, *when, *sums_of) if state.has_late_answers else None
+
+
+def _calls_by_biller(question: Question, state: State, written: Any) -> Select[Any]:
+    """By bucket, of all billers and of each. No step of time is asked for: a year is read by the week, whatever it is drawn by."""
+    one = union_all(*_call_parts(replace(question, grain=None), state, written)).subquery()
+    level = (BY_STEP * func.grouping(one.c.biller_type) + BY_BILLER).label("level")
+    by_biller = func.grouping_sets(tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket))
+    return select(level, one.c.biller_type, step_of(None, None, None).label("step"), one.c.bucket, *_sums_of_calls(one)).group_by(by_biller)
+
+
+def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any]:
+    """By bucket, of all billers at each step of time."""
+    one = union_all(*_call_parts(question, state, written)).subquery()
+    level, no_biller = literal(BY_STEP, Integer).label("level"), cast(null(), Text).label("biller_type")
+    return select(level, no_biller, one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
+
+
+def _sums_of_calls(one: Any) -> tuple[Any, ...]:
+    # Whole numbers far below 2^53: exact, and added up sooner than numerics, which sums of bigint would be.
+    return cast(func.sum(one.c.count), Double).label("count"), cast(func.sum(one.c.total_ms), Double).label("total_ms")
 
 
 def _call_parts(question: Question, state: State, written: Any) -> list[Select[Any]]:

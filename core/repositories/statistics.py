@@ -17,7 +17,7 @@ from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Brea
 from core.repositories import rollups
 from core.repositories.billers import TYPED_ONLY
 from core.repositories.filters import TransactionFilter
-from core.repositories.rollups import PAYING_VERBS, Question, Rollups
+from core.repositories.rollups import ALTOGETHER, BY_BILLER, BY_STEP, PAYING_VERBS, Question, Rollups
 from core.repositories.steps import Grain as Grain
 from core.repositories.steps import step_of
 from core.repositories.walks import Walk
@@ -400,10 +400,6 @@ class Statistics:
 def _of(transaction_id: InstrumentedAttribute[uuid.UUID], billers: tuple[str, ...]) -> list[ColumnElement[bool]]:
     """What refers to transactions, of some billers; of none named, of all."""
     return [transaction_id.in_(select(Transaction.id).where(*TransactionFilter(billers=billers).conditions()))] if billers else []
-
-
-# What GROUPING(biller, step) answers for each of the three sets.
-ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
 
 
 def _as_times(rows: Iterable[Any]) -> AnswerTimesBy:
