@@ -1,13 +1,13 @@
 """What is known of transactions: one and its story, the list and its pages, what stands in the way of a new one."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Interval, and_, bindparam, case, func, select, text, true, tuple_
+from sqlalchemy import ARRAY, BigInteger, Interval, Text, Uuid, and_, any_, bindparam, cast, false, func, select, text, true, tuple_
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
@@ -35,6 +35,8 @@ class Page:
     older: Cursor | None
     newer: Cursor | None
     as_of: datetime
+    # What database transactions below this did is in it.
+    horizon: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,19 @@ LEFT_OUT = (
 
 # An open list tells of so many new rows; more are "100+".
 MOST_NEWS = 100
-# So many rows that came since a list was drawn are looked at one by one, whatever the list asks for.
+# So many moves since a list was drawn are looked at one by one, whatever the list asks for.
 LOOKED_THROUGH = 500
+# Nothing that went on when a list was drawn had begun so long before: older months of moves need not be read.
+LONGEST_WORK = timedelta(days=1)
 
 # How far a wider filter is counted.
 WIDE_ENOUGH = 2_500
 
 # Accounts looked at for a suggestion: enough for the one used last to be among the first letters typed.
 LOOKED_AT = 200
+
+# What a page of the list is of.
+_MOMENT = select(func.clock_timestamp(), cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger))
 
 # Asked at each run of every page, and so put together once.
 _IS_ALIVE = select(select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - bindparam("age", type_=Interval())).exists())
@@ -212,11 +219,13 @@ class Transactions:
         if newer_than:
             rows.reverse()
         first, last = (_cursor(rows[0], sort), _cursor(rows[-1], sort)) if rows else (None, None)
+        as_of, horizon = self._session.execute(_MOMENT).one()
         return Page(
             rows=rows,
             older=last if (newer_than or more) else None,
             newer=first if (older_than or (newer_than and more)) else None,
-            as_of=self.now(),
+            as_of=as_of,
+            horizon=horizon,
         )
 
     def jump(self, wanted: TransactionFilter, page_number: int, size: int, sort: Sort = Sort.NEWEST) -> Cursor | None:
@@ -244,24 +253,40 @@ class Transactions:
         until = hour + timedelta(hours=1)
         return Walk(self._session, wanted).behind(min(until, wanted.until) if wanted.until else until, behind)
 
-    def since(self, wanted: TransactionFilter, first: Cursor | None, versions: Mapping[uuid.UUID, int]) -> News:
-        """What has come before `first` (None: that is not asked), and which of the page's rows, each with its version, are not as they were."""
-        new = 0 if first is None else self._new(wanted, first)
-        there = select(Transaction.id, Transaction.version).where(Transaction.id.in_(list(versions)), *wanted.conditions())
-        now = {row.id: row.version for row in self._session.execute(there)} if versions else {}
-        # A row that no longer matches the filter has changed, too.
-        return News(new, sum(now.get(row_id) != version for row_id, version in versions.items()), self.now())
+    def since(self, wanted: TransactionFilter, first: Cursor | None, page: Page) -> News:
+        """What has come before `first` (None: that is not asked), and how many of the page's rows are not as they were, or not in the list any more."""
+        return News(self._new(wanted, first) if first else 0, self._changed(wanted, page), self.now())
+
+    def told_since(self, wanted: TransactionFilter, first: Cursor | None, page: Page) -> News | None:
+        """The same from what moved, which is little, as a rule, and is looked at row by row in one statement: each open window asks this after each change.
+
+        None where it is too much for that, or where moves do not tell it.
+        """
+        if wanted.bank_open:
+            # What core banking keeps waiting for leaves its list without a move.
+            return None
+        moves = select(Event.transaction_id).where(Event.xid >= page.horizon, Event.at >= page.as_of - LONGEST_WORK).limit(LOOKED_THROUGH + 1).cte("moves")
+        fits, shown = and_(true(), *wanted.conditions()), Transaction.id == any_(bindparam("shown", [row.id for row in page.rows], ARRAY(Uuid)))
+        place = tuple_(Transaction.created_at, Transaction.id)
+        is_new = and_(fits, place > (first.created_at, first.id)) if first else false()
+        told = (func.array_agg(column).filter(shown, fits) for column in (Transaction.id, Transaction.version))
+        how_many = select(func.count()).select_from(moves).scalar_subquery()
+        query = select(how_many, func.count().filter(is_new), func.count().filter(shown), *told, func.clock_timestamp())
+        moved, new, touched, there, versions, now = self._session.execute(query.where(Transaction.id.in_(select(moves.c.transaction_id)))).one()
+        if moved > LOOKED_THROUGH:
+            return None
+        before = {row.id: row.version for row in page.rows}
+        as_they_were = sum(before[row_id] == version for row_id, version in zip(there or (), versions or (), strict=True))
+        return News(min(new, MOST_NEWS), touched - as_they_were, now)
 
     def _new(self, wanted: TransactionFilter, first: Cursor) -> int:
-        """Whatever came to any list is little, as a rule, and is looked at row by row in one statement: each open window asks this after each change."""
-        fits, place = case((and_(true(), *wanted.conditions()), 1)), tuple_(Transaction.created_at, Transaction.id)
-        in_order = select(fits.label("fits")).where(place > (first.created_at, first.id)).order_by(Transaction.created_at, Transaction.id)
-        came = in_order.limit(LOOKED_THROUGH + 1).subquery()
-        rows, new = self._session.execute(select(func.count(), func.count(came.c.fits)).select_from(came)).one()
-        if rows <= LOOKED_THROUGH:
-            return min(new, MOST_NEWS)
         later = wanted if wanted.since and wanted.since > first.created_at else replace(wanted, since=first.created_at)
         return len(Walk(self._session, later).rows(Sort.OLDEST, MOST_NEWS, first))
+
+    def _changed(self, wanted: TransactionFilter, page: Page) -> int:
+        there = select(Transaction.id, Transaction.version).where(Transaction.id.in_([row.id for row in page.rows]), *wanted.conditions())
+        now = {row.id: row.version for row in self._session.execute(there)} if page.rows else {}
+        return sum(now.get(row.id) != row.version for row in page.rows)
 
     def widest(self, wanted: TransactionFilter, billers: tuple[str, ...] = ()) -> Widened | None:
         """For a filter that holds nothing: the same without its days, or else without the first of its other parts that stands in the way.

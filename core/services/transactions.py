@@ -1,7 +1,7 @@
 """Transactions as people read them: the list, one and its story, and how things stand altogether."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -76,10 +76,14 @@ def jump_to_day(actor: Actor, /, day: date, sort: Sort = Sort.NEWEST) -> Cursor:
 
 
 @needs("transactions:read")
-def since(actor: Actor, /, wanted: TransactionFilter, first: Cursor | None, versions: Mapping[uuid.UUID, int]) -> News:
-    """What has come to a list since it was drawn: rows newer than `first` (None: not asked for), and rows of the page that are not as they were."""
+def since(actor: Actor, /, wanted: TransactionFilter, first: Cursor | None, page: Page) -> News:
+    """What has come to a list since a page of it was read: rows newer than `first` (None: not asked for), and rows of it that are not as they were."""
+    with db.glance() as session:
+        told = Transactions(session).told_since(narrowed(actor, wanted), first, page)
+    if told is not None:
+        return told
     with db.unit_of_work() as session:
-        return Transactions(session).since(narrowed(actor, wanted), first, versions)
+        return Transactions(session).since(narrowed(actor, wanted), first, page)
 
 
 @needs("transactions:read")

@@ -311,7 +311,7 @@ def _since(actor: Actor, asked: Asked, page: Page) -> News:
     """What is new is told on the first page of the newest; elsewhere it would stand on another page."""
     first = page.rows[0] if page.rows and page.newer is None and asked.sort is Sort.NEWEST else None
     place = Cursor(first.created_at, first.id) if first else None if page.rows else Cursor(page.as_of, FIRST_ID)
-    return transactions.since(actor, asked.wanted(zone(), actor.id), place, {row.id: row.version for row in page.rows})
+    return transactions.since(actor, asked.wanted(zone(), actor.id), place, page)
 
 
 # ---- Pages

@@ -8,14 +8,14 @@ import pytest
 
 import core.db
 from core.access import Actor
-from core.ids import new_id
 from core.repositories import transactions as repository
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import Cursor, Sort, Transactions
 from core.services import rollups, transactions
-from core.states import TransactionType
+from core.states import Status, TransactionType
 from tests.lists.conftest import FIRST, Ledger
 from tests.lists.test_walks import ORDERS
+from tests.world import Database
 
 FILTERS: dict[str, tuple[TransactionFilter, str]] = {
     "everything": (TransactionFilter(), "true"),
@@ -72,20 +72,48 @@ def test_what_has_come_since_is_counted_and_what_has_moved_is_told_apart(
 ) -> None:
     # Row by row, just so, and where too much has come for that.
     monkeypatch.setattr(repository, "LOOKED_THROUGH", looked_through)
-    ledger.add(30)
-    wanted = TransactionFilter(types=("POST_TRANSACTION", "ACCOUNT_DETAILS"))
+    failed = {"status": Status.FAILED, "error_code": "13"}
+    ledger.add(30, **failed)
+    wanted = TransactionFilter(types=("POST_TRANSACTION", "ACCOUNT_DETAILS"), reasons=("13",))
     page = transactions.list_page(reader, wanted)
     first = Cursor(page.rows[0].created_at, page.rows[0].id)
-    versions = {row.id: row.version for row in page.rows}
-    assert (transactions.since(reader, wanted, first, versions).new, transactions.since(reader, wanted, first, versions).changed) == (0, 0)
-    ledger.add(3, created_at=first.created_at + timedelta(hours=1), transaction_type=TransactionType.POST_TRANSACTION)
-    ledger.add(2, created_at=first.created_at + timedelta(hours=1), transaction_type=TransactionType.CONFIRM_BUNDLE)
-    ledger.connection.execute("UPDATE transactions SET version = version + 1 WHERE id = ANY(%s)", ([page.rows[1].id, page.rows[2].id],))
-    news = transactions.since(reader, wanted, first, versions | {new_id(): 1})
-    assert (news.new, news.changed) == (3, 3)
-    assert transactions.since(reader, wanted, None, {}).new == 0
+
+    def news(place: Cursor | None = first) -> tuple[int, int]:
+        found = transactions.since(reader, wanted, place, page)
+        assert found.as_of > page.as_of
+        return found.new, found.changed
+
+    assert news() == (0, 0)
+    later = {**failed, "created_at": first.created_at + timedelta(hours=1)}
+    payments = ledger.add(3, **later, transaction_type=TransactionType.POST_TRANSACTION)
+    # Of another kind, and behind the first of the page: neither is new here.
+    others = ledger.add(2, **later, transaction_type=TransactionType.CONFIRM_BUNDLE) + ledger.add(1, **failed, created_at=FIRST - timedelta(days=1))
+    ledger.tell([row["id"] for row in payments + others])
+    assert news() == (3, 0)
+    ledger.tell([page.rows[1].id, page.rows[2].id], "version = version + 1")
+    # This one is not in the list any more.
+    ledger.tell([page.rows[3].id], "error_code = '99'")
+    assert news() == (3, 3)
+    assert news(None) == (0, 3)
+    # What only passed by without a change of the page's row is none.
+    ledger.tell([page.rows[4].id])
+    assert news() == (3, 3)
     monkeypatch.setattr(repository, "MOST_NEWS", 2)
-    assert transactions.since(reader, wanted, first, versions).new == 2
+    assert news() == (2, 3)
+
+
+def test_moves_of_a_unit_of_work_that_was_under_way_when_the_list_was_read_are_told(ledger: Ledger, reader: Actor, database: Database) -> None:
+    ledger.add(30)
+    with database.connect() as other, other.transaction():
+        late = Ledger(other, ledger.people)
+        (row,) = late.add(1, created_at=FIRST + timedelta(days=100))
+        late.tell([row["id"]])
+        page = transactions.list_page(reader, TransactionFilter())
+        first = Cursor(page.rows[0].created_at, page.rows[0].id)
+        ledger.tell([page.rows[1].id], "version = version + 1")
+        assert transactions.since(reader, TransactionFilter(), first, page).new == 0
+    told = transactions.since(reader, TransactionFilter(), first, page)
+    assert (told.new, told.changed) == (1, 1)
 
 
 def test_an_empty_list_says_where_there_is_something(ledger: Ledger, reader: Actor) -> None:
