@@ -73,14 +73,17 @@ class RollupWeekday(_Cell, Base):
     hour_of_day: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False, sort_order=-1)
 
 
-class _Calls:
+class _AllCalls:
     """Calls that paid, by how long they took: each bucket is 5 % wider than the one before, so that its middle is at most 2.5 % from anything in it."""
 
-    biller_type: Mapped[str] = mapped_column(primary_key=True)
-    transaction_type: Mapped[str] = mapped_column(primary_key=True)
     bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     count: Mapped[int] = mapped_column(BigInteger)
     total_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class _Calls(_AllCalls):
+    biller_type: Mapped[str] = mapped_column(primary_key=True)
+    transaction_type: Mapped[str] = mapped_column(primary_key=True)
 
 
 class RollupCallHour(_Calls, Base):
@@ -105,6 +108,14 @@ class RollupCallWeek(_Calls, Base):
     __tablename__ = "rollup_call_weeks"
 
     week: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-1)
+
+
+class RollupCallTotal(_AllCalls, Base):
+    """Calls of all billers by the business day: a year of days, of which each is one line of a chart, is read from a fifth of what the billers' are."""
+
+    __tablename__ = "rollup_call_totals"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-1)
 
 
 class RollupReason(Base):

@@ -49,6 +49,7 @@ from core.models import (
     Attempt,
     RollupCallDay,
     RollupCallHour,
+    RollupCallTotal,
     RollupCallWeek,
     RollupDay,
     RollupHour,
@@ -177,6 +178,7 @@ class Source:
 
 MOVES = Source(("biller_type", "transaction_type", "status", "under_review", "currency"), ("count", "amount"), _ROWS, _MOVED)
 CALLS = Source(("biller_type", "transaction_type", "bucket"), ("count", "total_ms"), _CALLS, _ANSWERED)
+ALL_CALLS = replace(CALLS, keys=("bucket",))
 FAILURES = Source(("biller_type", "transaction_type", "code"), ("count",), _FAILURES, _FAILED, ("message",))
 
 # Each key of time, told from the moment of submission.
@@ -260,6 +262,7 @@ KEPT = (
     Kept("rollup_call_hours", ("hour",), CALLS),
     Kept("rollup_call_days", ("day",), CALLS, "rollup_call_hours"),
     Kept("rollup_call_weeks", ("week",), CALLS, "rollup_call_hours"),
+    Kept("rollup_call_totals", ("day",), ALL_CALLS, "rollup_call_hours"),
     Kept("rollup_reasons", ("day",), FAILURES),
 )
 
@@ -429,7 +432,7 @@ class Rollups:
             return 0
         self._may_take_long()
         for kept in KEPT:
-            if answers if kept.source is CALLS else events:
+            if answers if kept.source.written is _ANSWERED else events:
                 self._session.execute(text(kept.fold), window)
             if events and kept.source is MOVES:
                 self._session.execute(text(kept.sweep), window)
@@ -818,7 +821,7 @@ def _calls_by_biller(question: Question, state: State, written: Any) -> Select[A
 
 def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any]:
     """By bucket, of all billers at each step of time."""
-    one = union_all(*_call_parts(question, state, written)).subquery()
+    one = union_all(*_call_parts(question, state, written, by_biller=False)).subquery()
     level, no_biller = literal(BY_STEP, Integer).label("level"), cast(null(), Text).label("biller_type")
     return select(level, no_biller, one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
 
@@ -828,24 +831,26 @@ def _sums_of_calls(one: Any) -> tuple[Any, ...]:
     return cast(func.sum(one.c.count), Double).label("count"), cast(func.sum(one.c.total_ms), Double).label("total_ms")
 
 
-def _call_parts(question: Question, state: State, written: Any) -> list[Select[Any]]:
+def _call_parts(question: Question, state: State, written: Any, *, by_biller: bool = True) -> list[Select[Any]]:
     wanted, parts = question.wanted, []
+    of_all = not (by_biller or wanted.billers or wanted.types)
 
     def part(of: Any, step: Any, sums: Sequence[Any], source: Any, *where: ColumnElement[bool]) -> None:
         bucket, count, total = sums
-        columns = (of.biller_type, step.label("step"), bucket.label("bucket"), count.label("count"), total.label("total_ms"))
-        parts.append(select(*columns).select_from(source).where(*where))
+        columns = (step.label("step"), bucket.label("bucket"), count.label("count"), total.label("total_ms"))
+        parts.append(select(*([of.biller_type] if by_biller else []), *columns).select_from(source).where(*where))
 
     def of_sums(of: Any, step: Any, source: Any, when: Iterable[ColumnElement[bool]]) -> None:
         part(of, step, (of.bucket, of.count, of.total_ms), source, *when, *_fits(wanted, of, status=False))
 
     pieces = _cut(question, state)
-    weeks, stretches = _by_weeks(pieces.days) if question.grain in BY_WEEKS else (None, [pieces.days])
-    week, day, hour = RollupCallWeek.week, RollupCallDay.day, RollupCallHour.hour
+    daily: Any = RollupCallTotal if of_all else RollupCallDay
+    weeks, stretches = _by_weeks(pieces.days) if question.grain in BY_WEEKS and not of_all else (None, [pieces.days])
+    week, hour = RollupCallWeek.week, RollupCallHour.hour
     if weeks:
         of_sums(RollupCallWeek, _day_step(question, week), RollupCallWeek, _days_within(week, weeks))
     for days in filter(None, stretches):
-        of_sums(RollupCallDay, _day_step(question, day), RollupCallDay, _days_within(day, days))
+        of_sums(daily, _day_step(question, daily.day), daily, _days_within(daily.day, days))
     for span in pieces.hours:
         of_sums(RollupCallHour, step_of(question.grain, hour, question.zone), RollupCallHour, [span.holds(hour)])
     if pieces.summed and written is not None:

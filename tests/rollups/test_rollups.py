@@ -336,7 +336,7 @@ def test_sums_that_are_wrong_are_found_told_of_and_made_anew(house: House) -> No
     assert (statistics.attention(house.analyst).rollups_differ, statistics.kpis(house.analyst).lost) == (0, 0)
 
 
-@pytest.mark.parametrize("table", ["rollup_call_hours", "rollup_call_days", "rollup_call_weeks", "rollup_reasons"])
+@pytest.mark.parametrize("table", ["rollup_call_hours", "rollup_call_days", "rollup_call_weeks", "rollup_call_totals", "rollup_reasons"])
 def test_a_sum_that_is_missing_is_found_in_every_table(house: House, table: str) -> None:
     house.day(150)
     rollups.fold()
