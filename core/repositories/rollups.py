@@ -85,6 +85,13 @@ BY_WEEKS = (None, Grain.WEEK)
 # What GROUPING(biller, step) answers for each of the levels that answer times are told at.
 ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
 
+# What tells answer times apart, and what stands there where it does not.
+APART: dict[str, ColumnElement[Any]] = {
+    "level": literal(BY_STEP, Integer),
+    "biller_type": cast(null(), Text),
+    "step": cast(null(), DateTime(timezone=True)),
+}
+
 
 def bucket_middle_ms(bucket: int) -> float:
     """How long a call of this bucket took, give or take 2.5 %."""
@@ -627,17 +634,7 @@ class Rollups:
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             written = _answered(state)
             heaps = [_calls_by_biller(question, state, written), *([_calls_by_step(question, state, written)] if question.grain else [])]
-            heap = union_all(*heaps).subquery()
-            apart = (heap.c.level, heap.c.biller_type, heap.c.step)
-            up_to = func.sum(heap.c.count).over(partition_by=apart, order_by=heap.c.bucket)
-            whole, total = (func.sum(value).over(partition_by=apart) for value in (heap.c.count, heap.c.total_ms))
-            ranked = select(*apart, heap.c.bucket, up_to.label("up_to"), whole.label("calls"), total.label("total_ms")).subquery()
-            ranks = [rounded((ranked.c.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
-            buckets = [func.min(ranked.c.bucket).filter(ranked.c.up_to > rank) for rank in ranks]
-            calls, milliseconds = (cast(func.max(value), BigInteger) for value in (ranked.c.calls, ranked.c.total_ms))
-            query = select(ranked.c.level, ranked.c.biller_type, ranked.c.step, calls, milliseconds, *buckets)
-            query = query.group_by(ranked.c.level, ranked.c.biller_type, ranked.c.step).having(func.max(ranked.c.calls) > 0)
-            return [tuple(row) for row in self._session.execute(query)]
+            return [tuple(row) for row in self._session.execute(union_all(*map(_ranked, heaps)))]
 
         return self._steadily(ask)
 
@@ -816,24 +813,47 @@ def _calls_by_biller(question: Question, state: State, written: Any) -> Select[A
     one = union_all(*_call_parts(replace(question, grain=None), state, written)).subquery()
     level = (BY_STEP * func.grouping(one.c.biller_type) + BY_BILLER).label("level")
     by_biller = func.grouping_sets(tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket))
-    return select(level, one.c.biller_type, step_of(None, None, None).label("step"), one.c.bucket, *_sums_of_calls(one)).group_by(by_biller)
+    return select(level, one.c.biller_type, one.c.bucket, *_sums_of_calls(one)).group_by(by_biller)
 
 
 def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any]:
-    """By bucket, of all billers at each step of time."""
+    """By bucket, of all billers at each step of time. What is kept of all of them is one line a bucket already, as a rule: adding up twice is left out."""
     one = union_all(*_call_parts(question, state, written, by_biller=False)).subquery()
-    level, no_biller = literal(BY_STEP, Integer).label("level"), cast(null(), Text).label("biller_type")
-    return select(level, no_biller, one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
+    if _is_of_all(question.wanted):
+        return select(one.c.step, one.c.bucket, *_calls_of(one))
+    return select(one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
+
+
+def _ranked(heap: Select[Any]) -> Select[Any]:
+    """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys."""
+    one = heap.subquery()
+    apart = tuple(one.c[name] for name in APART if name in one.c)
+    up_to = func.sum(one.c.count).over(partition_by=apart, order_by=one.c.bucket)
+    whole, total = (func.sum(value).over(partition_by=apart) for value in (one.c.count, one.c.total_ms))
+    ranked = select(*apart, one.c.bucket, up_to.label("up_to"), whole.label("calls"), total.label("total_ms")).subquery()
+    ranks = [rounded((ranked.c.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
+    buckets = [func.min(ranked.c.bucket).filter(ranked.c.up_to > rank) for rank in ranks]
+    calls, milliseconds = (cast(func.max(value), BigInteger) for value in (ranked.c.calls, ranked.c.total_ms))
+    told = [ranked.c[name] if name in ranked.c else value.label(name) for name, value in APART.items()]
+    return select(*told, calls, milliseconds, *buckets).group_by(*(ranked.c[name] for name in APART if name in ranked.c)).having(func.max(ranked.c.calls) > 0)
 
 
 def _sums_of_calls(one: Any) -> tuple[Any, ...]:
+    return tuple(func.sum(value).label(value.name) for value in _calls_of(one))
+
+
+def _calls_of(one: Any) -> tuple[Any, ...]:
     # Whole numbers far below 2^53: exact, and added up sooner than numerics, which sums of bigint would be.
-    return cast(func.sum(one.c.count), Double).label("count"), cast(func.sum(one.c.total_ms), Double).label("total_ms")
+    return tuple(cast(value, Double).label(value.name) for value in (one.c.count, one.c.total_ms))
+
+
+def _is_of_all(wanted: TransactionFilter) -> bool:
+    return not (wanted.billers or wanted.types)
 
 
 def _call_parts(question: Question, state: State, written: Any, *, by_biller: bool = True) -> list[Select[Any]]:
     wanted, parts = question.wanted, []
-    of_all = not (by_biller or wanted.billers or wanted.types)
+    of_all = not by_biller and _is_of_all(wanted)
 
     def part(of: Any, step: Any, sums: Sequence[Any], source: Any, *where: ColumnElement[bool]) -> None:
         bucket, count, total = sums
