@@ -93,16 +93,23 @@ class TransactionFilter:
             found.append(is_review if self.under_review else ~is_review)
         if self.reasons:
             found.append(func.coalesce(Transaction.error_code, NO_REASON).in_(list(self.reasons)))
-        local = func.timezone(self.zone, Transaction.created_at)
-        if self.weekdays:
-            found.append((extract("isodow", local) - 1).in_(list(self.weekdays)))
+        found += self.on_the_wall(Transaction.created_at)
+        if self.bank_open:
+            found += [Transaction.next_action_at.is_not(None), Transaction.stage.in_([stage.value for stage in BANK_OPEN])]
+        return found
+
+    def on_the_wall(self, moment: Any) -> list[ColumnElement[bool]]:
+        """Of these days of the week, and of this time of day."""
+        local = func.timezone(self.zone, moment)
+        found = self.on_days(local)
         if self.time_of_day:
             first, second = self.time_of_day
             both = and_ if first < second else or_
             found.append(both(cast(local, Time) >= first, cast(local, Time) < second))
-        if self.bank_open:
-            found += [Transaction.next_action_at.is_not(None), Transaction.stage.in_([stage.value for stage in BANK_OPEN])]
         return found
+
+    def on_days(self, day: Any) -> list[ColumnElement[bool]]:
+        return [(extract("isodow", day) - 1).in_(list(self.weekdays))] if self.weekdays else []
 
 
 def _reference(term: str) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ and events of one moment.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import inf
 from typing import Any, TypeVar
@@ -72,6 +72,9 @@ PAYING_VERBS = (Verb.PAY, Verb.CONFIRM_INVOICE, Verb.PURCHASE_BUNDLE)
 # Each bucket of answer times is so much wider than the one before: the middle of one is at most 2.5 % from anything in it. The last takes all that is longer.
 WIDER = 1.05
 LAST_BUCKET = 400
+
+# Days of the week and times of day are read from the hours of so long a time at most.
+MOST_BY_HOURS = timedelta(days=92)
 
 # No database transaction has this number.
 NEVER = 2**63 - 1
@@ -388,6 +391,16 @@ def can_tell(wanted: TransactionFilter) -> bool:
     return rest == TransactionFilter()
 
 
+def can_add_up(wanted: TransactionFilter) -> bool:
+    """Whether sums tell how many a filter has and what they come to: of days of the week and times of day too, where hours make them up and are not many."""
+    by_the_wall = wanted.weekdays or wanted.time_of_day
+    if not by_the_wall or not can_tell(replace(wanted, weekdays=(), time_of_day=None, zone=UTC_ZONE.key)):
+        return can_tell(wanted)
+    is_short = wanted.since is not None and wanted.until is not None and wanted.until - wanted.since <= MOST_BY_HOURS
+    times = wanted.time_of_day or ()
+    return is_short and all(one == time(one.hour) for one in times) and has_whole_hours(ZoneInfo(wanted.zone))
+
+
 class Rollups:
     """The sums, inside the caller's unit of work. In `db.snapshot` all that is asked is of one moment; elsewhere each question is of its own."""
 
@@ -587,7 +600,7 @@ class Rollups:
 
         None where it cannot be told from sums, or where there are not so many rows.
         """
-        if not can_tell(wanted):
+        if not can_add_up(wanted):
             return None
 
         def ask(state: State) -> tuple[datetime, int] | None:
@@ -733,13 +746,15 @@ def _fits(wanted: TransactionFilter, of: Any, *, status: bool = True) -> list[Co
 
 
 def _cut(question: Question, state: State) -> Cut:
-    span = Span(question.wanted.since, question.wanted.until)
+    wanted = question.wanted
+    span = Span(wanted.since, wanted.until)
     if not state.may_be_read or question.grain is Grain.QUARTER:
         return Cut(None, [], [span], [])
+    has_whole_days = not wanted.time_of_day and (not wanted.weekdays or wanted.zone == state.zone.key)
     if question.grain is None:
-        return cut(span, state.zone, by_hours=True)
+        return cut(span, state.zone if has_whole_days else None, by_hours=True)
     zone = question.zone or UTC_ZONE
-    by_days = question.grain is not Grain.HOUR and zone.key == state.zone.key
+    by_days = has_whole_days and question.grain is not Grain.HOUR and zone.key == state.zone.key
     return cut(span, zone if by_days else None, by_hours=has_whole_hours(zone))
 
 
@@ -777,7 +792,8 @@ def _late(number: int, question: Question, summed: Sequence[Span], written: Any)
     """What the sums of these stretches do not hold yet."""
     of = written.c
     late = or_(*(span.holds(of.created_at) for span in summed))
-    return _part(number, of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount).where(late, *_fits(question.wanted, of))
+    part = _part(number, of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount)
+    return part.where(late, *_fits(question.wanted, of), *question.wanted.on_the_wall(of.created_at))
 
 
 def _parts(number: int, question: Question, state: State, written: Any) -> list[Select[Any]]:
@@ -786,12 +802,12 @@ def _parts(number: int, question: Question, state: State, written: Any) -> list[
     if pieces.days:
         of: Any = RollupDay
         days = _part(number, of, _day_step(question, of.day), of.count, of.amount)
-        parts.append(days.where(*_days_within(of.day, pieces.days), *_fits(wanted, of)))
+        parts.append(days.where(*_days_within(of.day, pieces.days), *_fits(wanted, of), *wanted.on_days(of.day)))
     for span in pieces.hours:
         of = RollupHour
         # Where hours are read at all, they are this zone's too.
         step = of.hour if question.grain is Grain.HOUR else step_of(question.grain, of.hour, question.zone)
-        parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of)))
+        parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of), *wanted.on_the_wall(of.hour)))
     if pieces.summed and written is not None:
         parts.append(_late(number, question, pieces.summed, written))
     for span in pieces.rows:

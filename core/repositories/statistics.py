@@ -243,7 +243,7 @@ class Statistics:
 
     def figures_of(self, questions: Sequence[Question]) -> Sequence[Figures]:
         """The same for several at once: those that sums can tell are one statement together, and of one moment."""
-        told = [number for number, question in enumerate(questions) if rollups.can_tell(question.wanted)]
+        told = [number for number, question in enumerate(questions) if rollups.can_add_up(question.wanted)]
         cells: list[list[Cell]] = [[] for _ in questions]
         for place, biller, moment, status, *rest in Rollups(self._session).cells([questions[number] for number in told]) if told else ():
             cells[told[place]].append(Cell(biller, moment, Status(status), *rest))
@@ -261,7 +261,7 @@ class Statistics:
 
     def count(self, wanted: TransactionFilter, at_most: int = COUNTED_AT_MOST) -> Counted:
         """How many rows there are: exactly where sums can tell, else as far as `at_most`, and as is counted quickly: then there are at least so many."""
-        if rollups.can_tell(wanted):
+        if rollups.can_add_up(wanted):
             return Counted(Rollups(self._session).count(wanted), is_exact=True)
         found = Walk(self._session, wanted).reckoned(at_most)
         return Counted(found.rows, found.is_exact)

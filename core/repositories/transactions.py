@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
 from core.repositories.filters import SHORTEST_PART, TransactionFilter
-from core.repositories.rollups import Rollups, can_tell
+from core.repositories.rollups import Rollups, can_add_up
 from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
 from core.repositories.walks import Sort as Sort
@@ -241,7 +241,7 @@ class Transactions:
         rollups = Rollups(self._session)
         if not sort.descending:
             # The oldest of all is the last of the newest: they are counted from the other end.
-            if not can_tell(wanted):
+            if not can_add_up(wanted):
                 return None
             before = rollups.count(wanted) - 1 - before
             if before < 0:

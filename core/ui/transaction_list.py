@@ -179,7 +179,7 @@ def _placed(actor: Actor, asked: Asked, wanted: TransactionFilter) -> Asked:
 
 def _held(actor: Actor, wanted: TransactionFilter) -> Held:
     """From sums where they can tell; else counted as far as it is worth."""
-    if rollups.can_tell(wanted):
+    if rollups.can_add_up(wanted):
         figures = statistics.totals(actor, wanted)
         return Held(Counted(figures.rows, is_exact=True), figures)
     return Held(statistics.counted(actor, wanted), None)
