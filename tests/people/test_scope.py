@@ -8,6 +8,7 @@ import pkgutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from core.models.reports import ReportFormat, ReportKind
 from core.repositories.approval_rules import Scope
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Grain
+from core.repositories.transactions import Cursor, Page
 from core.services import (
     approval_rules,
     approvals,
@@ -43,6 +45,7 @@ from core.services import (
 from core.services.asked import Asked
 from core.services.bulk import Promise, Selection
 from core.services.scope import NO_BILLER, narrowed
+from core.services.transactions import NO_ID
 from core.settings import CHECKOUT
 from core.states import Stage
 from core.ui.keeping import BY_BILLERS
@@ -167,7 +170,7 @@ NOT_THERE: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
 NOTHING_OF_IT: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "transactions.list_page": lambda h: (h.of_all,),
     "transactions.jump": lambda h: (h.of_all, 2, 25),
-    "transactions.since": lambda h: (h.of_all, None, {h.paid.id: h.paid.version}),
+    "transactions.since": lambda h: (h.of_all, Cursor(h.paid.created_at - timedelta(hours=1), NO_ID), Page((), None, None, h.paid.created_at, horizon=0)),
     "transactions.widest": lambda _: (TransactionFilter(billers=(CODE,), reference="NOBODY"),),
     "transactions.suggest": lambda h: (h.paid.account_number[:6],),
     "transactions.pulse": lambda _: (),
@@ -228,7 +231,7 @@ KEYWORDS: Mapping[str, Mapping[str, Any]] = {"reports.change_schedule": {"is_on"
 # What the answer comes to for somebody who sees all, where no name of a biller stands in it.
 COMES_TO: Mapping[str, Callable[[Any], Any]] = {
     "transactions.jump": lambda found: found,
-    "transactions.since": lambda found: found.changed == 0,
+    "transactions.since": lambda found: found.new,
     "transactions.pulse": lambda found: found.in_doubt + found.queued,
     "statistics.counted": lambda found: found.rows,
     "statistics.heat": lambda found: len(found),
