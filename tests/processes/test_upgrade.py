@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import alembic.config
 import alembic.script
 import httpx
 import pytest
@@ -57,6 +58,38 @@ def old_world(server_url: URL, tmp_path: Path, clean_environment: None, monkeypa
         world.end()
         db.let_go()
         drop_database(server_url, url)
+
+
+ONE_MORE = """
+from alembic import op
+
+revision = "one more"
+down_revision = "{head}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.execute("ALTER TABLE transactions ADD COLUMN one_more text")
+"""
+
+
+@pytest.fixture
+def one_more_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newest version that changes the table which payments hold: not every real one does."""
+    config = db.alembic_config
+    scripts = alembic.script.ScriptDirectory.from_config(config())
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "one_more.py").write_text(ONE_MORE.format(head=scripts.get_current_head()))
+
+    def with_one_more(dsn: str | None = None) -> alembic.config.Config:
+        made = config(dsn)
+        made.set_main_option("path_separator", "newline")
+        made.set_main_option("version_locations", f"{scripts.versions}\n{versions}")
+        return made
+
+    monkeypatch.setattr(db, "alembic_config", with_one_more)
 
 
 class Load:
@@ -145,7 +178,7 @@ def test_a_proxy_keeps_the_consoles_of_the_version_before_while_the_tables_are_o
     assert "too old" in (db.revision_gap() or "")
 
 
-def test_a_migration_that_has_to_wait_for_a_table_lets_payments_pass(old_world: World) -> None:
+def test_a_migration_that_has_to_wait_for_a_table_lets_payments_pass(one_more_migration: None, old_world: World) -> None:
     """Whoever asks for a table after the migration stands behind it in the queue: so it stands there for a moment only, and comes again."""
     at_work(old_world.start_worker())
     ended: list[BaseException | None] = []
@@ -173,7 +206,9 @@ def test_a_migration_that_has_to_wait_for_a_table_lets_payments_pass(old_world: 
     assert db.revision_gap() is None
 
 
-def test_a_table_that_is_never_let_go_of_is_told_of_and_nothing_was_changed(old_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_is_never_let_go_of_is_told_of_and_nothing_was_changed(
+    one_more_migration: None, old_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(db, "LOCK_TRIES", 1)
     gap = db.revision_gap()
     with old_world.connect() as holder, holder.transaction():
