@@ -156,6 +156,9 @@ _FAILURES = f"""
 """  # noqa: S608 - constants of this module
 
 
+# Of what a statement sees: database transactions below the first have ended, and those from the second on had not begun.
+HORIZON, NEXT_XID = (cast(cast(end(func.pg_current_snapshot()), Text), BigInteger) for end in (func.pg_snapshot_xmin, func.pg_snapshot_xmax))
+
 # What is in the sums, and what was written beside them.
 _CHANGES = text(
     """
@@ -419,10 +422,8 @@ class Rollups:
 
     def _read_state(self) -> State:
         one = RollupState
-        snapshot = func.pg_current_snapshot()
-        ends = (cast(cast(end(snapshot), Text), BigInteger) for end in (func.pg_snapshot_xmin, func.pg_snapshot_xmax))
         query = select(one.watermark, one.settled_seq, one.settled_at, one.zone, one.events, one.answers, one.rebuilt_at, *_IS_LATE)
-        row = self._session.execute(query.add_columns(one.verified_at, one.differences, one.differed_at, *ends)).one()
+        row = self._session.execute(query.add_columns(one.verified_at, one.differences, one.differed_at, HORIZON, NEXT_XID)).one()
         watermark, settled_seq, settled_at, zone, *rest = row
         return State(watermark, settled_seq, settled_at, ZoneInfo(zone), *rest)
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Interval, Text, Uuid, and_, any_, bindparam, cast, false, func, select, text, true, tuple_
+from sqlalchemy import ARRAY, Interval, Uuid, and_, any_, bindparam, false, func, select, text, true, tuple_
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
 from core.repositories.filters import SHORTEST_PART, TransactionFilter
-from core.repositories.rollups import Rollups, can_add_up
+from core.repositories.rollups import HORIZON, Rollups, can_add_up
 from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
 from core.repositories.walks import Sort as Sort
@@ -97,7 +97,7 @@ WIDE_ENOUGH = 2_500
 LOOKED_AT = 200
 
 # What a page of the list is of.
-_MOMENT = select(func.clock_timestamp(), cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger))
+_MOMENT = select(func.clock_timestamp(), HORIZON)
 
 # Asked at each run of every page, and so put together once.
 _IS_ALIVE = select(select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - bindparam("age", type_=Interval())).exists())
