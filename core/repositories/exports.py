@@ -1,45 +1,36 @@
-"""The rows of a filter as a file: one snapshot on a connection of its own, streamed by the database, so that a million rows take no more memory than one.
+"""The rows of a filter as a file: which there are, in which columns, and how each cell is written for whom.
 
 And what is kept of each: who took which rows away, how far it came, and how it ended.
 """
 
-import selectors
-import threading
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
-from typing import Any, cast
+from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
-from psycopg.rows import dict_row
-from sqlalchemy import ClauseElement, ColumnElement, Select, String, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, DateTime, Select, String, and_, bindparam, case, func, literal, or_, select, update
 from sqlalchemy import cast as as_type
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, aliased
 
-from core import db
-from core.errors import Unavailable
 from core.models import Export, Transaction, User
 from core.repositories.filters import TransactionFilter
+from core.repositories.rollups import summed_by_hour
+from core.repositories.snapshots import Snapshot
 from core.repositories.statistics import IS_PAID
 from core.repositories.steps import has_whole_hours
 from core.repositories.transactions import Sort
 
-# An export goes on for as long as its reader takes; this is when it is a defect.
-LONGEST_SECONDS = 3_600
+# What one question asks for, where many rows are asked for: some megabytes.
+PIECE_ROWS = 50_000
 
-# What is handed on at once: large enough that a block costs next to nothing, small enough to be flat.
-BLOCK_BYTES = 256 * 1024
-
-# How often a reading that waits for the database looks whether it is still wanted.
-LOOK_SECONDS = 0.2
+# From when to when a piece is, both as the server reads them.
+SINCE, UNTIL, NEVER, FOREVER = "piece_since", "piece_until", "-infinity", "infinity"
+MOMENT = DateTime(timezone=True)
 
 # A spreadsheet that meets one of these at the start of a cell takes what follows for a formula; the wide forms are those of East Asian keyboards.
 FORMULA_SIGNS = "=+-@＝＋－＠"
@@ -121,10 +112,6 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 
-class Stopped(Exception):
-    """The reading was told to stop."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sum:
     """What a snapshot holds: the rows, and per currency the value paid."""
@@ -133,31 +120,8 @@ class Sum:
     value: Mapping[str, Decimal]
 
 
-class Snapshot:
-    """The database as it is at one moment, for one reader. Whoever opens it closes it."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        """`zone` is what times are written in. Raises `Unavailable`."""
-        # So many rows have left.
-        self.rows = 0
-        self._zone = zone
-        self._stopped = threading.Event()
-        self._blocks: Generator[bytes, None, None] | None = None
-        try:
-            borrowed = db.engine().raw_connection()
-            self._connection = cast("psycopg.Connection[Any]", borrowed.driver_connection)
-            # Its own from here on: a slow reader keeps no connection that payments wait for.
-            borrowed.detach()
-            self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            self._connection.read_only = True
-            self._set("TimeZone", zone.key)
-            self._set("statement_timeout", f"{LONGEST_SECONDS}s")
-            self._set("idle_in_transaction_session_timeout", f"{LONGEST_SECONDS}s")
-        except (InterfaceError, OperationalError, PoolTimeoutError, psycopg.OperationalError) as error:
-            raise Unavailable from error
-
-    def _set(self, name: str, value: str) -> None:
-        self._connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+class TransactionSnapshot(Snapshot):
+    """The transactions as they are at one moment."""
 
     def sum(self, wanted: TransactionFilter) -> Sum:
         """Counted row by row: a file is compared with what was counted, and sums that are kept elsewhere are compared with files."""
@@ -167,73 +131,30 @@ class Snapshot:
             .group_by(Transaction.currency)
             .order_by(Transaction.currency)
         )
-        with self._connection.cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute(*_compiled(query)).fetchall()
+        found = self.fetched(query)
         return Sum(sum(row["rows"] for row in found), {row["currency"]: row["value"] for row in found if row["value"]})
 
-    def blocks(self, wanted: TransactionFilter, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST) -> Generator[bytes, None, None]:
-        """The CSV as it comes, header first, in whole rows. Once for each snapshot. Raises `Stopped`, and psycopg's own where the database does not go on."""
-        return self.copied(rows(wanted, profile, columns, sort, self._zone))
+    def blocks(
+        self, wanted: TransactionFilter, held: Sum, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST
+    ) -> Generator[bytes, None, None]:
+        """The CSV as it comes, header first, in whole rows: of `held` so many. Once for each snapshot. Raises what `copied` raises."""
+        query = rows(wanted, profile, columns, sort, self._zone)
+        between = (Transaction.created_at >= bindparam(SINCE, NEVER, MOMENT), Transaction.created_at < bindparam(UNTIL, FOREVER, MOMENT))
+        # In the order of amounts there is no moment before which one half of the file lies.
+        count = 1 if sort.by_amount else held.rows // PIECE_ROWS
+        cuts = cut(self.fetched(summed_by_hour(wanted)), count) if count > 1 else []
+        pieces = [{SINCE: since, UNTIL: until} for since, until in pairwise([NEVER, *cuts, FOREVER])]
+        return self.copied(query.where(*between), pieces[::-1] if sort.descending else pieces)
 
-    def copied(self, query: Select[Any]) -> Generator[bytes, None, None]:
-        """The same of any question's rows."""
-        self._blocks = self._copy(query)
-        return self._blocks
 
-    def _copy(self, query: Select[Any]) -> Generator[bytes, None, None]:
-        statement, parameters = _compiled(query)
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')", parameters):
-            yield from self._read(self._connection.pgconn)
-
-    def _read(self, server: PGconn) -> Iterator[bytes]:
-        """Rows, many at once. Psycopg's own way goes through several layers for each of them, and takes longer than the server does to make one."""
-        # Poured together at once: kept side by side, the collector of garbage would go through them again and again. The first is the line of names.
-        block, rows, take = bytearray(), -1, server.get_copy_data
-        with selectors.DefaultSelector() as line:
-            line.register(server.socket, selectors.EVENT_READ)
-            while True:
-                length, row = take(1)
-                if length > 0:
-                    block += row
-                    rows += 1
-                    if len(block) >= BLOCK_BYTES:
-                        self.go_on()
-                        self.rows += rows
-                        yield bytes(block)
-                        block, rows = bytearray(), 0
-                elif length == 0:
-                    while not line.select(LOOK_SECONDS):
-                        self.go_on()
-                    server.consume_input()
-                else:
-                    break
-        # Before the last ones are handed on: whoever leaves after them leaves a connection that is done.
-        while result := server.get_result():
-            if result.status != ExecStatus.COMMAND_OK:
-                raise psycopg.errors.error_from_result(result)
-        self.rows += rows
-        if block:
-            yield bytes(block)
-
-    def go_on(self) -> None:
-        """Raises `Stopped` once it was told to stop."""
-        if self._stopped.is_set():
-            raise Stopped
-
-    def stop(self) -> None:
-        """From any thread: a reading that is under way ends within a moment."""
-        self._stopped.set()
-
-    def close(self) -> None:
-        """Ends whatever it was doing: psycopg cancels a copy that is left in the middle."""
-        try:
-            if self._blocks is not None:
-                self._blocks.close()
-        except psycopg.Error:
-            # The server has ended it first.
-            pass
-        finally:
-            self._connection.close()
+def cut(hours: Sequence[Mapping[str, Any]], count: int) -> list[str]:
+    """The hours at which about as much has come as each of so many pieces has to have."""
+    whole, so_far, cuts = sum(one["count"] for one in hours), 0, list[str]()
+    for one in hours:
+        if so_far * count >= whole * (len(cuts) + 1):
+            cuts.append(one["hour"].isoformat())
+        so_far += one["count"]
+    return cuts
 
 
 def rows(wanted: TransactionFilter, profile: Profile, columns: Sequence[str] = (), sort: Sort = Sort.NEWEST, zone: ZoneInfo = UTC) -> Select[Any]:
@@ -325,12 +246,6 @@ CELLS: Mapping[Profile, Mapping[Kind, Callable[[Cell, ZoneInfo], Cell]]] = {
     Profile.DATA: {**_EXACTLY, Kind.MOMENT: _exact_moment},
     Profile.WORKBOOK: {**_EXACTLY, Kind.MOMENT: _local_moment},
 }
-
-
-def _compiled(query: ClauseElement) -> tuple[str, dict[str, Any]]:
-    """SQL and its parameters, apart, as psycopg takes them: COPY has none of its own, so psycopg quotes them by its own rules."""
-    compiled = query.compile(dialect=db.engine().dialect, compile_kwargs={"render_postcompile": True})
-    return compiled.string, dict(compiled.params)
 
 
 # ---- What is kept of each

@@ -673,6 +673,13 @@ def business_zone() -> ZoneInfo:
     return ZoneInfo(settings().billers_timezone)
 
 
+def summed_by_hour(wanted: TransactionFilter) -> Select[Any]:
+    """Hour and count, the oldest first, of what sums know of a filter: not what was written since, and more than there is where it asks for anything else."""
+    of: Any = RollupHour
+    within = Span(hour_before(wanted.since) if wanted.since else None, wanted.until).holds(of.hour)
+    return select(of.hour, cast(func.sum(of.count), BigInteger).label("count")).where(within, *_fits(wanted, of)).group_by(of.hour).order_by(of.hour)
+
+
 def _written(sql: str, state: State, *columns: Any) -> Any:
     """What was written since the sums were added up, read once for all that ask."""
     known = {name: value for name, value in state.written().items() if f":{name}" in sql}

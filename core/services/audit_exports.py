@@ -12,7 +12,7 @@ from core import clock, db
 from core.access import Actor, needs
 from core.ids import new_id
 from core.repositories import audit_entries
-from core.repositories.exports import Snapshot, Stopped
+from core.repositories.snapshots import Snapshot, Stopped
 from core.security import audit as record
 from core.services import audit
 from core.services.audit import Asked

@@ -24,7 +24,8 @@ from core.errors import BadInput, BillersError, Busy, NotFound, Unavailable
 from core.ids import new_id
 from core.models import Export
 from core.repositories.billers import Billers
-from core.repositories.exports import COLUMNS, Exports, Kept, Kind, Profile, Snapshot, State, Stopped, Sum
+from core.repositories.exports import COLUMNS, Exports, Kept, Kind, Profile, State, Sum, TransactionSnapshot
+from core.repositories.snapshots import Stopped
 from core.repositories.statistics import Statistics
 from core.security import audit
 from core.services import workbooks
@@ -88,7 +89,7 @@ class Running:
     profile: Profile
     file_name: str
     sum: Sum
-    _snapshot: Snapshot
+    _snapshot: TransactionSnapshot
     _blocks: Generator[bytes, None, None]
     id: uuid.UUID = field(default_factory=new_id)
     size_bytes: int = 0
@@ -191,12 +192,12 @@ def begin(actor: Actor, /, asked: Asked, profile: Profile, zone: str | None = No
         words = in_words(asked, Billers(session).names())
     _take_a_place()
     try:
-        snapshot = Snapshot(times)
+        snapshot = TransactionSnapshot(times)
         try:
             held = snapshot.sum(wanted)
             if profile is Profile.WORKBOOK and held.rows > MOST_ROWS:
                 raise TooManyRows(rows=held.rows, most=MOST_ROWS)
-            blocks = _file_of(snapshot, snapshot.blocks(wanted, profile, columns, asked.sort), profile, columns)
+            blocks = _file_of(snapshot, snapshot.blocks(wanted, held, profile, columns, asked.sort), profile, columns)
             running = Running(actor, words, profile, file_name(profile), held, snapshot, blocks)
             _write_the_beginning(running, asked, columns, times)
         except BaseException:
@@ -218,7 +219,7 @@ def _take_a_place() -> None:
         raise TooManyExports
 
 
-def _file_of(snapshot: Snapshot, csv: Generator[bytes, None, None], profile: Profile, columns: Sequence[str]) -> Generator[bytes, None, None]:
+def _file_of(snapshot: TransactionSnapshot, csv: Generator[bytes, None, None], profile: Profile, columns: Sequence[str]) -> Generator[bytes, None, None]:
     if profile is Profile.WORKBOOK:
         return workbooks.made_of(csv, [CELLS[COLUMNS[name].kind] for name in columns], snapshot.go_on)
     return _marked(csv) if profile is Profile.SPREADSHEET else csv
@@ -285,7 +286,7 @@ def counted(actor: Actor, /, asked: Asked) -> Announced:
     wanted = narrowed(actor, asked.filter_only).wanted(business_zone(), actor.id)
     _take_a_place()
     try:
-        snapshot = Snapshot(business_zone())
+        snapshot = TransactionSnapshot(business_zone())
         try:
             held = snapshot.sum(wanted)
         finally:

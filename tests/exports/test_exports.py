@@ -1,7 +1,9 @@
 """One export, from its beginning to either of its ends: who may, what is written down, and what it leaves behind."""
 
 import hashlib
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,10 +11,11 @@ import psycopg
 import pytest
 
 import core.repositories.exports
+import core.repositories.snapshots
 from core import clock, db
 from core.access import SYSTEM
 from core.errors import BadInput, NotAllowed, NotFound, Unavailable
-from core.repositories.exports import COLUMNS, Snapshot, State
+from core.repositories.exports import COLUMNS, State, TransactionSnapshot
 from core.repositories.transactions import Cursor, Sort
 from core.services import exports, transactions
 from core.services.asked import Asked
@@ -68,7 +71,7 @@ def test_it_is_written_down_before_its_first_byte_can_be_read(crowd: Crowd) -> N
 
 @pytest.mark.parametrize("blocks", [0, 1, 2])
 def test_one_that_was_left_in_the_middle_says_so_and_leaves_nothing_running(crowd: Crowd, monkeypatch: pytest.MonkeyPatch, blocks: int) -> None:
-    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(core.repositories.snapshots, "BLOCK_BYTES", 2_000)
     export = exports.begin(crowd.analyst, Asked(), Profile.SPREADSHEET)
     taken = b"".join(export.next_block() for _ in range(blocks))
     export.end()
@@ -88,7 +91,7 @@ def test_one_whose_last_block_was_taken_but_not_asked_for_more_is_not_called_who
 
 
 def test_a_database_that_stops_in_the_middle_breaks_it_off(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(core.repositories.snapshots, "BLOCK_BYTES", 100)
     with crowd.database.connect() as connection:
         # More than the socket between us holds.
         connection.execute("ALTER TABLE transactions DISABLE TRIGGER USER; UPDATE transactions SET error_message = repeat('x', 20000)")
@@ -141,7 +144,7 @@ def _down(*_: object, **__: object) -> None:
 def test_one_that_cannot_begin_takes_no_place(crowd: Crowd, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     for _ in range(AT_ONCE + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(Snapshot, step, _down)
+            patch.setattr(TransactionSnapshot, step, _down)
             with pytest.raises(Unavailable):
                 exports.begin(crowd.analyst, Asked(), Profile.DATA)
     assert connections(crowd) == 0
@@ -187,6 +190,103 @@ def test_the_file_has_the_order_of_the_list(crowd: Crowd, sort: Sort) -> None:
     assert exported(crowd.analyst, asked).decode().splitlines()[1:] == listed
 
 
+# ---- Piece by piece
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if four hundred rows were many, and a few kilobytes much."""
+    monkeypatch.setattr(core.repositories.exports, "PIECE_ROWS", 20)
+    monkeypatch.setattr(core.repositories.snapshots, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(core.repositories.snapshots, "AHEAD_BYTES", 2_000)
+
+
+def copying(crowd: Crowd) -> int:
+    with crowd.database.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'").fetchone()
+    assert row
+    return int(row[0])
+
+
+@pytest.mark.parametrize("sort", Sort)
+@pytest.mark.parametrize("asked", [Asked(), Asked(statuses=("COMPLETED",)), Asked(since="this-year"), Asked(search="nobody at all"), Asked(search="banda")])
+def test_put_together_from_pieces_it_is_the_same_file(crowd: Crowd, request: pytest.FixtureRequest, asked: Asked, sort: Sort) -> None:
+    asked = replace(asked, sort=sort)
+    files = {profile: exported(crowd.analyst, asked, profile) for profile in (Profile.DATA, Profile.SPREADSHEET)}
+    request.getfixturevalue("pieces")
+    assert {profile: exported(crowd.analyst, asked, profile) for profile in files} == files
+
+
+def test_what_was_written_since_the_sums_is_in_one_of_the_pieces(crowd: Crowd, pieces: None) -> None:
+    with crowd.database.connect() as connection:
+        connection.execute("DELETE FROM rollup_hours WHERE hour > (SELECT min(hour) FROM rollup_hours)")
+    assert exported(crowd.analyst, Asked()).count(b"\n") - 1 >= len(crowd.rows)
+
+
+def test_two_connections_see_one_moment(crowd: Crowd, pieces: None) -> None:
+    export = exports.begin(crowd.analyst, Asked(columns=("reference", "type")), Profile.DATA)
+    begun = export.next_block()
+    assert copying(crowd) == 2
+    with crowd.database.connect() as connection:
+        connection.execute("ALTER TABLE transactions DISABLE TRIGGER USER; DELETE FROM transactions WHERE amount IS NULL")
+    file = begun + b"".join(iter(export.next_block, b""))
+    export.end()
+    assert export.rows == export.sum.rows == len(crowd.rows) == file.count(b"\n") - 1
+    assert copying(crowd) == 0
+
+
+def test_one_export_at_a_time_has_two_connections(crowd: Crowd, pieces: None) -> None:
+    running = [exports.begin(crowd.analyst, Asked(), Profile.DATA) for _ in range(2)]
+    for export in running:
+        export.next_block()
+    assert copying(crowd) == 3
+    for export in running:
+        export.end()
+    with_room = exports.begin(crowd.analyst, Asked(), Profile.DATA)
+    with_room.next_block()
+    assert copying(crowd) == 2
+    with_room.end()
+
+
+def test_a_server_without_room_for_a_second_connection_writes_the_file_on_one(crowd: Crowd, pieces: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, lines = core.repositories.snapshots.Line._begin, []
+
+    def only_once(line: core.repositories.snapshots.Line, *args: Any) -> None:
+        lines.append(line)
+        if len(lines) > 1:
+            raise psycopg.OperationalError("too many clients already")
+        begin(line, *args)
+
+    monkeypatch.setattr(core.repositories.snapshots.Line, "_begin", only_once)
+    assert exported(crowd.analyst, Asked()).count(b"\n") - 1 >= len(crowd.rows)
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_either_connection_that_is_lost_breaks_it_off(crowd: Crowd, pieces: None, which: int) -> None:
+    export = exports.begin(crowd.analyst, Asked(), Profile.DATA)
+    assert export.next_block()
+    with crowd.database.connect() as connection:
+        mine = "datname = current_database() AND query LIKE 'COPY%'"
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine} ORDER BY backend_start OFFSET {which} LIMIT 1")  # type: ignore[arg-type]
+    with pytest.raises(BrokenOff):
+        while export.next_block():
+            pass
+    assert entries(crowd)[-1][2]["because"] == "the database did not go on"
+    assert copying(crowd) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+def test_hours_are_cut_where_each_piece_has_its_share(count: int) -> None:
+    start = datetime(2026, 11, 1, tzinfo=ZoneInfo("UTC"))
+    hours = [{"hour": start + timedelta(hours=number), "count": 1 + number % 5} for number in range(100)]
+    cuts = core.repositories.exports.cut(hours, count)
+    edges = [start, *map(datetime.fromisoformat, cuts), start + timedelta(hours=100)]
+    shares = [sum(one["count"] for one in hours if since <= one["hour"] < until) for since, until in pairwise(edges)]
+    assert sum(shares) == sum(one["count"] for one in hours)
+    assert max(shares) <= sum(shares) / count + 5
+
+
 @pytest.mark.parametrize(("profile", "zone", "offset"), [(Profile.DATA, "Africa/Blantyre", "+02:00"), (Profile.SPREADSHEET, "UTC", "+00:00")])
 def test_times_are_of_the_zone_that_was_chosen(crowd: Crowd, profile: Profile, zone: str, offset: str) -> None:
     kept = {row["created_at"].replace(microsecond=0) for row in crowd.rows}
@@ -200,8 +300,9 @@ def test_times_are_of_the_zone_that_was_chosen(crowd: Crowd, profile: Profile, z
 
 
 def test_a_zone_of_half_hours_is_told_to_the_minute(crowd: Crowd) -> None:
-    snapshot = Snapshot(ZoneInfo("America/St_Johns"))
-    told = b"".join(snapshot.blocks(Asked().wanted(ZONE), Profile.SPREADSHEET, ("submitted_at",))).decode().split()[1:]
+    snapshot = TransactionSnapshot(ZoneInfo("America/St_Johns"))
+    wanted = Asked().wanted(ZONE)
+    told = b"".join(snapshot.blocks(wanted, snapshot.sum(wanted), Profile.SPREADSHEET, ("submitted_at",))).decode().split()[1:]
     snapshot.close()
     assert {moment[-6:] for moment in told} <= {"-03:30", "-02:30"}
     assert {datetime.fromisoformat(moment) for moment in told} == {row["created_at"].replace(microsecond=0) for row in crowd.rows}
@@ -258,7 +359,7 @@ def every_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("profile", Profile)
 def test_one_that_is_cancelled_ends_at_its_next_block(crowd: Crowd, every_look: None, monkeypatch: pytest.MonkeyPatch, profile: Profile) -> None:
-    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(core.repositories.snapshots, "BLOCK_BYTES", 2_000)
     export = exports.begin(crowd.analyst, Asked(), profile)
     if profile is not Profile.WORKBOOK:
         assert export.next_block()
@@ -274,7 +375,7 @@ def test_one_that_is_cancelled_ends_at_its_next_block(crowd: Crowd, every_look: 
 
 
 def test_it_says_how_far_it_is(crowd: Crowd, every_look: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.repositories.exports, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(core.repositories.snapshots, "BLOCK_BYTES", 2_000)
     export = exports.begin(crowd.analyst, Asked(), Profile.DATA)
     try:
         export.next_block()
