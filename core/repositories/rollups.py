@@ -18,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Date,
     DateTime,
     Double,
     Integer,
@@ -41,6 +42,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from core import db
@@ -84,6 +86,9 @@ MONEY = [kind.value for kind in MONEY_TYPES]
 
 # What is told by week, or in one sum, is read by weeks as far as there are whole ones.
 BY_WEEKS = (None, Grain.WEEK)
+
+# Steps of which each is so many days.
+OF_DAYS = (Grain.DAY, Grain.WEEK, Grain.MONTH)
 
 # What GROUPING(biller, step) answers for each of the levels that answer times are told at.
 ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
@@ -648,7 +653,7 @@ class Rollups:
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             written = _answered(state)
             heaps = [_calls_by_biller(question, state, written), *([_calls_by_step(question, state, written)] if question.grain else [])]
-            return [tuple(row) for row in self._session.execute(union_all(*map(_ranked, heaps)))]
+            return [tuple(row) for row in self._session.execute(union_all(*(_ranked(heap, question) for heap in heaps)))]
 
         return self._steadily(ask)
 
@@ -848,18 +853,42 @@ def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any
     return select(one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
 
 
-def _ranked(heap: Select[Any]) -> Select[Any]:
+def _ranked(heap: Select[Any], question: Question) -> Select[Any]:
     """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys."""
     one = heap.subquery()
     apart = tuple(one.c[name] for name in APART if name in one.c)
     up_to = func.sum(one.c.count).over(partition_by=apart, order_by=one.c.bucket)
-    whole, total = (func.sum(value).over(partition_by=apart) for value in (one.c.count, one.c.total_ms))
-    ranked = select(*apart, one.c.bucket, up_to.label("up_to"), whole.label("calls"), total.label("total_ms")).subquery()
-    ranks = [rounded((ranked.c.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
-    buckets = [func.min(ranked.c.bucket).filter(ranked.c.up_to > rank) for rank in ranks]
-    calls, milliseconds = (cast(func.max(value), BigInteger) for value in (ranked.c.calls, ranked.c.total_ms))
-    told = [ranked.c[name] if name in ranked.c else value.label(name) for name, value in APART.items()]
-    return select(*told, calls, milliseconds, *buckets).group_by(*(ranked.c[name] for name in APART if name in ranked.c)).having(func.max(ranked.c.calls) > 0)
+    counted = select(*apart, one.c.bucket, one.c.total_ms, up_to.label("up_to")).subquery()
+    # One line for each level, in which a rank is looked up by halves: to compare each bucket with each rank takes as long as all the rest.
+    buckets, up_tos = (func.array_agg(aggregate_order_by(value, counted.c.bucket)) for value in (counted.c.bucket, counted.c.up_to))
+    levels = tuple(counted.c[name] for name in APART if name in counted.c)
+    sums = (func.max(counted.c.up_to).label("calls"), func.sum(counted.c.total_ms).label("total_ms"))
+    level = select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c
+    ranks = [rounded((level.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
+    of_ranks = [level.buckets[1 + func.width_bucket(rank, level.up_tos)] for rank in ranks]
+    told = [_told(name, level, question) if name in level else value.label(name) for name, value in APART.items()]
+    return select(*told, *(cast(value, BigInteger) for value in (level.calls, level.total_ms)), *of_ranks).where(level.calls > 0)
+
+
+def _told(name: str, level: Any, question: Question) -> ColumnElement[Any]:
+    """The first moment of a step of days, told once for each of them."""
+    if name != "step" or question.zone is None or question.grain not in OF_DAYS:
+        return level[name]  # type: ignore[no-any-return]
+    return func.timezone(question.zone.key, cast(level[name], DateTime(timezone=False))).label(name)
+
+
+def _call_step_of_day(question: Question, day: Any) -> ColumnElement[Any]:
+    """The first day of the step that a day lies in: as it is kept, so that days which lie in order need not be put into it."""
+    if question.grain is Grain.DAY:
+        return day  # type: ignore[no-any-return]
+    return _day_step(question, day) if question.grain is None else cast(func.date_trunc(question.grain.value, cast(day, DateTime(timezone=False))), Date)
+
+
+def _call_step(question: Question, moment: Any) -> ColumnElement[Any]:
+    """The same of a moment; of shorter steps, the first moment."""
+    if question.zone is None or question.grain not in OF_DAYS:
+        return step_of(question.grain, moment, question.zone)
+    return _call_step_of_day(question, cast(func.timezone(question.zone.key, moment), Date))
 
 
 def _sums_of_calls(one: Any) -> tuple[Any, ...]:
@@ -892,14 +921,14 @@ def _call_parts(question: Question, state: State, written: Any, *, by_biller: bo
     weeks, stretches = _by_weeks(pieces.days) if question.grain in BY_WEEKS and not of_all else (None, [pieces.days])
     week, hour = RollupCallWeek.week, RollupCallHour.hour
     if weeks:
-        of_sums(RollupCallWeek, _day_step(question, week), RollupCallWeek, _days_within(week, weeks))
+        of_sums(RollupCallWeek, _call_step_of_day(question, week), RollupCallWeek, _days_within(week, weeks))
     for days in filter(None, stretches):
-        of_sums(daily, _day_step(question, daily.day), daily, _days_within(daily.day, days))
+        of_sums(daily, _call_step_of_day(question, daily.day), daily, _days_within(daily.day, days))
     for span in pieces.hours:
-        of_sums(RollupCallHour, step_of(question.grain, hour, question.zone), RollupCallHour, [span.holds(hour)])
+        of_sums(RollupCallHour, _call_step(question, hour), RollupCallHour, [span.holds(hour)])
     if pieces.summed and written is not None:
         moment = written.c.created_at
-        of_sums(written.c, step_of(question.grain, moment, question.zone), written, [or_(*(span.holds(moment) for span in pieces.summed))])
+        of_sums(written.c, _call_step(question, moment), written, [or_(*(span.holds(moment) for span in pieces.summed))])
     for span in pieces.rows:
         one = Transaction
         joined = one.__table__.join(Answer.__table__, Answer.transaction_id == one.id).join(Attempt.__table__, Attempt.id == Answer.attempt_id)
@@ -910,7 +939,7 @@ def _call_parts(question: Question, state: State, written: Any, *, by_biller: bo
         where += _within(wanted, span).conditions()
         bucket = literal_column(_bucket("answers.duration_ms"), SmallInteger)
         sums = (bucket, literal_column("1::bigint", BigInteger), cast(Answer.duration_ms, BigInteger))
-        part(one, step_of(question.grain, one.created_at, question.zone), sums, joined, *where)
+        part(one, _call_step(question, one.created_at), sums, joined, *where)
     return parts
 
 
