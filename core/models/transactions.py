@@ -108,6 +108,13 @@ class Transaction(Base):
             postgresql_include=["error_code", "biller_type", "status", "transaction_type", "amount", "initiated_by"],
             postgresql_where=text(HAS_GONE_WRONG),
         ),
+        # The same, the largest amount first.
+        Index(
+            "ix_transactions_error_amount",
+            *(text(REASON_SAID), text("amount DESC"), text("created_at DESC"), text("id DESC")),
+            postgresql_include=["error_code"],
+            postgresql_where=text(f"amount IS NOT NULL AND ({HAS_GONE_WRONG})"),
+        ),
         # The biller's own reference, and an invoice's number, as they are read out on the phone.
         Index(
             "ix_transactions_external",

@@ -40,7 +40,7 @@ from core.models import BillerType, Transaction
 from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
 from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, references
 from core.repositories.rollups import Rollups
-from core.repositories.words import Words
+from core.repositories.words import Found, Words
 from core.states import Status, TransactionType
 
 # So many rows are read and sorted within some milliseconds, where an index holds what is asked of them; fewer, where the row itself is looked at.
@@ -71,7 +71,7 @@ LIKELY = 4
 PLAIN_IS_DEEPER = 10
 
 # How deep a count goes that cannot be told in another way.
-DEEPEST_COUNT = 4_000
+DEEPEST_COUNT = 2_500
 
 # After every letter there is: what begins with a word lies before the word and this.
 LAST_LETTER = "\U0010ffff"
@@ -178,7 +178,15 @@ class Lanes:
 
     @property
     def is_everything(self) -> bool:
-        return not self.billers and len(self.statuses) == len(Status) and len(self.types) == len(TransactionType)
+        return self._are_of_everybody and len(self.types) == len(TransactionType)
+
+    @property
+    def are_all_payments(self) -> bool:
+        return self._are_of_everybody and set(self.types) == set(PAYING)
+
+    @property
+    def _are_of_everybody(self) -> bool:
+        return not self.billers and len(self.statuses) == len(Status)
 
 
 KEYS: tuple[Any, ...] = (Transaction.created_at, Transaction.id, Transaction.amount)
@@ -191,6 +199,8 @@ class Piece:
     count: int
     behind: int = 0
     in_order: bool = True
+    # The way whose order is meant; None: the one that they lie in.
+    of: Way | None = None
 
 
 class Says(Enum):
@@ -274,6 +284,8 @@ class Walk:
             return []
         if not self._needs_more_than_lanes(way):
             return self._first(self._by_lane(way, lanes), way, count)
+        if way.by_amount and self._has_reasons and self._asks_for_reasons_only:
+            return self._first(self._by_reason(way), way, count)
         if (few := self._few(way, lanes)) is not None:
             return self._first(few, way, count)
         if self._has_reasons and not way.by_amount and not self._words:
@@ -355,8 +367,7 @@ class Walk:
 
     def _keys(self, source: Source, way: Way, count: int | None = None) -> Select[Any]:
         """All of them, or at least the first so many on this way."""
-        piece = Piece(count) if count is not None and source.by_amount is way.by_amount else None
-        return source.keys(self._conditions(source, way), piece)
+        return source.keys(self._conditions(source, way), None if count is None else Piece(count, of=way))
 
     def _conditions(self, source: Source, way: Way) -> Conditions:
         """What must hold besides for a row to be one of the filter's. Nothing is said twice: the planner would take rows that are many for few."""
@@ -384,6 +395,10 @@ class Walk:
             return Reckoned(0, is_exact=True)
         if not self._needs_more_than_lanes(way):
             return self._reckoned(self._by_lane(way, lanes), way, most)
+        if self._asks_for_words_only and not self._words.first.are_all:
+            found = self._reckoned(self._by_words(way, self._words.first), way, most)
+            if not found.is_exact:
+                return found
         if (few := self._few(way, lanes)) is not None:
             return self._reckoned(few, way, most)
         if self._words and (self._words.are_few or (lanes.is_everything and not self._has_days)):
@@ -406,6 +421,14 @@ class Walk:
         """Reasons that the index of what went wrong knows: of what went well it holds only what a biller said something about."""
         wanted = self._wanted
         return bool(wanted.reasons) and (NO_REASON not in wanted.reasons or (bool(wanted.statuses) and set(wanted.statuses) <= ENDED_UNPAID))
+
+    @property
+    def _asks_for_reasons_only(self) -> bool:
+        return replace(self._wanted, reasons=()) == TransactionFilter()
+
+    @property
+    def _asks_for_words_only(self) -> bool:
+        return bool(self._words) and self._wanted_without_words() == TransactionFilter()
 
     @property
     def _people(self) -> Sequence[uuid.UUID]:
@@ -458,7 +481,7 @@ class Walk:
         if wanted.bank_open:
             yield self._where(Transaction.next_action_at.is_not(None))
         if self._has_reasons:
-            yield self._by_reason(way)
+            yield self._by_reason(replace(way, by_amount=False))
         if self._people:
             yield self._by_person(way)
         if self._has_amounts and not way.by_amount:
@@ -466,7 +489,11 @@ class Walk:
         if not lanes.is_everything or self._has_days:
             # How many there are of some days is known without looking at one of them.
             holds = TransactionFilter(tuple(lanes.billers), tuple(lanes.statuses), tuple(lanes.types), wanted.since, wanted.until) if self._has_days else None
-            yield replace(self._by_lane(replace(way, by_amount=False, after=None), lanes), holds=holds)
+            along, always = lanes, self._days()[:0]
+            if lanes.are_all_payments:
+                # In one list, and not in pieces of each lane.
+                along, always = Lanes((), tuple(Status), tuple(TransactionType)), (Transaction.amount.is_not(None),)
+            yield replace(self._by_lane(replace(way, by_amount=False, after=None), along, always), holds=holds)
 
     def _days(self) -> Conditions:
         return TransactionFilter(since=self._wanted.since, until=self._wanted.until).conditions()
@@ -514,14 +541,13 @@ class Walk:
         return Source(keys, says=Says.NOTHING, by_amount=False, few=FEW_ROWS)
 
     def _by_reason(self, way: Way) -> Source:
-        way = replace(way, by_amount=False)
         reasons = _each(self._wanted.reasons, Text, "reason")
 
         def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
             one = _head(way, select(*KEYS).where(reasons.c.reason == REASON, WENT_WRONG, *conditions), piece).lateral()
             return select(*one.c).select_from(reasons.join(one, true()))
 
-        return Source(keys, says=Says.NOTHING, by_amount=False, few=FEW_REASONS)
+        return Source(keys, says=Says.NOTHING, by_amount=way.by_amount, few=FEW_REASONS)
 
     def _where(self, *which: ColumnElement[bool]) -> Source:
         return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions).offset(0), says=Says.NOTHING, by_amount=False, few=FEW_ROWS)
@@ -542,10 +568,10 @@ class Walk:
 
         return Source(keys, says=Says.NOTHING, by_amount=way.by_amount, few=FEW_ROWS)
 
-    def _by_words(self, way: Way, *, likely: bool = False) -> Source:
+    def _by_words(self, way: Way, found: Found | None = None, *, likely: bool = False) -> Source:
         """The accounts that hold a word, and what has it as a reference. `likely`: rows of accounts that a name is known of, whether they have it or not."""
-        words = self._words
-        by_number, by_name = (_each(some, Text, "account") for some in (words.found.by_number, words.found.by_name))
+        words, found = self._words, found or self._words.found
+        by_number, by_name = (_each(some, Text, "account") for some in (found.by_number, found.by_name))
 
         def of(accounts: Subquery, conditions: Conditions, piece: Piece | None) -> Select[Any]:
             # An account's rows lie in the order of time, and in no other.
@@ -657,10 +683,15 @@ def _ways(sort: Sort, after: Cursor | None, back: bool) -> Iterator[tuple[Way, S
 
 
 def _head(way: Way, keys: Select[Any], piece: Piece | None, columns: Any = Transaction) -> Select[Any]:
-    """That piece of them on a way; all, in no order, without one."""
+    """That piece of them, which lie in the order of a way; all, in no order, without one."""
+    # A fence: merged with what stands around it, the planner would join where it is to look up, or go along where it is to sort.
+    fenced = keys.offset(0)
     if piece is None:
-        # A fence: merged with what stands around it, the planner would join where it is to look up.
-        return keys.offset(0)
+        return fenced
+    if piece.of is not None and piece.of.by_amount is not way.by_amount:
+        outside = [one for one in keys.get_final_froms() if one is not Transaction.__table__]
+        every = fenced.correlate(*outside).lateral()
+        return select(*every.c).order_by(*piece.of.order(every.c)).offset(piece.behind).limit(piece.count)
     ordered = keys.order_by(*way.order(columns)) if piece.in_order else keys
     return ordered.offset(piece.behind).limit(piece.count)
 

@@ -22,6 +22,8 @@ COMMON_IN_SAMPLE = 1.5 * MOST_ACCOUNTS * SAMPLED / 100
 # And in so many places of it at least: numbers of one street lie side by side, and a part that happens to hold them holds all there are.
 COMMON_PLACES = 8
 SOME_ACCOUNTS = 1_000
+# What a count begins with: the rows of so few accounts are often more than anybody counts.
+FIRST_ACCOUNTS = 200
 
 # The shortest number of an account that billers give.
 WHOLE_NUMBER = 8
@@ -72,7 +74,14 @@ class Words:
 
     @cached_property
     def found(self) -> Found:
-        most = SOME_ACCOUNTS if self._are_common else MOST_ACCOUNTS
+        first = vars(self).get("first")
+        return first if first is not None and first.are_all else self._look(SOME_ACCOUNTS if self._are_common else MOST_ACCOUNTS)
+
+    @cached_property
+    def first(self) -> Found:
+        return self._look(FIRST_ACCOUNTS)
+
+    def _look(self, most: int) -> Found:
         known = known_accounts.c
         is_number = (known.account_number == self.term) if len(self.term) < SHORTEST_PART else known.account_number.icontains(self.term, autoescape=True)
         some = self.known().add_columns(is_number.label("is_number"), known.biller_type).limit(most + 1).subquery().c

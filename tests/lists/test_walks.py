@@ -75,6 +75,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(words, "COMMON_IN_SAMPLE", 1)
         monkeypatch.setattr(words, "COMMON_PLACES", 1)
         monkeypatch.setattr(words, "SOME_ACCOUNTS", 1)
+        monkeypatch.setattr(words, "FIRST_ACCOUNTS", 1)
         depths = dict.fromkeys(("DEPTHS", "DEPTHS_FOR_AMOUNTS", "DEPTHS_FOR_WORDS", "DEPTHS_FOR_SYLLABLES"), (1, 4))
         shallow = {"PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2, "LIKELY": 1, "TELLING": 1}
         for name, value in (few | depths | shallow).items():

@@ -1,0 +1,1 @@
+DROP INDEX ix_transactions_error_amount;
