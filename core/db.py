@@ -10,7 +10,7 @@ import alembic.config
 import alembic.runtime.migration
 import alembic.script
 import orjson
-from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
+from psycopg.errors import DeadlockDetected, LockNotAvailable, ProgramLimitExceeded, QueryCanceled, SerializationFailure
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -163,7 +163,9 @@ def _transaction(session: Session) -> Iterator[Session]:
     except DBAPIError as error:
         if isinstance(error.orig, IN_THE_WAY):
             raise Busy from error
-        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+        # What the server can never keep is no outage: to try it again would be to try it for ever.
+        is_away = isinstance(error, InterfaceError | OperationalError) and not isinstance(error.orig, ProgramLimitExceeded)
+        if error.connection_invalidated or is_away:
             raise Unavailable from error
         raise
     finally:

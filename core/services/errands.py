@@ -23,7 +23,7 @@ from core.services.moves import Stand
 from core.settings import settings
 from core.states import LegKind, Topology, TransactionType
 from core.wire.accidents import OutcomeClass
-from core.wire.contract import Account, Bundles, Exchange, Invoice, Outcome, Payment, Query, Receipt, Terms, Told, Verb
+from core.wire.contract import LONGEST_WORD, Account, Bundles, Exchange, Invoice, Outcome, Payment, Query, Receipt, Terms, Told, Verb
 from core.wire.line import Answer, Line
 
 log = structlog.get_logger(__name__)
@@ -203,8 +203,9 @@ class Result:
 
     @property
     def code(self) -> str | None:
+        """As it is looked up by. The whole of one without end is in the answer, which is kept as it came."""
         said = self.receipt or self.told
-        return said.code if said else None
+        return said.code[:LONGEST_WORD] if said and said.code else None
 
     @property
     def message(self) -> str | None:

@@ -34,7 +34,7 @@ from core.services.policy import (
 )
 from core.settings import settings
 from core.states import BANK_LEGS, IN_DOUBT, TERMINAL, LegKind, Stage
-from core.wire.contract import Account, Bundles, Outcome, Verb
+from core.wire.contract import LONGEST_WORD, Account, Bundles, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -235,9 +235,11 @@ def _keep_tokens(session: Session, results: Sequence[Result]) -> None:
 
 
 def _external_id(result: Result | None) -> str | None:
-    """The biller's own reference; of an answer about somebody else's payment it would be somebody else's."""
+    """The biller's own reference; of an answer about somebody else's payment it would be somebody else's. One without end is none, and is not cut into one."""
     receipt = result.receipt if result else None
-    return receipt.external_id if receipt and not receipt.mismatch else None
+    if receipt is None or receipt.mismatch or receipt.external_id is None or len(receipt.external_id) > LONGEST_WORD:
+        return None
+    return receipt.external_id
 
 
 def _as_answer(result: Result, in_time: bool) -> dict[str, object]:

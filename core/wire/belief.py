@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from core.errors import BadInput, BillersError
 from core.money import Money
-from core.wire.contract import Biller, Invoice, Outcome, Payment, Query, Receipt, Reply
+from core.wire.contract import LONGEST_WORD, Biller, Invoice, Outcome, Payment, Query, Receipt, Reply
 from core.wire.letters import Unreadable
 
 T = TypeVar("T")
@@ -89,6 +89,8 @@ def checked_invoice(said: Invoice, query: Query, home_currency: str) -> Invoice:
         return Invoice(Outcome.UNKNOWN, code=said.code, message=said.message, mismatch=wrong)
     if said.outcome is Outcome.CONFIRMED and (not said.number or said.due is None or said.due.amount <= 0):
         raise Unreadable("The invoice has no number, or no amount to pay.")
+    if len(said.number) > LONGEST_WORD:
+        raise Unreadable(f"The invoice's number has {len(said.number):,} letters: it is none.")
     return said
 
 

@@ -44,6 +44,10 @@ class Outcome(StrEnum):
     NOT_FOUND = "NOT_FOUND"  # Of an inquiry only: the biller says it has never seen the reference.
 
 
+# No biller's reference, code or invoice number is longer; what is, is none, and could not be looked up by it.
+LONGEST_WORD = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question that moves no money.

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from sqlalchemy import URL, text
+from sqlalchemy.exc import OperationalError
 
 import core.db
 from core.settings import Part, settings
@@ -63,3 +64,10 @@ def test_neither_a_programs_role_nor_its_connections_outlive_the_test_that_took_
         wait_until(lambda: connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [url.database]).fetchone() == (0,))
     settings.cache_clear()
     drop_database(server_url, url)
+
+
+def test_what_the_server_can_never_keep_is_not_taken_for_an_outage(database: Database) -> None:
+    """A worker tries again for as long as the database is away: what it brought would be tried for ever."""
+    with pytest.raises(OperationalError, match="index row"), core.db.unit_of_work() as session:
+        session.execute(text("CREATE TEMPORARY TABLE kept (word text PRIMARY KEY)"))
+        session.execute(text("INSERT INTO kept SELECT string_agg(gen_random_uuid()::text, '') FROM generate_series(1, 400)"))

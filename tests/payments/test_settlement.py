@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -320,6 +321,21 @@ def test_a_stale_never_seen_it_beside_a_confirmation_does_not_send_again(bench: 
     present = bench.result(bench.claim_inquiry(), Outcome.CONFIRMED)
     settlement.conclude([present, stale])
     assert bench.stage(paid) is Stage.COMPLETED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CONFIRMED, Outcome.REJECTED, Outcome.UNKNOWN])
+def test_words_that_are_too_long_to_be_looked_up_settle_the_payment_all_the_same(bench: Bench, outcome: Outcome) -> None:
+    endless = "".join(str(uuid.uuid4()) for _ in range(400))
+    stage = {Outcome.CONFIRMED: Stage.COMPLETED, Outcome.REJECTED: Stage.FAILED, Outcome.UNKNOWN: Stage.PAY_UNKNOWN}[outcome]
+    paid = bench.pay()
+    result = bench.result(bench.claim(), outcome)
+    said = Receipt(outcome, code=endless, message="As it is.", external_id=endless)
+    settlement.conclude([replace(result, receipt=said)])
+    kept = bench.find(paid)
+    assert Stage(kept.stage) is stage
+    # What is no reference is not cut into one: the whole answer is in the story.
+    assert kept.external_transaction_id is None
+    assert kept.error_code is None if outcome is Outcome.CONFIRMED else endless.startswith(str(kept.error_code)[:100])
 
 
 def test_one_answer_that_cannot_be_kept_does_not_hold_the_others(bench: Bench) -> None:

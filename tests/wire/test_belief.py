@@ -1,5 +1,6 @@
 """What must be true before an answer counts, whatever the dialect."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -129,6 +130,13 @@ def test_a_refusal_need_not_repeat_the_account() -> None:
 def test_an_invoice_that_nobody_could_pay_is_none(due: Money | None) -> None:
     with pytest.raises(Unreadable, match="no amount to pay"):
         checked_invoice(Invoice(Outcome.CONFIRMED, number="INV-1", account="1", due=due), Query("1"), "MWK")
+
+
+def test_an_invoice_whose_number_has_no_end_is_none() -> None:
+    endless = Invoice(Outcome.CONFIRMED, number="7" * 201, account="1", due=FIVE_THOUSAND)
+    assert checked_invoice(replace(endless, number="7" * 200), Query("1"), "MWK").due == FIVE_THOUSAND
+    with pytest.raises(Unreadable, match="201 letters"):
+        checked_invoice(endless, Query("1"), "MWK")
 
 
 @pytest.mark.parametrize(
