@@ -55,10 +55,12 @@ CONFIGURATION = {
     "log_line_prefix": "'%m [%p] %q%a '",
     "log_lock_waits": "on",
     "log_min_duration_statement": "2s",
+    # After a restart it reads what it held before: lists of ten million rows are as quick as they were.
+    "shared_preload_libraries": "'pg_prewarm'",
 }
 
 # In megabytes: what the server holds in memory of its own, at least and at most, whatever the machine has.
-LEAST_BUFFERS, MOST_BUFFERS = 128, 2_048
+LEAST_BUFFERS, MOST_BUFFERS = 128, 8_192
 
 # How much a container may use, where one says so.
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -92,10 +94,10 @@ ROLES_MADE = "billers.roles"
 
 
 def _memory() -> dict[str, str]:
-    """An eighth of the machine's memory for the server's own buffers, for it shares the machine with the console; half of it is likely to hold files."""
+    """A quarter of the machine's memory for the server's own buffers; half of it is likely to hold files, and the console needs the least."""
     limits = [int(text) for path in LIMITS if path.exists() and (text := path.read_text().strip()).isdigit()]
     megabytes = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits]) // 2**20
-    return {"shared_buffers": f"{min(max(megabytes // 8, LEAST_BUFFERS), MOST_BUFFERS)}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
+    return {"shared_buffers": f"{min(max(megabytes // 4, LEAST_BUFFERS), MOST_BUFFERS)}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
 
 
 class DatabaseNotStarted(BillersError):
