@@ -189,6 +189,8 @@ class Lanes:
         return not self.billers and len(self.statuses) == len(Status)
 
 
+EVERYTHING = Lanes((), tuple(Status), tuple(TransactionType))
+
 KEYS: tuple[Any, ...] = (Transaction.created_at, Transaction.id, Transaction.amount)
 
 
@@ -284,7 +286,7 @@ class Walk:
             return []
         if not self._needs_more_than_lanes(way):
             return self._first(self._by_lane(way, lanes), way, count)
-        if way.by_amount and self._has_reasons and self._asks_for_reasons_only:
+        if self._has_reasons and self._asks_for_reasons_only:
             return self._first(self._by_reason(way), way, count)
         if (few := self._few(way, lanes)) is not None:
             return self._first(few, way, count)
@@ -489,10 +491,8 @@ class Walk:
         if not lanes.is_everything or self._has_days:
             # How many there are of some days is known without looking at one of them.
             holds = TransactionFilter(tuple(lanes.billers), tuple(lanes.statuses), tuple(lanes.types), wanted.since, wanted.until) if self._has_days else None
-            along, always = lanes, self._days()[:0]
-            if lanes.are_all_payments:
-                # In one list, and not in pieces of each lane.
-                along, always = Lanes((), tuple(Status), tuple(TransactionType)), (Transaction.amount.is_not(None),)
+            # Everybody's are read from the one list, and not in pieces from each lane.
+            along, always = (EVERYTHING, [Transaction.amount.is_not(None)]) if lanes.are_all_payments else (lanes, [])
             yield replace(self._by_lane(replace(way, by_amount=False, after=None), along, always), holds=holds)
 
     def _days(self) -> Conditions:
