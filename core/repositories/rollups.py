@@ -857,7 +857,7 @@ def _ranked(heap: Select[Any], question: Question) -> Select[Any]:
     """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys."""
     one = heap.subquery()
     apart = tuple(one.c[name] for name in APART if name in one.c)
-    up_to = func.sum(one.c.count).over(partition_by=apart, order_by=one.c.bucket)
+    up_to = func.sum(one.c.count).over(partition_by=apart, order_by=one.c.bucket, rows=(None, 0))
     counted = select(*apart, one.c.bucket, one.c.total_ms, up_to.label("up_to")).subquery()
     # One line for each level, in which a rank is looked up by halves: to compare each bucket with each rank takes as long as all the rest.
     buckets, up_tos = (func.array_agg(aggregate_order_by(value, counted.c.bucket)) for value in (counted.c.bucket, counted.c.up_to))
