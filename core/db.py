@@ -10,7 +10,7 @@ import alembic.config
 import alembic.runtime.migration
 import alembic.script
 import orjson
-from psycopg.errors import DeadlockDetected, LockNotAvailable, ProgramLimitExceeded, QueryCanceled, SerializationFailure
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -37,6 +37,8 @@ RESTS_SINCE = "rests since"
 
 # The server's word that somebody else held what was wanted, or that it took too long. It is there, and nothing of the unit of work was kept.
 IN_THE_WAY = (LockNotAvailable, DeadlockDetected, SerializationFailure, QueryCanceled)
+# Its class of errors for more than it holds in one place.
+PROGRAM_LIMIT_EXCEEDED = "54"
 
 
 def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Engine:
@@ -163,13 +165,16 @@ def _transaction(session: Session) -> Iterator[Session]:
     except DBAPIError as error:
         if isinstance(error.orig, IN_THE_WAY):
             raise Busy from error
-        # What the server can never keep is no outage: to try it again would be to try it for ever.
-        is_away = isinstance(error, InterfaceError | OperationalError) and not isinstance(error.orig, ProgramLimitExceeded)
-        if error.connection_invalidated or is_away:
+        if error.connection_invalidated or (isinstance(error, InterfaceError | OperationalError) and not _is_too_much(error)):
             raise Unavailable from error
         raise
     finally:
         session.close()
+
+
+def _is_too_much(error: DBAPIError) -> bool:
+    """What the server can never keep is no outage: to try it again would be to try it for ever."""
+    return (getattr(error.orig, "sqlstate", None) or "").startswith(PROGRAM_LIMIT_EXCEEDED)
 
 
 def alembic_config(dsn: str | None = None) -> alembic.config.Config:

@@ -846,9 +846,12 @@ def _calls_by_biller(question: Question, state: State, written: Any) -> Select[A
 
 
 def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any]:
-    """By bucket, of all billers at each step of time. What is kept of all of them is one line a bucket already, as a rule: adding up twice is left out."""
+    """By bucket, of all billers at each step of time."""
     one = union_all(*_call_parts(question, state, written, by_biller=False)).subquery()
-    if _is_of_all(question.wanted):
+    pieces = _cut(question, state)
+    is_of_days = question.grain is Grain.DAY and pieces.days is not None and not pieces.hours and not pieces.rows and written is None
+    if is_of_days and _is_of_all(question.wanted):
+        # Kept as it is asked for, one line a day and bucket: it is not added up again.
         return select(one.c.step, one.c.bucket, *_calls_of(one))
     return select(one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
 
@@ -857,6 +860,7 @@ def _ranked(heap: Select[Any], question: Question) -> Select[Any]:
     """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys."""
     one = heap.subquery()
     apart = tuple(one.c[name] for name in APART if name in one.c)
+    # Row by row: of no level a bucket stands twice.
     up_to = func.sum(one.c.count).over(partition_by=apart, order_by=one.c.bucket, rows=(None, 0))
     counted = select(*apart, one.c.bucket, one.c.total_ms, up_to.label("up_to")).subquery()
     # One line for each level, in which a rank is looked up by halves: to compare each bucket with each rank takes as long as all the rest.

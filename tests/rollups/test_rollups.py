@@ -136,13 +136,19 @@ def holds_too(session: Session, wanted: TransactionFilter, zone: ZoneInfo) -> No
     if times.altogether:
         assert (times.altogether.calls, times.altogether.average_ms) == (count, pytest.approx(float(average)))
         assert (times.altogether.median_ms, times.altogether.p95_ms) == (pytest.approx(median, rel=0.025), pytest.approx(p95, rel=0.025))
-    by_biller = sql(session, f"SELECT biller_type, {measures} FROM ({calls}) calls GROUP BY 1", **words)
-    assert {code: one.calls for code, one in times.by_biller.items()} == {row[0]: row[1] for row in by_biller}
-    assert sum(one.calls for one in times.by_step.values()) == count
     # Whole weeks are read in one piece, and so is what is told in one sum.
-    by_week = sql(session, f"SELECT date_trunc('week', created_at, '{zone.key}'), count(*) FROM ({calls}) calls GROUP BY 1", **words)
     weekly = found.answer_times(wanted, Grain.WEEK, zone)
-    assert {step: one.calls for step, one in weekly.by_step.items()} == {row[0]: row[1] for row in by_week}
+    apart = {
+        "biller_type": times.by_biller,
+        f"date_trunc('day', created_at, '{zone.key}')": times.by_step,
+        f"date_trunc('week', created_at, '{zone.key}')": weekly.by_step,
+    }
+    for key, told in apart.items():
+        expected = {row[0]: row[1:] for row in sql(session, f"SELECT {key}, {measures} FROM ({calls}) calls GROUP BY 1", **words)}
+        figures = {key: (one.calls, one.average_ms, one.median_ms, one.p95_ms) for key, one in told.items()}
+        assert figures == {
+            key: (count, pytest.approx(float(mean)), *(pytest.approx(one, rel=0.025) for one in ranks)) for key, (count, mean, *ranks) in expected.items()
+        }
     assert found.answer_times(wanted).altogether == weekly.altogether == times.altogether
     reasons = sql(
         session,
