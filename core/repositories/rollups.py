@@ -792,8 +792,16 @@ def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
     """The first moment of the step a day lies in: as `date_trunc` of any moment of that day."""
     if question.grain is None or question.zone is None:
         return step_of(None, None, None)
-    midnight = cast(day, DateTime(timezone=False))
-    return func.timezone(question.zone.key, midnight if question.grain is Grain.DAY else func.date_trunc(question.grain.value, midnight))
+    return _midnight(_first_day(question.grain, day), question.zone)
+
+
+def _first_day(grain: Grain, day: Any) -> ColumnElement[Any]:
+    """The first day of the step that a day lies in; of days the day as it is kept, so that those which lie in order need not be put into it."""
+    return day if grain is Grain.DAY else func.date_trunc(grain.value, cast(day, DateTime(timezone=False)))
+
+
+def _midnight(day: Any, zone: ZoneInfo) -> ColumnElement[Any]:
+    return func.timezone(zone.key, cast(day, DateTime(timezone=False)))
 
 
 def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
@@ -878,14 +886,12 @@ def _told(name: str, level: Any, question: Question) -> ColumnElement[Any]:
     """The first moment of a step of days, told once for each of them."""
     if name != "step" or question.zone is None or question.grain not in OF_DAYS:
         return level[name]  # type: ignore[no-any-return]
-    return func.timezone(question.zone.key, cast(level[name], DateTime(timezone=False))).label(name)
+    return _midnight(level[name], question.zone).label(name)
 
 
 def _call_step_of_day(question: Question, day: Any) -> ColumnElement[Any]:
-    """The first day of the step that a day lies in: as it is kept, so that days which lie in order need not be put into it."""
-    if question.grain is Grain.DAY:
-        return day  # type: ignore[no-any-return]
-    return _day_step(question, day) if question.grain is None else cast(func.date_trunc(question.grain.value, cast(day, DateTime(timezone=False))), Date)
+    """What answer times are ranked by: the first day of the step that a day lies in."""
+    return step_of(None, None, None) if question.grain is None else _first_day(question.grain, day)
 
 
 def _call_step(question: Question, moment: Any) -> ColumnElement[Any]:

@@ -170,12 +170,15 @@ class Line:
 
     def close(self) -> None:
         """Ends whatever it was doing, so that the server works for nobody."""
-        with suppress(psycopg.Error):
-            # The server may have ended it first.
+        try:
             if self._is_asked:
                 self.connection.cancel_safe(timeout=END_SECONDS)
                 self._forget_the_rest()
-        self.connection.close()
+        except psycopg.Error:
+            # The server has ended it first.
+            pass
+        finally:
+            self.connection.close()
 
     def _forget_the_rest(self) -> None:
         until = clock.monotonic_seconds() + END_SECONDS

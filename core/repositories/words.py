@@ -74,8 +74,9 @@ class Words:
 
     @cached_property
     def found(self) -> Found:
-        first = vars(self).get("first")
-        return first if first is not None and first.are_all else self._look(SOME_ACCOUNTS if self._are_common else MOST_ACCOUNTS)
+        if "first" in vars(self) and self.first.are_all:
+            return self.first
+        return self._look(SOME_ACCOUNTS if self._are_common else MOST_ACCOUNTS)
 
     @cached_property
     def first(self) -> Found:

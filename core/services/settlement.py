@@ -237,9 +237,8 @@ def _keep_tokens(session: Session, results: Sequence[Result]) -> None:
 def _external_id(result: Result | None) -> str | None:
     """The biller's own reference; of an answer about somebody else's payment it would be somebody else's. One without end is none, and is not cut into one."""
     receipt = result.receipt if result else None
-    if receipt is None or receipt.mismatch or receipt.external_id is None or len(receipt.external_id) > LONGEST_WORD:
-        return None
-    return receipt.external_id
+    said = receipt.external_id if receipt and not receipt.mismatch else None
+    return said if said is not None and len(said) <= LONGEST_WORD else None
 
 
 def _as_answer(result: Result, in_time: bool) -> dict[str, object]:
