@@ -13,7 +13,7 @@ from core.models.exports import Export
 from core.models.gate import Gate, Installation
 from core.models.idempotency import IdempotencyKey
 from core.models.jobs import JobRun
-from core.models.lists import known_accounts
+from core.models.lists import known_accounts, known_names
 from core.models.notifications import (
     NotificationAddress,
     NotificationAttempt,
@@ -107,4 +107,5 @@ __all__ = [
     "WiderProposal",
     "Worker",
     "known_accounts",
+    "known_names",
 ]

@@ -90,11 +90,11 @@ class Transaction(Base):
             *("biller_type", "status", "transaction_type", text("created_at DESC"), text("id DESC")),
             postgresql_include=["amount", "initiated_by"],
         ),
-        # The same lane, the largest amount first.
+        # The same lane, the largest amount first; what part of a number it is of is read here, too.
         Index(
             "ix_transactions_lane_amount",
             *("biller_type", "status", "transaction_type", text("amount DESC"), text("created_at DESC"), text("id DESC")),
-            postgresql_include=["initiated_by"],
+            postgresql_include=["initiated_by", "account_number", "meter_number"],
             postgresql_where=text("amount IS NOT NULL"),
         ),
         # An account's history: duplicate check, recent accounts, search.

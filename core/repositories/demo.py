@@ -113,7 +113,7 @@ class TokenRow(NamedTuple):
 Row = TransactionRow | LegRow | AttemptRow | AnswerRow | EventRow | TokenRow
 
 # What a load fills with as many rows as there are transactions, or nearly.
-FILLED = ("transactions", "known_accounts")
+FILLED = ("transactions", "known_accounts", "known_names")
 
 # In the order in which they may be written: a transaction stands before what is told of it.
 TABLES: dict[type[Any], str] = {
@@ -232,7 +232,7 @@ class Demo:
 
     def analyze(self) -> None:
         """Lists and figures ask these: the planner would take tens of thousands of rows for none until autovacuum comes by."""
-        self._session.execute(text("ANALYZE transactions, answers, known_accounts"))
+        self._session.execute(text("ANALYZE transactions, answers, known_accounts, known_names"))
 
 
 def settle() -> None:
@@ -240,6 +240,6 @@ def settle() -> None:
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
         try:
-            connection.execute(text(f"VACUUM (ANALYZE) {', '.join([*TABLES.values(), 'known_accounts', 'audit_entries', 'seals'])}"))
+            connection.execute(text(f"VACUUM (ANALYZE) {', '.join([*TABLES.values(), 'known_accounts', 'known_names', 'audit_entries', 'seals'])}"))
         finally:
             connection.execute(text("RESET statement_timeout"))

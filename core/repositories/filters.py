@@ -128,6 +128,11 @@ def references(term: str) -> Sequence[tuple[InstrumentedAttribute[Any], str]]:
     return (Transaction.our_transaction_id, term.upper()), (Transaction.external_transaction_id, term), (Transaction.invoice_number, term)
 
 
+def in_numbers(term: str) -> ColumnElement[bool]:
+    """What a search finds by the numbers of accounts and meters alone."""
+    return or_(_part(Transaction.account_number, term), _part(Transaction.meter_number, term))
+
+
 def _part(column: InstrumentedAttribute[Any], term: str) -> ColumnElement[bool]:
     """`%` and `_` in what was typed are letters, not wild cards."""
     return column == term if len(term) < SHORTEST_PART else column.icontains(term, autoescape=True)

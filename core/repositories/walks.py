@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,7 +39,7 @@ from sqlalchemy.orm import Session
 
 from core.models import BillerType, Transaction
 from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
-from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, references
+from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, in_numbers, references
 from core.repositories.rollups import Rollups
 from core.repositories.words import Found, Words
 from core.states import Status, TransactionType
@@ -61,6 +62,8 @@ DEPTHS_FOR_WORDS = (300, 4_000, 32_000)
 DEPTHS_FOR_AMOUNTS = (1_500, 6_000, 32_000)
 # Of amounts only some lanes have the largest or the smallest.
 AMOUNTS_ARE_DEEPER = 3
+# The index of amounts holds the numbers, too. The first of these tells cheaply in which lane the next one lies.
+DEPTHS_FOR_NUMBERS = (300, 3_000, 20_000)
 # The index of words is of little help where no three letters stand together.
 DEPTHS_FOR_SYLLABLES = (1_500, 4_000, 32_000)
 # So many rows with a word tell how many there are in all the others; for a page of them the list is looked through that many times as far as it should take.
@@ -228,11 +231,12 @@ class Source:
 
 
 class Walk:
-    """The rows of one filter, inside the caller's unit of work."""
+    """The rows of one filter, inside the caller's unit of work. `beside`: what must hold of them that no filter says."""
 
-    def __init__(self, session: Session, wanted: TransactionFilter) -> None:
+    def __init__(self, session: Session, wanted: TransactionFilter, beside: Conditions = ()) -> None:
         self._session = session
         self._wanted = wanted
+        self._beside = beside
         self._words = Words(session, wanted)
 
     # ---- Pages
@@ -304,11 +308,14 @@ class Walk:
 
     def _looked_through(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction] | None:
         """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
-        edge = None
-        for depth in depths:
+        edge, deeper = None, [*depths]
+        while deeper:
+            depth = deeper.pop(0)
             rows, edge = self._down_to(way, lanes, count, depth, edge)
             if len(rows) == count or edge is None:
                 return rows
+            if deeper and len(rows) >= TELLING and (likely := depth * count * SURELY // len(rows)) < deeper[0]:
+                deeper.insert(0, likely)
         return None
 
     def _down_to(self, way: Way, lanes: Lanes, count: int, depth: int, before: Cursor | None = None) -> tuple[list[Transaction], Cursor | None]:
@@ -334,10 +341,22 @@ class Walk:
             if not billers:
                 return []
             lanes, deeper = replace(lanes, billers=billers), [first * AMOUNTS_ARE_DEEPER, *deeper]
+            if not self._words.is_account and self._words.are_in_no_name and self._begins_few:
+                return self._of_numbers(way, lanes, count)
         rows = self._looked_through(way, lanes, count, deeper)
         if rows is not None:
             return rows
         return self._of_accounts(way, count) if self._words.are_few else self._first(self._by_lane(way, lanes), way, count)
+
+    def _of_numbers(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
+        """By amount, what has the word in a number, which the lanes tell without a look at a row, and what few have it as a reference."""
+        walk = Walk(self._session, self._wanted_without_words(), (in_numbers(self._words.term),))
+        rows = walk._looked_through(way, lanes, count, DEPTHS_FOR_NUMBERS)
+        if rows is None:
+            rows = walk._first(walk._by_lane(way, lanes), way, count)
+        begun = self._first(self._by_reference(way, self._words.term, whole=False), way, count)
+        every = {row.id: row for row in (*rows, *begun)}.values()
+        return sorted(every, key=lambda row: (row.amount, row.created_at, row.id), reverse=way.descending)[:count]
 
     def _of_accounts(self, way: Way, count: int) -> list[Transaction]:
         """Nearly every row of an account has the name that the account is known by: the first ones are looked at, and the rest only where those do not do."""
@@ -376,7 +395,7 @@ class Walk:
         if source.says is Says.EVERYTHING:
             return way.conditions()
         wanted = replace(self._wanted, billers=(), statuses=(), types=(), in_doubt=False) if source.says is Says.LANES else self._wanted
-        return [*_without_days_behind(wanted, way).conditions(), *way.conditions()]
+        return [*_without_days_behind(wanted, way).conditions(), *self._beside, *way.conditions()]
 
     def _is_within(self, source: Source, most: int) -> bool:
         """Do no more than so many rows come into question?"""
@@ -598,7 +617,12 @@ class Walk:
     @property
     def _words_are_rare(self) -> bool:
         """Are there so few accounts and references with the word that all of them can be looked up?"""
-        return self._words.are_few and (self._words.is_account or self._is_within(self._beginning(), FEW))
+        return self._words.are_few and (self._words.is_account or self._begins_few)
+
+    @cached_property
+    def _begins_few(self) -> bool:
+        """Are there few references that begin with the word?"""
+        return self._is_within(self._beginning(), FEW_ROWS)
 
     def _beginning(self) -> Source:
         return self._by_reference(Way(by_amount=False, descending=True), self._words.term, whole=False)
@@ -608,7 +632,7 @@ class Walk:
         known = set(self._words.billers())
         if self._words.is_account:
             return sorted(known)
-        if not self._is_within(self._beginning(), FEW_ROWS):
+        if not self._begins_few:
             return self._wanted.billers or self._session.scalars(select(BillerType.code)).all()
         keys = self._beginning().keys((), None).subquery()
         begun = self._session.scalars(select(Transaction.biller_type).join(keys, keys.c.id == Transaction.id).distinct())

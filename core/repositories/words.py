@@ -1,15 +1,16 @@
-"""Which accounts a word may be of. It knows one thing: an account that is paid every day stands once among the known ones, with each name it had."""
+"""Which accounts a word may be of. It knows one thing: an account that is paid every day stands once among the known ones, with each name it had, and a name
+that a thousand customers have stands once among the names."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Select, func, literal, literal_column, or_, select, true, union, union_all
 from sqlalchemy.orm import Session
 
-from core.models import BillerType, Transaction, known_accounts
-from core.models.lists import ODD, TAG_DIGITS, TAG_LENGTH, TAG_LETTERS
+from core.models import BillerType, Transaction, known_accounts, known_names
+from core.models.lists import ODD, ODD_NAME, TAG_DIGITS, TAG_LETTERS
 from core.repositories.filters import SHORTEST_PART, TransactionFilter
 
 # So many accounts with a word are looked up one by one.
@@ -17,8 +18,8 @@ MOST_ACCOUNTS = 5_000
 
 # Part of the known accounts, in per cent, in which a word is looked for first: of ten million rows' accounts some milliseconds. Always the same part.
 SAMPLED, PART = 0.5, 0
-# With so many in there a word is of more accounts than are looked up, unless it were chance upon chance. A few of those tell that there are many rows.
-COMMON_IN_SAMPLE = 1.5 * MOST_ACCOUNTS * SAMPLED / 100
+# With so many in there a word is perhaps of more accounts than are looked up, and the list itself is as quick. A few of those tell that there are many rows.
+COMMON_IN_SAMPLE = 0.6 * MOST_ACCOUNTS * SAMPLED / 100
 # And in so many places of it at least: numbers of one street lie side by side, and a part that happens to hold them holds all there are.
 COMMON_PLACES = 8
 SOME_ACCOUNTS = 1_000
@@ -28,8 +29,9 @@ FIRST_ACCOUNTS = 200
 # The shortest number of an account that billers give.
 WHOLE_NUMBER = 8
 
-# What the index of words cannot know is in an index of its own; said in the same words, so that the server knows it again.
+# What the indexes of words cannot know is in indexes of their own; said in the same words, so that the server knows it again.
 IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
+IS_ODD_NAME: ColumnElement[bool] = literal_column(f"({ODD_NAME})")
 
 # Where in the file a row of the sample lies.
 PAGE_OF_TABLE: ColumnElement[int] = literal_column("(sample.ctid::text::point)[0]")
@@ -85,7 +87,8 @@ class Words:
     def _look(self, most: int) -> Found:
         known = known_accounts.c
         is_number = (known.account_number == self.term) if len(self.term) < SHORTEST_PART else known.account_number.icontains(self.term, autoescape=True)
-        some = self.known().add_columns(is_number.label("is_number"), known.biller_type).limit(most + 1).subquery().c
+        arms = self._known(known.account_number, known.biller_type, is_number.label("is_number"))
+        some = union_all(*(select(arm.limit(most + 1).subquery()) for arm in arms)).subquery().c
         accounts = func.array_agg(some.account_number.distinct())
         row = self._session.execute(
             select(func.count(), accounts.filter(some.is_number), accounts.filter(~some.is_number), func.array_agg(some.biller_type.distinct()))
@@ -105,28 +108,48 @@ class Words:
         accounts, places = (sum(each) for each in zip(*self._sampled.values(), strict=True)) if self._sampled else (0, 0)
         return accounts > COMMON_IN_SAMPLE and places >= COMMON_PLACES
 
-    def known(self) -> Select[Any]:
-        """The numbers of all of them; as often as they have names."""
+    def _known(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
+        """The accounts with the word in a number, and, of a search for anything, those with it in a name; as often as they have names."""
         known, billers = known_accounts.c, self._wanted.billers
-        found = select(known.account_number).where(self._is_there())
-        if len(billers) == 1:
-            found = found.where(_is_of(billers[0]))
-        return found.where(known.biller_type.in_(list(billers))) if billers else found
+        of_billers = [known.biller_type.in_(list(billers))] if billers else []
+        by_number = select(*columns).where(self._is_in_number(), *of_billers, *([_is_of(billers[0])] if len(billers) == 1 else []))
+        # Said aloud: the index of names holds no others. And behind a fence: one name after the other, each by that index.
+        theirs = select(*columns).where(known.name_key == known_names.c.name_key, known.name_key != "", *of_billers).offset(0).lateral()
+        by_name = select(*theirs.c).select_from(known_names.join(theirs, true())).where(self._is_in_name())
+        return [by_number] if self.is_account else [by_number, by_name]
 
-    def _is_there(self) -> ColumnElement[bool]:
+    def _is_in_number(self) -> ColumnElement[bool]:
         term, known = self.term, known_accounts.c
         if len(term) < SHORTEST_PART:
-            return or_(known.account_number == term, IS_ODD & or_(known.meter_number == term, known.customer_name == term))
+            return or_(known.account_number == term, IS_ODD & (known.meter_number == term))
         is_there = known.words.icontains(term, autoescape=True)
-        # Nothing in it that the index of words knows?
-        return IS_ODD & is_there if term.isascii() and not any(letter.isalnum() for letter in term) else is_there
+        return IS_ODD & is_there if self._is_of_signs else is_there
+
+    def _is_in_name(self) -> ColumnElement[bool]:
+        names = known_names.c
+        if len(self.term) < SHORTEST_PART:
+            return names.name_key == self.term
+        is_there = names.customer_name.icontains(self.term, autoescape=True)
+        return IS_ODD_NAME & is_there if self._is_of_signs else is_there
+
+    @property
+    def _is_of_signs(self) -> bool:
+        """Is there nothing in it that the indexes of words know?"""
+        return self.term.isascii() and not any(letter.isalnum() for letter in self.term)
+
+    @cached_property
+    def are_in_no_name(self) -> bool:
+        return self._session.execute(select(known_names.c.name_key).where(self._is_in_name()).limit(1)).first() is None
 
     def billers(self) -> Collection[str]:
         """The filter's billers that have such an account at all: of the others nobody need look for one."""
         meant = self._wanted.billers or self._session.scalars(select(BillerType.code)).all()
         if self.are_few:
             return [biller for biller in meant if biller in self.found.billers]
-        return [biller for biller in meant if biller in self._sampled or self._is_known_of(biller)]
+        unseen = [biller for biller in meant if biller not in self._sampled]
+        asked = [select(literal(biller).label("biller")).where(or_(*(arm.exists() for arm in self._known_of(biller)))) for biller in unseen]
+        found = set(self._session.scalars(union_all(*asked))) if asked else set()
+        return [biller for biller in meant if biller in self._sampled or biller in found]
 
     @cached_property
     def _sampled(self) -> Mapping[str, tuple[int, int]]:
@@ -140,20 +163,20 @@ class Words:
         found = self._session.execute(select(some.biller_type, *counts).select_from(sample).where(*there).group_by(some.biller_type))
         return {biller: (accounts, places) for biller, accounts, places in found}
 
-    def _is_known_of(self, biller: str) -> bool:
-        there = select(known_accounts.c.account_number).where(self._is_there(), _is_of(biller), known_accounts.c.biller_type == biller)
-        return self._session.execute(there.limit(1)).first() is not None
+    def _known_of(self, biller: str) -> Sequence[Select[Any]]:
+        return Words(self._session, replace(self._wanted, billers=(biller,)))._known(known_accounts.c.account_number)
 
     def meant(self, most: int) -> Sequence[Any]:
         """Of the first so many of them, the one used last first: biller, account, meter, name, when."""
-        some = self.known().add_columns(*(known_accounts.c[name] for name in ("biller_type", "meter_number", "customer_name"))).limit(most).subquery()
+        columns = (known_accounts.c[name] for name in ("biller_type", "account_number", "meter_number", "customer_name"))
+        some = union(*(select(arm.limit(most).subquery()) for arm in self._known(*columns))).limit(most).subquery()
         theirs = (Transaction.account_number == some.c.account_number, Transaction.biller_type == some.c.biller_type)
         last = select(Transaction.created_at).where(*theirs).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(1).lateral()
-        columns = (some.c.biller_type, some.c.account_number, some.c.meter_number, some.c.customer_name, last.c.created_at)
-        return self._session.execute(select(*columns).select_from(some.join(last, true())).order_by(last.c.created_at.desc())).all()
+        found = select(*some.c, last.c.created_at).select_from(some.join(last, true()))
+        return self._session.execute(found.order_by(last.c.created_at.desc())).all()
 
 
 def _is_of(biller: str) -> ColumnElement[bool]:
-    """By the index of words, where each account's words begin with a mark of its biller."""
-    mark = func.translate(func.left(func.md5(biller), TAG_LENGTH), TAG_DIGITS, TAG_LETTERS)
-    return known_accounts.c.words.ilike(mark.concat("\n%"))
+    """By the index of words, where each account's words begin with a mark of its biller: three letters of it are one look-up, and hardly another's."""
+    mark = func.translate(func.left(func.md5(biller), SHORTEST_PART), TAG_DIGITS, TAG_LETTERS)
+    return known_accounts.c.words.icontains(mark)

@@ -64,7 +64,7 @@ def test_a_load_that_breaks_off_leaves_nothing_behind(fresh: Sandbox, monkeypatc
 # ---- More than can be told
 
 
-INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename IN ('transactions', 'known_accounts') ORDER BY indexname"
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename IN ('transactions', 'known_accounts', 'known_names') ORDER BY indexname"
 TRIGGERS = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'transactions'::regclass ORDER BY tgname"
 
 

@@ -68,10 +68,36 @@ def test_an_account_is_noted_once_however_often_it_is_paid(ledger: Ledger) -> No
     assert ledger.connection.execute("SELECT count(*), min(customer_name) FROM known_accounts").fetchone() == (1, "Grace Banda")
 
 
+def test_a_name_is_noted_once_however_many_have_it(ledger: Ledger) -> None:
+    for number in range(5):
+        ledger.add(2, account_number=f"471{number}", customer_account_name="Chisomo Tembo")
+    ledger.add(2, account_number="4800", customer_account_name=None)
+    (row,) = ledger.add(1, account_number="4900", customer_account_name=None)
+    ledger.connection.execute("UPDATE transactions SET customer_account_name = 'Mphatso Phiri' WHERE id = %s", (row["id"],))
+    assert ledger.connection.execute("SELECT customer_name FROM known_names ORDER BY 1").fetchall() == [("Chisomo Tembo",), ("Mphatso Phiri",)]
+
+
+@pytest.mark.usefixtures("by_index")
+@pytest.mark.parametrize("sort", Sort)
+def test_names_without_an_end_are_found_and_told_apart(ledger: Ledger, sort: Sort) -> None:
+    """No index holds such a name whole: two of them begin alike for longer than is looked at."""
+    long = "".join(chr(0x4E00 + number % 20_000) for number in range(12_000))
+    (first,) = ledger.add(1, customer_account_name=long + "Chisomo", account_number="1001")
+    (second,) = ledger.add(1, customer_account_name=long + "Mphatso", account_number="1002")
+    ledger.add(20)
+    with core.db.unit_of_work() as session:
+        for term, meant in (("Chisomo", {first["id"]}), ("Mphatso", {second["id"]}), (long[100:200], {first["id"], second["id"]})):
+            assert {row.id for row in Transactions(session).page(TransactionFilter(search=term), 25, sort=sort).rows} >= meant
+            named = TransactionFilter(search=term, account="100")
+            assert {row.id for row in Transactions(session).page(named, 25, sort=sort).rows} == meant
+            assert Transactions(session).count_up_to(named, 1000).rows == len(meant)
+
+
 def test_accounts_of_rows_that_went_past_the_triggers_can_be_gathered(ledger: Ledger) -> None:
     ledger.connection.execute("ALTER TABLE transactions DISABLE TRIGGER note_accounts")
-    ledger.add(1, account_number="4711", biller_type="MASM")
+    ledger.add(1, account_number="4711", biller_type="MASM", customer_account_name="Chisomo Tembo")
     assert ledger.connection.execute("SELECT gather_accounts(), gather_accounts()").fetchone() == (1, 0)
+    assert ledger.connection.execute("SELECT customer_name FROM known_names").fetchall() == [("Chisomo Tembo",)]
 
 
 def test_what_is_typed_is_completed_by_accounts_names_and_references(ledger: Ledger) -> None:
