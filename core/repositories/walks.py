@@ -325,6 +325,8 @@ class Walk:
         return self._first(self._by_lane(within, lanes), within, count), edge
 
     def _with_words(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
+        if self._words.is_whole_number and self._words_are_rare:
+            return self._of_accounts(way, count)
         first, *deeper = DEPTHS_FOR_WORDS if self._words.are_solid else DEPTHS_FOR_SYLLABLES
         # Newer and older rows are of all billers alike; small amounts are of some only, and those may not have the word at all.
         if not way.by_amount:
