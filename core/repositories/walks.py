@@ -418,6 +418,8 @@ class Walk:
             return Reckoned(0, is_exact=True)
         if not self._needs_more_than_lanes(way):
             return self._reckoned(self._by_lane(way, lanes), way, most)
+        if self._has_reasons and self._asks_for_reasons_only:
+            return self._reckoned(self._by_reason(way), way, most)
         if self._asks_for_words_only and not self._words.first.are_all:
             found = self._reckoned(self._by_words(way, self._words.first), way, most)
             if not found.is_exact:
