@@ -25,7 +25,7 @@ GONE_ALONG = (
     "transactions ORDER BY account_number, created_at DESC, id DESC",
     "transactions ORDER BY initiated_by, biller_type, created_at DESC, id DESC",
     "transactions ORDER BY id",
-    "known_accounts WHERE words <> '' ORDER BY account_number",
+    "known_accounts WHERE numbers <> '' ORDER BY account_number",
     "known_accounts WHERE name_key <> '' ORDER BY name_key, biller_type, account_number",
 )
 

@@ -376,7 +376,7 @@ def console_port(examined: Examined) -> Finding:
 def search_index(examined: Examined) -> Finding:
     row = (
         _connection(examined)
-        .execute("SELECT to_regclass('ix_known_accounts_words') IS NOT NULL AND to_regclass('ix_known_names_words') IS NOT NULL")
+        .execute("SELECT to_regclass('ix_known_accounts_numbers') IS NOT NULL AND to_regclass('ix_known_names_words') IS NOT NULL")
         .fetchone()
     )
     if row is not None and row[0]:
@@ -384,7 +384,7 @@ def search_index(examined: Examined) -> Finding:
     return Finding(
         False,
         "Without the extension pg_trgm a search for a part of a number or a name reads every known account, and is slower."
-        " Have a DBA install it, then: CREATE EXTENSION pg_trgm; CREATE INDEX ix_known_accounts_words ON known_accounts USING gin (words gin_trgm_ops);"
+        " Have a DBA install it, then: CREATE EXTENSION pg_trgm; CREATE INDEX ix_known_accounts_numbers ON known_accounts USING gin (numbers gin_trgm_ops);"
         " CREATE INDEX ix_known_names_words ON known_names USING gin (customer_name gin_trgm_ops);",
     )
 

@@ -122,7 +122,7 @@ class Words:
         term, known = self.term, known_accounts.c
         if len(term) < SHORTEST_PART:
             return or_(known.account_number == term, IS_ODD & (known.meter_number == term))
-        is_there = known.words.icontains(term, autoescape=True)
+        is_there = known.numbers.icontains(term, autoescape=True)
         return IS_ODD & is_there if self._is_of_signs else is_there
 
     def _is_in_name(self) -> ColumnElement[bool]:
@@ -158,7 +158,7 @@ class Words:
             return {}
         sample = known_accounts.tablesample(func.system(SAMPLED), "sample", seed=literal(PART))
         some = sample.c
-        there = some.words.icontains(self.term, autoescape=True), *([some.biller_type.in_(list(self._wanted.billers))] if self._wanted.billers else [])
+        there = some.numbers.icontains(self.term, autoescape=True), *([some.biller_type.in_(list(self._wanted.billers))] if self._wanted.billers else [])
         counts = (func.count(), func.count(PAGE_OF_TABLE.distinct()))
         found = self._session.execute(select(some.biller_type, *counts).select_from(sample).where(*there).group_by(some.biller_type))
         return {biller: (accounts, places) for biller, accounts, places in found}
@@ -177,6 +177,6 @@ class Words:
 
 
 def _is_of(biller: str) -> ColumnElement[bool]:
-    """By the index of words, where each account's words begin with a mark of its biller: three letters of it are one look-up, and hardly another's."""
+    """By the index of numbers, where each account's begin with a mark of its biller: three letters of it are one look-up, and hardly another's."""
     mark = func.translate(func.left(func.md5(biller), SHORTEST_PART), TAG_DIGITS, TAG_LETTERS)
-    return known_accounts.c.words.icontains(mark)
+    return known_accounts.c.numbers.icontains(mark)

@@ -3,14 +3,7 @@ CREATE INDEX ix_transactions_lane_amount ON transactions (biller_type, status, t
     WHERE amount IS NOT NULL;
 
 DROP TABLE known_names;
-DROP INDEX ix_known_accounts_name;
-ALTER TABLE known_accounts DROP COLUMN words, DROP COLUMN name_key;
-ALTER TABLE known_accounts ADD COLUMN words text GENERATED ALWAYS AS (
-    translate(left(md5(biller_type), 6), '0123456789abcdef', 'bcdfghjkqvwxzptr') || E'\n'
-    || account_number || E'\n' || meter_number || E'\n' || customer_name
-) STORED NOT NULL;
-CREATE INDEX ix_known_accounts_odd ON known_accounts (biller_type)
-    WHERE length(meter_number) IN (1, 2) OR length(customer_name) IN (1, 2) OR words ~ '(\W|_){3}';
+ALTER TABLE known_accounts DROP COLUMN numbers, DROP COLUMN name_key;
 
 CREATE OR REPLACE FUNCTION note_accounts() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
@@ -46,10 +39,3 @@ CREATE OR REPLACE FUNCTION gather_accounts() RETURNS bigint LANGUAGE sql AS $$
     )
     SELECT count(*) FROM noted
 $$;
-
-DO $$
-BEGIN
-    CREATE INDEX ix_known_accounts_words ON known_accounts USING gin (words gin_trgm_ops) WITH (gin_pending_list_limit = 256);
-EXCEPTION WHEN feature_not_supported OR undefined_object THEN
-    RAISE NOTICE 'pg_trgm is not to be had (%)', SQLERRM;
-END $$;
