@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import inf
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -37,6 +38,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    table,
     text,
     true,
     tuple_,
@@ -98,6 +100,17 @@ APART: dict[str, ColumnElement[Any]] = {
     "level": literal(BY_STEP, Integer),
     "biller_type": cast(null(), Text),
     "step": cast(null(), DateTime(timezone=True)),
+}
+
+
+def _heap(name: str, *apart: Any) -> Any:
+    return table(name, *apart, column("bucket", SmallInteger), column("count", Double), column("total_ms", Double))
+
+
+# Calls by bucket, under the name that they are ranked by: of all billers and of each, and of all at each step of time.
+HEAPS = {
+    "by_biller": _heap("by_biller", column("level", Integer), column("biller_type", Text)),
+    "by_step": _heap("by_step", column("step")),
 }
 
 
@@ -652,8 +665,11 @@ class Rollups:
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             written = _answered(state)
-            heaps = [_calls_by_biller(question, state, written), *([_calls_by_step(question, state, written)] if question.grain else [])]
-            return [tuple(row) for row in self._session.execute(union_all(*(_ranked(heap, question) for heap in heaps)))]
+            heaps = {"by_biller": _calls_by_biller(question, state, written)}
+            if question.grain:
+                heaps["by_step"] = _calls_by_step(question, state, written)
+            ranked = union_all(*(_ranked(name, question.grain, question.zone) for name in heaps))
+            return [tuple(row) for row in self._session.execute(ranked.add_cte(*(heap.cte(name) for name, heap in heaps.items())))]
 
         return self._steadily(ask)
 
@@ -864,13 +880,17 @@ def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any
     return select(one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
 
 
-def _ranked(heap: Select[Any], question: Question) -> Select[Any]:
-    """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys."""
-    one = heap.subquery()
-    apart = tuple(one.c[name] for name in APART if name in one.c)
+@lru_cache
+def _ranked(heap: str, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any]:
+    """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys.
+
+    A heap is told by its name: what is asked of it is always the same, and takes longer to put together than to answer.
+    """
+    one = HEAPS[heap].c
+    apart = tuple(one[name] for name in APART if name in one)
     # Row by row: of no level a bucket stands twice.
-    up_to = func.sum(one.c.count).over(partition_by=apart, order_by=one.c.bucket, rows=(None, 0))
-    counted = select(*apart, one.c.bucket, one.c.total_ms, up_to.label("up_to")).subquery()
+    up_to = func.sum(one.count).over(partition_by=apart, order_by=one.bucket, rows=(None, 0))
+    counted = select(*apart, one.bucket, one.total_ms, up_to.label("up_to")).subquery()
     # One line for each level, in which a rank is looked up by halves: to compare each bucket with each rank takes as long as all the rest.
     buckets, up_tos = (func.array_agg(aggregate_order_by(value, counted.c.bucket)) for value in (counted.c.bucket, counted.c.up_to))
     levels = tuple(counted.c[name] for name in APART if name in counted.c)
@@ -878,15 +898,15 @@ def _ranked(heap: Select[Any], question: Question) -> Select[Any]:
     level = select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c
     ranks = [rounded((level.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
     of_ranks = [level.buckets[1 + func.width_bucket(rank, level.up_tos)] for rank in ranks]
-    told = [_told(name, level, question) if name in level else value.label(name) for name, value in APART.items()]
+    told = [_told(name, level, grain, zone) if name in level else value.label(name) for name, value in APART.items()]
     return select(*told, *(cast(value, BigInteger) for value in (level.calls, level.total_ms)), *of_ranks).where(level.calls > 0)
 
 
-def _told(name: str, level: Any, question: Question) -> ColumnElement[Any]:
+def _told(name: str, level: Any, grain: Grain | None, zone: ZoneInfo | None) -> ColumnElement[Any]:
     """The first moment of a step of days, told once for each of them."""
-    if name != "step" or question.zone is None or question.grain not in OF_DAYS:
+    if name != "step" or zone is None or grain not in OF_DAYS:
         return level[name]  # type: ignore[no-any-return]
-    return _midnight(level[name], question.zone).label(name)
+    return _midnight(level[name], zone).label(name)
 
 
 def _call_step_of_day(question: Question, day: Any) -> ColumnElement[Any]:
