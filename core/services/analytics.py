@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from core import db
 from core.access import Actor, needs
 from core.repositories.filters import TransactionFilter
+from core.repositories.rollups import Question
 from core.repositories.statistics import AnswerTimesBy, FailureReason, Figures, Grain, Statistics
 from core.services import periods
 from core.services.scope import narrowed
@@ -40,7 +41,8 @@ def compared(actor: Actor, /, wanted: TransactionFilter, before: TransactionFilt
     wanted, before = narrowed(actor, wanted), narrowed(actor, before)
     with db.snapshot() as session:
         found = Statistics(session)
-        return Compared(found.figures(wanted), found.answer_times(wanted), found.figures(before))
+        now, earlier = found.figures_of([Question(wanted), Question(before)])
+        return Compared(now, found.answer_times(wanted), earlier)
 
 
 @needs("statistics:read")
@@ -49,12 +51,13 @@ def analysis(actor: Actor, /, wanted: TransactionFilter, grain: Grain, before: T
     zone, wanted, before = business_zone(), narrowed(actor, wanted), narrowed(actor, before) if before else None
     with db.snapshot() as session:
         found = Statistics(session)
+        now, *earlier = found.figures_of([Question(one, grain, zone) for one in (wanted, before) if one])
         return Analysis(
-            now=found.figures(wanted, grain, zone),
+            now=now,
             times=found.answer_times(wanted, grain, zone),
             reasons=found.failure_reasons(wanted),
             heat=found.heat(wanted, zone),
-            before=found.figures(before, grain, zone) if before else None,
+            before=earlier[0] if earlier else None,
             # Of a part of an hour the rows would have to be read, for percentiles of all the days before it.
             times_before=found.answer_times(replace(before, until=before.until and periods.hour_of(before.until, zone))) if before else None,
         )

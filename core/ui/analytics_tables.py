@@ -1,6 +1,8 @@
 """The range as tables: each biller in a row, billers beside each other, and the report of a day, a week or a month."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -10,6 +12,9 @@ from core.access import Actor
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Figures, Grain
 from core.services import analytics, periods
+from core.services.analytics import Compared
+from core.services.periods import Period
+from core.settings import settings
 from core.ui import figure_tables, figures, report_links
 from core.ui.analytics_asked import MEASURES, Wish
 from core.ui.analytics_charts import counts, plot
@@ -17,6 +22,7 @@ from core.ui.analytics_controls import KEYS, remember
 from core.ui.analytics_told import Picture, Told, days_text
 from core.ui.figure_words import change, count, counted, percent, seconds, tenths
 from core.ui.figures import Series
+from core.ui.keeping import BY_BILLERS, STEP_SECONDS, slot
 from core.ui.pieces import TRANSACTIONS, complain
 from core.ui.words import amount, plain, zone
 
@@ -127,16 +133,22 @@ def _measured(told: Told, measure: str, code: str) -> Series:
 # ---- Report
 
 
-def show_report(actor: Actor, told: Told, wish: Wish) -> None:
+@dataclass(frozen=True)
+class Report:
+    """A day, a week or a month, and what it came to."""
+
+    period: Period
+    both: Compared
+    table: figure_tables.Table
+
+
+def show_report(actor: Actor, wish: Wish, titles: Mapping[str, str], mark: tuple[object, ...], now: datetime) -> None:
     """A day, a week or a month as one table, whatever range is chosen above."""
-    today = clock.business_day(told.as_of, zone())
-    period = periods.whole(wish.report, wish.report_day or today, told.as_of, zone())
-    wanted = TransactionFilter(
-        billers=wish.billers, types=wish.types, since=clock.day_bounds(period.first_day, zone())[0], until=clock.day_bounds(period.last_day, zone())[1]
-    )
-    earlier = TransactionFilter(wish.billers, (), wish.types, *period.before)
-    both, found = told.report(wish.report, period, count_it=lambda: analytics.compared(actor, wanted, earlier))
-    now, before = both.now, both.before
+    today = clock.business_day(now, zone())
+    asked = Wish(billers=wish.billers, types=wish.types, report=wish.report, report_day=wish.report_day or today)
+    key = repr((asked, today))
+    report = _report(actor, settings().dsn, mark, slot(now, key), key, tuple(titles.items()), asked, now)
+    period, found, figures_now = report.period, report.table, report.both.now
     address = wish.list_address(period.first_day, period.last_day)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -146,8 +158,8 @@ def show_report(actor: Actor, told: Told, wish: Wish) -> None:
                 st.segmented_control("Report", REPORT_LABELS, format_func=REPORT_LABELS.__getitem__, key=KEYS["report"], required=True, **changed)
                 st.date_input("Any day of it", value=None, max_value=today, key=KEYS["report_day"], format="DD/MM/YYYY", width=150, **changed)
                 st.page_link(TRANSACTIONS, label="Open", icon=":material/receipt_long:", query_params=dict(address), help="Its payments as a list.")
-        st.markdown(f"**{days_text(period)}**{' so far' if period.last_day == today else ''}: {_sentence(now, before)}")
-        if now.rows:
+        st.markdown(f"**{days_text(period)}**{' so far' if period.last_day == today else ''}: {_sentence(figures_now, report.both.before)}")
+        if figures_now.rows:
             clicked = figure_tables.show(found, f"report-{wish.address()}", REPORT_OPENED)
             if clicked is not None:
                 billers = (code,) if (code := found.rows[clicked].code) else ()
@@ -156,6 +168,20 @@ def show_report(actor: Actor, told: Told, wish: Wish) -> None:
             report_links.offer(actor, wish.report, period.first_day)
             name = f"table-{period.first_day}-{period.last_day}.csv"
             _download("This table (CSV)", found.csv, name)
+
+
+@st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=64, ttl=STEP_SECONDS)
+def _report(
+    actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish, _now: datetime
+) -> Report:
+    """Counted once for everybody who asks for the same, whatever range they have above it."""
+    del database, mark, slot, asked
+    period = periods.whole(_wish.report, _wish.report_day or clock.business_day(_now, zone()), _now, zone())
+    since, until = clock.day_bounds(period.first_day, zone())[0], clock.day_bounds(period.last_day, zone())[1]
+    wanted = TransactionFilter(billers=_wish.billers, types=_wish.types, since=since, until=until)
+    earlier = TransactionFilter(_wish.billers, (), _wish.types, *period.before)
+    both = analytics.compared(actor, wanted, earlier)
+    return Report(period, both, figure_tables.Table(figure_tables.rows(both.now, both.times, both.before, dict(titles)), period.first_day, period.last_day))
 
 
 def _sentence(now: Figures, before: Figures) -> str:

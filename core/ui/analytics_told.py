@@ -12,7 +12,7 @@ from plotly.basedatatypes import BaseFigure
 from core import clock
 from core.repositories.statistics import AnswerTimesBy, Figures, Grain
 from core.services import periods
-from core.services.analytics import Analysis, Compared
+from core.services.analytics import Analysis
 from core.services.periods import Period
 from core.ui import figure_tables, figures
 from core.ui.analytics_asked import Wish
@@ -34,7 +34,7 @@ class Drawn(BaseFigure):  # type: ignore[misc]
     """
 
     def __init__(self, figure: Figure) -> None:
-        self._told = {**figure, "layout": {**figure["layout"], "template": _look()}}
+        self._told = {**figure, "layout": {**figure.get("layout", {}), "template": _look()}}
 
     def to_dict(self) -> Figure:
         return self._told
@@ -68,8 +68,6 @@ class Told:
     as_of: datetime
     # What was drawn of it, by name and manner.
     drawn: dict[tuple[str, ...], Picture] = field(default_factory=dict)
-    # What a day, a week or a month came to, by its kind and first day.
-    reports: dict[tuple[Grain, date], tuple[Compared, Table]] = field(default_factory=dict)
 
     @property
     def now(self) -> Figures:
@@ -133,14 +131,6 @@ class Told:
             made = draw()
             self.drawn[name] = replace(made, figure=Drawn(made.figure))
         return self.drawn[name]
-
-    def report(self, kind: Grain, days: Period, count_it: Callable[[], Compared]) -> tuple[Compared, Table]:
-        """Counted once as long as these figures hold."""
-        key = (kind, days.first_day)
-        if key not in self.reports:
-            both = count_it()
-            self.reports[key] = both, Table(figure_tables.rows(both.now, both.times, both.before, self.titles), days.first_day, days.last_day)
-        return self.reports[key]
 
     def title(self, code: str) -> str:
         return self.titles.get(code, code)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from zlib import crc32
 
 import streamlit as st
 
@@ -20,7 +19,7 @@ from core.ui.analytics_told import Told, day_text, until_text
 from core.ui.attention import LOOKUP_TYPES
 from core.ui.figure_words import change, count, counted, percent, points, seconds, short_amount, tenths
 from core.ui.filters import Asked
-from core.ui.keeping import BY_BILLERS
+from core.ui.keeping import BY_BILLERS, STEP_SECONDS, slot
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
 from core.ui.tiles import Tile, flag
 from core.ui.words import amount, as_of, zone
@@ -32,8 +31,7 @@ STATUS_TILES = (
     ("Reversed", Status.REVERSED, ":material/undo:", "off", "Payments taken back. They count as ended, not as paid."),
 )
 
-# What was counted stays until a transaction is made or moves, and never longer than the shortest step of time; what billers are called, a minute.
-STEP_SECONDS = 900
+# What billers are called stays a minute.
 KEPT_SECONDS = 60
 
 FIRST_SIGHT_PIXELS = 900
@@ -54,7 +52,7 @@ def show(actor: Actor) -> None:
     with st.skeleton(height=FIRST_SIGHT_PIXELS):
         mark = statistics.mark(actor)
         key = repr((wish.counted, clock.business_day(now, zone())))
-        told = _count(actor, settings().dsn, mark, _slot(seconds_now, key), key, tuple(titles.items()), wish.counted)
+        told = _count(actor, settings().dsn, mark, slot(now, key), key, tuple(titles.items()), wish.counted)
         _head(told, now)
         if not told.now.rows:
             _nothing(actor, told)
@@ -64,12 +62,7 @@ def show(actor: Actor) -> None:
             analytics_tables.show_performance(told)
             analytics_tables.show_comparison(told, wish)
         kpi_panel.show(actor, mark, seconds_now // kpi_panel.KEPT_SECONDS)
-        analytics_tables.show_report(actor, told, wish)
-
-
-def _slot(seconds_now: int, asked: str) -> int:
-    """Of each question at another moment: nobody waits for all of them."""
-    return (seconds_now + crc32(asked.encode()) % STEP_SECONDS) // STEP_SECONDS
+        analytics_tables.show_report(actor, wish, titles, mark, now)
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=4, ttl=2 * KEPT_SECONDS)

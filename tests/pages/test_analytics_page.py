@@ -295,6 +295,27 @@ def test_what_was_counted_is_drawn_once_for_all_who_ask_for_the_same(till: Till)
     assert len(drawings) == 2
 
 
+def test_a_report_is_counted_once_whatever_range_is_above_it(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    paid_and_failed(till)
+    counted, count_it = [], analytics.compared
+
+    def compared(*asked: Any) -> analytics.Compared:
+        counted.append(asked)
+        return count_it(*asked)
+
+    monkeypatch.setattr(analytics, "compared", compared)
+    seven = till.open("analytics", range="7d")
+    thirty = till.open("analytics", range="30d")
+    assert len(counted) == 1
+    assert all("3 payments" in said(window) for window in (seven, thirty))
+    till.open("analytics", range="30d", biller=LWB)
+    till.open("analytics", range="30d", report="week")
+    assert len(counted) == 3, "of other billers or days it is another one"
+    till.pay(account="70000004")
+    assert "4 payments" in said(till.open("analytics", range="7d")), "and after the next payment"
+    assert len(counted) == 4
+
+
 # ---- The address
 
 
