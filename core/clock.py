@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 BUSINESS_ZONE = ZoneInfo("Africa/Blantyre")
@@ -25,6 +26,7 @@ def business_day(moment: datetime, zone: ZoneInfo = BUSINESS_ZONE) -> date:
     return moment.astimezone(zone).date()
 
 
+@lru_cache(2048)
 def day_bounds(day: date, zone: ZoneInfo = BUSINESS_ZONE) -> tuple[datetime, datetime]:
     """First moment of the business day and of the next one, in UTC: a half-open interval, so that no row is in two days."""
     start = datetime(day.year, day.month, day.day, tzinfo=zone)

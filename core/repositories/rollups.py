@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    CompoundSelect,
     Date,
     DateTime,
     Double,
@@ -453,6 +454,10 @@ class Rollups:
             if self._session.info.get(db.ONE_MOMENT) or self._read_state() == state:
                 return found
 
+    def _rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[Any]:
+        """Of plain columns, as they come from the server: a session would make each row over."""
+        return self._session.connection().execute(query).all()
+
     # ---- Keeping them
 
     def fold(self) -> int:
@@ -580,7 +585,7 @@ class Rollups:
             groups = (one.c.number, one.c.biller_type, one.c.step, one.c.status, *_paid(one.c))
             count = cast(func.sum(one.c.count), BigInteger)
             query = select(*groups, count, func.coalesce(_value(one.c), Decimal("0.00"))).group_by(text("1, 2, 3, 4, 5, 6")).having(func.sum(one.c.count) != 0)
-            return [tuple(row) for row in self._session.execute(query)]
+            return self._rows(query)
 
         return self._steadily(ask)
 
@@ -610,7 +615,7 @@ class Rollups:
             sums = (cast(func.sum(one.count_), BigInteger), func.coalesce(func.sum(one.value), Decimal("0.00")))
             groups = (one.weekday, one.hour_of_day, one.status, one.is_payment, one.currency)
             query = select(*groups, *sums).group_by(*groups).having(func.sum(one.count_) != 0)
-            return [tuple(row) for row in self._session.execute(query)]
+            return self._rows(query)
 
         return self._steadily(ask)
 
@@ -656,7 +661,7 @@ class Rollups:
             one = union_all(*_call_parts(question, state, _answered(state))).subquery()
             sums = (cast(func.sum(one.c.count), BigInteger), cast(func.sum(one.c.total_ms), BigInteger))
             query = select(one.c.biller_type, one.c.bucket, *sums).group_by(one.c.biller_type, one.c.bucket).having(func.sum(one.c.count) != 0)
-            return [tuple(row) for row in self._session.execute(query)]
+            return self._rows(query)
 
         return self._steadily(ask)
 
@@ -669,7 +674,7 @@ class Rollups:
             if question.grain:
                 heaps["by_step"] = _calls_by_step(question, state, written)
             ranked = union_all(*(_ranked(name, question.grain, question.zone) for name in heaps))
-            return [tuple(row) for row in self._session.execute(ranked.add_cte(*(heap.cte(name) for name, heap in heaps.items())))]
+            return self._rows(ranked.add_cte(*(heap.cte(name) for name, heap in heaps.items())))
 
         return self._steadily(ask)
 
@@ -684,7 +689,7 @@ class Rollups:
             code = case((one.c.code != NO_REASON, one.c.code)).label("reason")
             count = cast(func.sum(one.c.count), BigInteger)
             query = select(one.c.biller_type, code, func.min(one.c.message), count).group_by(text("1, 2")).having(func.sum(one.c.count) != 0)
-            return [tuple(row) for row in self._session.execute(query.order_by(count.desc(), one.c.biller_type, text("2")))]
+            return self._rows(query.order_by(count.desc(), one.c.biller_type, text("2")))
 
         return self._steadily(ask)
 

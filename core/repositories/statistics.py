@@ -24,6 +24,8 @@ from core.repositories.walks import Walk
 from core.states import MONEY_TYPES, WHEN_LEASE_EXPIRES, Stage, Status
 from core.wire.contract import Outcome
 
+STATUSES = {status.value: status for status in Status}
+
 # What has ended one way or another. What was cancelled never began, and what is in doubt has not ended.
 ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
 
@@ -246,7 +248,7 @@ class Statistics:
         told = [number for number, question in enumerate(questions) if rollups.can_add_up(question.wanted)]
         cells: list[list[Cell]] = [[] for _ in questions]
         for place, biller, moment, status, *rest in Rollups(self._session).cells([questions[number] for number in told]) if told else ():
-            cells[told[place]].append(Cell(biller, moment, Status(status), *rest))
+            cells[told[place]].append(Cell(biller, moment, STATUSES[status], *rest))
         counted = [number for number in range(len(questions)) if number not in told]
         return [self._counted(question) if number in counted else Figures(cells[number]) for number, question in enumerate(questions)]
 
@@ -271,7 +273,7 @@ class Statistics:
         found: dict[tuple[int, int], list[Cell]] = {}
         if rollups.can_tell(wanted):
             for weekday, hour, status, *rest in Rollups(self._session).heat(wanted, zone):
-                found.setdefault((weekday, hour), []).append(Cell("", None, Status(status), *rest))
+                found.setdefault((weekday, hour), []).append(Cell("", None, STATUSES[status], *rest))
         else:
             for cell in self._counted(Question(wanted, Grain.HOUR, zone)).cells:
                 if cell.step is not None:
