@@ -18,6 +18,7 @@ from core.ui import figure_tables, figures
 from core.ui.analytics_asked import Wish
 from core.ui.figure_tables import Table
 from core.ui.figures import Figure
+from core.ui.tiles import Tile
 from core.ui.words import zone
 
 Address = Mapping[str, Any]
@@ -68,6 +69,8 @@ class Told:
     as_of: datetime
     # What was drawn of it, by name and manner.
     drawn: dict[tuple[str, ...], Picture] = field(default_factory=dict)
+    # What was made of it in tiles; the first are shown.
+    made: list[Sequence[Tile]] = field(default_factory=list)
 
     @property
     def now(self) -> Figures:
@@ -131,6 +134,12 @@ class Told:
             made = draw()
             self.drawn[name] = replace(made, figure=Drawn(made.figure))
         return self.drawn[name]
+
+    def tiles(self, make: Callable[[], Sequence[Tile]]) -> Sequence[Tile]:
+        """Made once, as pictures are drawn once."""
+        if not self.made:
+            self.made.append(make())
+        return self.made[0]
 
     def title(self, code: str) -> str:
         return self.titles.get(code, code)
