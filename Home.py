@@ -36,6 +36,9 @@ PAGES = (
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )
 
+# Objects more than before, until the collector looks for those that hold each other.
+GARBAGE_GATHERS = 20_000
+
 # Not in the menu: a banner leads there when it is needed.
 UNLISTED = ("gate",)
 
@@ -90,9 +93,11 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     logs.nothing_beside_the_line()
     # Otherwise each file in pages/ is a page of its own until somebody's first run of this script: without the menu, and without us.
     PagesManager.uses_pages_directory = False
-    # What was imported lives as long as the process; the collector need not look at it again and again.
+    # What was imported lives as long as the process; the collector need not look at it again and again. What a run leaves behind goes by itself, nearly all
+    # of it, so that the rest may gather for a while: kept figures are many small things, which it would go through again and again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_GATHERS)
     CACHE.start()
     async with stream.listening():
         yield

@@ -68,11 +68,11 @@ class Figures:
     @cached_property
     def by_status(self) -> Mapping[Status, int]:
         """All rows, payments and look-ups, by status."""
-        return _sum_by(self.cells, lambda cell: cell.status)
+        return _by_status(self.cells)
 
     @cached_property
     def payments_by_status(self) -> Mapping[Status, int]:
-        return _sum_by((cell for cell in self.cells if cell.is_payment), lambda cell: cell.status)
+        return _by_status([cell for cell in self.cells if cell.is_payment])
 
     @cached_property
     def values(self) -> Mapping[str, Decimal]:
@@ -145,10 +145,10 @@ class Figures:
         return {name: Figures(cells) for name, cells in found.items()}
 
 
-def _sum_by(cells: Iterable[Cell], key: Callable[[Cell], Any]) -> dict[Any, int]:
-    found: dict[Any, int] = {}
+def _by_status(cells: Iterable[Cell]) -> dict[Status, int]:
+    found: dict[Status, int] = {}
     for cell in cells:
-        found[key(cell)] = found.get(key(cell), 0) + cell.count
+        found[cell.status] = found.get(cell.status, 0) + cell.count
     return found
 
 
