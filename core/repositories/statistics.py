@@ -265,7 +265,7 @@ class Statistics:
         """How many rows there are: exactly where sums can tell, else as far as `at_most`, and as is counted quickly: then there are at least so many."""
         if rollups.can_add_up(wanted):
             return Counted(Rollups(self._session).count(wanted), is_exact=True)
-        found = Walk(self._session, wanted).reckoned(at_most)
+        found = Walk.over(self._session, wanted).reckoned(at_most)
         return Counted(found.rows, found.is_exact)
 
     def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Mapping[tuple[int, int], Figures]:

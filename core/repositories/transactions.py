@@ -213,7 +213,7 @@ class Transactions:
         sort: Sort = Sort.NEWEST,
     ) -> Page:
         """Up to `size` rows by key. One row more is read than shown: that is how it knows there is another page."""
-        rows = Walk(self._session, wanted).rows(sort, size + 1, newer_than or older_than, back=newer_than is not None)
+        rows = Walk.over(self._session, wanted).rows(sort, size + 1, newer_than or older_than, back=newer_than is not None)
         more = len(rows) > size
         rows = rows[:size]
         if newer_than:

@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core import db
 from core.models import BillerType, Transaction
 from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
 from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, in_numbers, references
@@ -238,6 +239,14 @@ class Walk:
         self._wanted = wanted
         self._beside = beside
         self._words = Words(session, wanted)
+
+    @classmethod
+    def over(cls, session: Session, wanted: TransactionFilter) -> "Walk":
+        """One for all who ask where the session sees one moment: what was looked up of a word for the page holds for the count."""
+        if not session.info.get(db.ONE_MOMENT):
+            return cls(session, wanted)
+        kept: dict[TransactionFilter, Walk] = session.info.setdefault("walks", {})
+        return kept.setdefault(wanted, cls(session, wanted))
 
     # ---- Pages
 
@@ -618,7 +627,7 @@ class Walk:
     def _wanted_without_words(self) -> TransactionFilter:
         return replace(self._wanted, account="", search="")
 
-    @property
+    @cached_property
     def _words_are_rare(self) -> bool:
         """Are there so few accounts and references with the word that all of them can be looked up?"""
         return self._words.are_few and (self._words.is_account or self._begins_few)

@@ -82,6 +82,8 @@ class Words:
 
     @cached_property
     def first(self) -> Found:
+        if "found" in vars(self) and self.found.are_all and len(self.found.by_number) + len(self.found.by_name) <= FIRST_ACCOUNTS:
+            return self.found
         return self._look(FIRST_ACCOUNTS)
 
     def _look(self, most: int) -> Found:

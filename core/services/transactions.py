@@ -14,6 +14,7 @@ from core.errors import BadInput, NotLegalNow
 from core.models import Transaction
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
+from core.repositories.statistics import Counted, Statistics
 from core.repositories.transactions import Cursor, News, Page, Sort, Story, Suggestion, Transactions, Widened
 from core.security import audit
 from core.services import core_banking
@@ -54,10 +55,35 @@ def list_page(
     sort: Sort = Sort.NEWEST,
 ) -> Page:
     """One page of the filtered list: the rows behind a place in its order, or those before one."""
-    if size not in PAGE_SIZES:
-        raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
+    _refuse_other_sizes(size)
     with db.snapshot() as session:
         return Transactions(session).page(narrowed(actor, wanted), size, older_than, newer_than, sort)
+
+
+@needs("transactions:read")
+def list_counted(
+    actor: Actor,
+    /,
+    wanted: TransactionFilter,
+    size: int = 25,
+    older_than: Cursor | None = None,
+    newer_than: Cursor | None = None,
+    sort: Sort = Sort.NEWEST,
+) -> tuple[Page, Counted]:
+    """The same, and how many rows the list has as far as `statistics.counted` tells. Both are of one moment: what a word may be of is looked up once, and of
+    what stands on one page nothing is counted.
+    """
+    _refuse_other_sizes(size)
+    wanted = narrowed(actor, wanted)
+    with db.snapshot() as session:
+        page = Transactions(session).page(wanted, size, older_than, newer_than, sort)
+        is_whole = not (older_than or newer_than or page.older)
+        return page, Counted(len(page.rows), is_exact=True) if is_whole else Statistics(session).count(wanted)
+
+
+def _refuse_other_sizes(size: int) -> None:
+    if size not in PAGE_SIZES:
+        raise BadInput(f"A page has {', '.join(map(str, PAGE_SIZES))} rows.")
 
 
 @needs("transactions:read")

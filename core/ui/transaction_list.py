@@ -116,8 +116,13 @@ def _read(actor: Actor, database: str, mark: tuple[object, ...], slot: int, key:
     """
     del database, mark, slot, key
     asked = _placed(actor, _asked, _wanted)
-    page = transactions.list_page(actor, _wanted, asked.size, asked.older, asked.newer, asked.sort)
-    return asked, page, _held(actor, _wanted)
+    place = (asked.size, asked.older, asked.newer, asked.sort)
+    if rollups.can_add_up(_wanted):
+        figures = statistics.totals(actor, _wanted)
+        return asked, transactions.list_page(actor, _wanted, *place), Held(Counted(figures.rows, is_exact=True), figures)
+    # Sums cannot tell: counted as far as it is worth.
+    page, known = transactions.list_counted(actor, _wanted, *place)
+    return asked, page, Held(known, None)
 
 
 def _slot(wanted: TransactionFilter) -> int:
@@ -175,14 +180,6 @@ def _placed(actor: Actor, asked: Asked, wanted: TransactionFilter) -> Asked:
         return asked
     place = transactions.jump(actor, wanted, asked.page, asked.size, asked.sort)
     return replace(asked, older=place) if place else asked.at_the_top
-
-
-def _held(actor: Actor, wanted: TransactionFilter) -> Held:
-    """From sums where they can tell; else counted as far as it is worth."""
-    if rollups.can_add_up(wanted):
-        figures = statistics.totals(actor, wanted)
-        return Held(Counted(figures.rows, is_exact=True), figures)
-    return Held(statistics.counted(actor, wanted), None)
 
 
 def _added_up(wanted: TransactionFilter) -> Held | None:

@@ -90,3 +90,8 @@ def ledger(database: Database, add_person: AddPerson) -> Any:
     people = [add_person("operator", username=name) for name in ("grace", "mphatso", "chikondi")]
     with database.connect() as connection:
         yield Ledger(connection, people)
+
+
+@pytest.fixture
+def reader(add_person: AddPerson) -> Actor:
+    return add_person("analyst", username="reader")

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -45,12 +44,6 @@ def test_a_page_by_its_number_begins_with_the_row_that_counting_comes_to(ledger:
                     landed += 1
                 assert found.jump(wanted, 10_000, 7, sort) is None
     assert landed > 40
-
-
-@pytest.fixture
-def reader(add_person: Any) -> Actor:
-    person: Actor = add_person("analyst", username="reader")
-    return person
 
 
 def test_a_day_is_jumped_to_whichever_way_the_list_goes(ledger: Ledger, reader: Actor) -> None:

@@ -5,9 +5,11 @@ from decimal import Decimal
 import pytest
 
 import core.db
+from core.access import Actor
 from core.repositories import walks
 from core.repositories.filters import TransactionFilter
-from core.repositories.transactions import Sort, Transactions
+from core.repositories.transactions import Cursor, Sort, Transactions
+from core.services import statistics, transactions
 from core.states import TransactionType
 from tests.lists.conftest import Ledger
 
@@ -49,6 +51,30 @@ def test_a_search_finds_what_sql_finds(ledger: Ledger) -> None:
             assert [row.id for row in Transactions(session).page(TransactionFilter(search=term), 25).rows] == expected, term
             found_something += bool(expected)
     assert found_something > len(TERMS) // 2
+
+
+@pytest.mark.usefixtures("by_index")
+@pytest.mark.parametrize("sort", Sort)
+def test_a_page_and_its_count_together_are_what_they_are_one_by_one(ledger: Ledger, reader: Actor, sort: Sort) -> None:
+    rows = ledger.add(200)
+    whole = 0
+    for term in (*TERMS, rows[0]["our_transaction_id"], str(rows[0]["invoice_number"])):
+        wanted = TransactionFilter(search=term)
+        page, known = transactions.list_counted(reader, wanted, sort=sort)
+        alone = transactions.list_page(reader, wanted, sort=sort)
+        assert ([row.id for row in page.rows], page.older, page.newer) == ([row.id for row in alone.rows], alone.older, alone.newer), term
+        assert known == statistics.counted(reader, wanted), term
+        whole += known.rows == len(page.rows) > 0
+        if page.older:
+            behind, again = transactions.list_counted(reader, wanted, older_than=page.older, sort=sort)
+            assert behind.rows
+            assert again == known, "a later page is of the same list"
+        elif page.rows:
+            last = page.rows[-1]
+            behind, again = transactions.list_counted(reader, wanted, older_than=Cursor(last.created_at, last.id, last.amount), sort=sort)
+            assert not behind.rows
+            assert again == known, "nor is it empty where nothing comes any more"
+    assert whole
 
 
 @pytest.mark.usefixtures("by_index")

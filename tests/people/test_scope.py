@@ -169,6 +169,7 @@ NOT_THERE: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
 # Nothing of it: an answer in which the other biller does not occur, though it does in that of somebody who sees all.
 NOTHING_OF_IT: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "transactions.list_page": lambda h: (h.of_all,),
+    "transactions.list_counted": lambda h: (h.of_all,),
     "transactions.jump": lambda h: (h.of_all, 2, 25),
     "transactions.since": lambda h: (h.of_all, Cursor(h.paid.created_at - timedelta(hours=1), NO_ID), Page((), None, None, h.paid.created_at, horizon=0)),
     "transactions.widest": lambda _: (TransactionFilter(billers=(CODE,), reference="NOBODY"),),
