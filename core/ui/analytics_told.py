@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import plotly.graph_objects as go
@@ -175,15 +175,22 @@ def day_text(day: date) -> str:
 def step_label(step: datetime, grain: Grain, period: Period) -> str:
     """`10:15`, `23 Nov 10:00`, `23 Nov`, `17–23 Nov`, `Nov 2025`: as much of the step as lies in the range."""
     first, last = periods.days_of(step, grain, (period.first_day, period.last_day), zone())
-    year = f" {first:%Y}" if period.first_day.year != period.last_day.year else ""
+    has_years = period.first_day.year != period.last_day.year
     if grain is Grain.MONTH:
         return f"{first:%b %Y}"
     if grain in periods.WITHIN_A_DAY:
-        day = "" if period.days == 1 else f"{first.day} {first:%b}{year} "
+        day = "" if period.days == 1 else f"{_short_day(first, has_years)} "
         return f"{day}{step.astimezone(zone()):%H:%M}"
     if first == last:
-        return f"{first.day} {first:%b}{year}"
+        return _short_day(first, has_years)
+    year = f" {first:%Y}" if has_years else ""
     return f"{first.day}–{last.day} {last:%b}{year}" if first.month == last.month else f"{first.day} {first:%b} – {last.day} {last:%b}{year}"
+
+
+@lru_cache(2048)
+def _short_day(day: date, has_year: bool) -> str:
+    """Written once: a year has hundreds, and each range has them anew."""
+    return f"{day.day} {day:%b %Y}" if has_year else f"{day.day} {day:%b}"
 
 
 def days_text(period: Period) -> str:
