@@ -1,6 +1,5 @@
 """The front door: who is there, and which pages are theirs. Served by `streamlit run Home.py`, routes included."""
 
-import gc
 import importlib
 import logging
 from collections.abc import AsyncIterator
@@ -35,9 +34,6 @@ PAGES = (
     ("account", "My account", ":material/account_circle:", "people:sign_in"),
     ("gate", "Restore gate", ":material/front_hand:", "gate:sign_off"),
 )
-
-# Objects more than before, until the collector looks for those that hold each other.
-GARBAGE_GATHERS = 20_000
 
 # Not in the menu: a banner leads there when it is needed.
 UNLISTED = ("gate",)
@@ -93,11 +89,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     logs.nothing_beside_the_line()
     # Otherwise each file in pages/ is a page of its own until somebody's first run of this script: without the menu, and without us.
     PagesManager.uses_pages_directory = False
-    # What was imported lives as long as the process; the collector need not look at it again and again. What a run leaves behind goes by itself, nearly all
-    # of it, so that the rest may gather for a while: kept figures are many small things, which it would go through again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_GATHERS)
+    garbage.settle()
     CACHE.start()
     async with stream.listening():
         yield
@@ -109,7 +101,7 @@ if __name__ == "__main__":
         console()
 else:
     # Imported by the server, once. Streamlit finds `app` here by reading this file, and runs the file itself as each window's script.
-    from core import db, logs
+    from core import db, garbage, logs
     from core.api import stream
     from core.api.routes import ROUTES, middleware
     from core.services.biller_cache import CACHE

@@ -17,7 +17,7 @@ wire          contract, dialects (SOAP, ESB, REST), what is believed, transcript
 models        the tables, and a configuration's version as values
 db            engine and unit of work
 settings      the environment
-access, money, clock, durability, errors, ids, logs, states      the words: small, pure, depend on nothing
+access, money, clock, durability, errors, garbage, ids, logs, states      the words: small, pure, depend on nothing
 
 sandbox       stands apart: the biller we test against, with its own ledger
 """

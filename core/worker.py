@@ -1,7 +1,6 @@
 """The worker: claim, send, conclude, for as long as it runs. Many calls are out at once; not one of them holds a thread or a database transaction."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -15,7 +14,7 @@ from typing import TypeVar
 import psycopg
 import structlog
 
-from core import clock, db, logs
+from core import clock, db, garbage, logs
 from core.errors import Busy, Unavailable
 from core.ids import new_id
 from core.repositories.billers import Billers
@@ -69,9 +68,6 @@ PACE_SECONDS = 0.1
 
 # Database work at once; calls on the wire need no thread.
 THREADS = 4
-
-# Objects more than before, until the collector looks for those that hold each other.
-GARBAGE_GATHERS = 20_000
 
 # How long a call may finish after SIGTERM before its lease is left to settle it.
 DRAIN_SECONDS = 12.0
@@ -383,11 +379,7 @@ def main() -> int:
 
     logs.configure(settings().billers_log_level, settings().billers_log_format)
     db.act_as(Part.WORKER)
-    # What is imported stays: looked through again and again, it would hold up every call for a tenth of a second. What a call leaves behind goes by
-    # itself, nearly all of it, so that the rest may gather for a while.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_GATHERS)
+    garbage.settle()
     try:
         asyncio.run(run())
     except NotDurable as error:

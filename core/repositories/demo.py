@@ -113,7 +113,7 @@ class TokenRow(NamedTuple):
 Row = TransactionRow | LegRow | AttemptRow | AnswerRow | EventRow | TokenRow
 
 # What a load fills with as many rows as there are transactions, or nearly.
-FILLED = ("transactions", "known_accounts", "known_names")
+FILLED = ("transactions", "known_accounts")
 
 # In the order in which they may be written: a transaction stands before what is told of it.
 TABLES: dict[type[Any], str] = {

@@ -80,8 +80,7 @@ class TransactionFilter:
         if term := self.reference.strip():
             found.append(_reference(term))
         if term := self.search.strip():
-            columns = (Transaction.account_number, Transaction.meter_number, Transaction.customer_account_name)
-            found.append(or_(_reference(term), *_beginnings(term), *(_part(column, term) for column in columns)))
+            found.append(or_(_reference(term), *_beginnings(term), in_numbers(term), _part(Transaction.customer_account_name, term)))
         if self.initiated_by:
             found.append(Transaction.initiated_by == self.initiated_by)
         if self.operators:

@@ -313,7 +313,12 @@ class Walk:
             # The index of amounts has days and times, too: each lane stops when it has a page of them.
             return self._first(self._by_lane(way, lanes), way, count)
         depths = DEPTHS_FOR_AMOUNTS if self._has_amounts else DEPTHS
-        return self._looked_through(way, lanes, count, depths) or self._first(self._by_lane(way, lanes), way, count)
+        return self._along(way, lanes, count, depths)
+
+    def _along(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction]:
+        """The page from the first rows of the lanes, or from all of them."""
+        rows = self._looked_through(way, lanes, count, depths)
+        return self._first(self._by_lane(way, lanes), way, count) if rows is None else rows
 
     def _looked_through(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction] | None:
         """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
@@ -351,9 +356,10 @@ class Walk:
             billers = self._billers_with_words()
             if not billers:
                 return []
-            lanes, deeper = replace(lanes, billers=billers), [first * AMOUNTS_ARE_DEEPER, *deeper]
+            lanes = replace(lanes, billers=billers)
             if not self._words.is_account and self._words.are_in_no_name and self._begins_few:
                 return self._of_numbers(way, lanes, count)
+            deeper = [first * AMOUNTS_ARE_DEEPER, *deeper]
         rows = self._looked_through(way, lanes, count, deeper)
         if rows is not None:
             return rows
@@ -362,9 +368,7 @@ class Walk:
     def _of_numbers(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
         """By amount, what has the word in a number, which the lanes tell without a look at a row, and what few have it as a reference."""
         walk = Walk(self._session, self._wanted_without_words(), (in_numbers(self._words.term),))
-        rows = walk._looked_through(way, lanes, count, DEPTHS_FOR_NUMBERS)
-        if rows is None:
-            rows = walk._first(walk._by_lane(way, lanes), way, count)
+        rows = walk._along(way, lanes, count, DEPTHS_FOR_NUMBERS)
         begun = self._first(self._by_reference(way, self._words.term, whole=False), way, count)
         every = {row.id: row for row in (*rows, *begun)}.values()
         return sorted(every, key=lambda row: (row.amount, row.created_at, row.id), reverse=way.descending)[:count]

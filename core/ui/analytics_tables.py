@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import streamlit as st
@@ -145,9 +145,9 @@ class Report:
 def show_report(actor: Actor, wish: Wish, titles: Mapping[str, str], mark: tuple[object, ...], now: datetime) -> None:
     """A day, a week or a month as one table, whatever range is chosen above."""
     today = clock.business_day(now, zone())
-    asked = Wish(billers=wish.billers, types=wish.types, report=wish.report, report_day=wish.report_day or today)
-    key = repr((asked, today))
-    report = _report(actor, settings().dsn, mark, slot(now, key), key, tuple(titles.items()), asked, now)
+    day = wish.report_day or today
+    key = repr((wish.billers, wish.types, wish.report, day, today))
+    report = _report(actor, settings().dsn, mark, slot(now, key), key, tuple(titles.items()), wish, day, now)
     period, found, figures_now = report.period, report.table, report.both.now
     address = wish.list_address(period.first_day, period.last_day)
     with st.container(border=True):
@@ -172,11 +172,11 @@ def show_report(actor: Actor, wish: Wish, titles: Mapping[str, str], mark: tuple
 
 @st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=64, ttl=STEP_SECONDS)
 def _report(
-    actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish, _now: datetime
+    actor: Actor, database: str, mark: tuple[object, ...], slot: int, asked: str, titles: tuple[tuple[str, str], ...], _wish: Wish, _day: date, _now: datetime
 ) -> Report:
     """Counted once for everybody who asks for the same, whatever range they have above it."""
     del database, mark, slot, asked
-    period = periods.whole(_wish.report, _wish.report_day or clock.business_day(_now, zone()), _now, zone())
+    period = periods.whole(_wish.report, _day, _now, zone())
     since, until = clock.day_bounds(period.first_day, zone())[0], clock.day_bounds(period.last_day, zone())[1]
     wanted = TransactionFilter(billers=_wish.billers, types=_wish.types, since=since, until=until)
     earlier = TransactionFilter(_wish.billers, (), _wish.types, *period.before)

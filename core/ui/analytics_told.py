@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache, cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseFigure
@@ -18,13 +18,13 @@ from core.ui import figure_tables, figures
 from core.ui.analytics_asked import Wish
 from core.ui.figure_tables import Table
 from core.ui.figures import Figure
-from core.ui.tiles import Tile
 from core.ui.words import zone
 
 Address = Mapping[str, Any]
 
 # The list behind a point: of which set of points, and at which place in it. Asked only when somebody clicks: a year has thousands of points.
 LeadsTo = Callable[[int, int], Address | None]
+Made = TypeVar("Made")
 
 
 class Drawn(BaseFigure):  # type: ignore[misc]
@@ -67,10 +67,8 @@ class Told:
     titles: Mapping[str, str]
     counted: Analysis
     as_of: datetime
-    # What was drawn of it, by name and manner.
-    drawn: dict[tuple[str, ...], Picture] = field(default_factory=dict)
-    # What was made of it in tiles; the first are shown.
-    made: list[Sequence[Tile]] = field(default_factory=list)
+    # What was made of it, by name and manner.
+    made: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     @property
     def now(self) -> Figures:
@@ -130,16 +128,19 @@ class Told:
 
     def picture(self, *name: str, draw: Callable[[], Picture]) -> Picture:
         """Drawn once for everybody who looks at the same figures in the same manner."""
-        if name not in self.drawn:
-            made = draw()
-            self.drawn[name] = replace(made, figure=Drawn(made.figure))
-        return self.drawn[name]
 
-    def tiles(self, make: Callable[[], Sequence[Tile]]) -> Sequence[Tile]:
-        """Made once, as pictures are drawn once."""
-        if not self.made:
-            self.made.append(make())
-        return self.made[0]
+        def handed_on() -> Picture:
+            made = draw()
+            return replace(made, figure=Drawn(made.figure))
+
+        return self.once(*name, make=handed_on)
+
+    def once(self, *name: str, make: Callable[[], Made]) -> Made:
+        """Made by the first who looks, and kept for all others."""
+        if name not in self.made:
+            self.made[name] = make()
+        made: Made = self.made[name]
+        return made
 
     def title(self, code: str) -> str:
         return self.titles.get(code, code)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.engine import Connection
 
 from core import db
 from core.ids import new_id
@@ -115,6 +116,21 @@ class Shelf:
             assert vault.open_secret(envelope, "notification_channels", channel_id, "destination") == said
         for transaction_id, token in self.sold.items():
             assert tokens.reveal(self.bench.operator, transaction_id, "test of the vault").replace(" ", "") == token
+
+
+@pytest.fixture
+def statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """What is asked of the database while the test runs, and with what."""
+    del database
+    heard: list[tuple[str, Any]] = []
+
+    def hear(_connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        heard.append((statement, parameters))
+
+    engine = db.engine()
+    event.listen(engine, "before_cursor_execute", hear)
+    yield heard
+    event.remove(engine, "before_cursor_execute", hear)
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Looking through a record of millions: along an index, in bounded steps, and with nothing left out on the way."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.engine import Connection
+from sqlalchemy import text
 
 import core.db
 from core import clock
@@ -103,20 +101,6 @@ def test_back_at_the_beginning_there_is_a_whole_page(filled: Actor) -> None:
     back = audit.look(filled, Asked(place=second.newer))
     assert subjects(back) == subjects(first)
     assert len(back.entries) == PAGE_SIZE
-
-
-@pytest.fixture
-def statements() -> Iterator[list[tuple[str, Any]]]:
-    """What is asked of the database while the test runs, to be explained afterwards."""
-    heard: list[tuple[str, Any]] = []
-
-    def hear(_connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        heard.append((statement, parameters))
-
-    engine = core.db.engine()
-    event.listen(engine, "before_cursor_execute", hear)
-    yield heard
-    event.remove(engine, "before_cursor_execute", hear)
 
 
 @pytest.mark.parametrize(
