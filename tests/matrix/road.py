@@ -1,5 +1,6 @@
 """A road to the sandbox that can be closed, blocked, guarded by a certificate, or whose traffic comes back changed: real sockets, one port."""
 
+import selectors
 import socket
 import ssl
 import threading
@@ -8,6 +9,7 @@ from contextlib import suppress
 
 LOOPBACK = "127.0.0.1"
 SECONDS = 20.0
+PIECE = 1 << 16
 
 
 def as_it_is(reply: bytes) -> bytes:
@@ -75,22 +77,39 @@ class Road:
             traveller.settimeout(SECONDS)
             client = self._tls.wrap_socket(traveller, server_side=True) if self._tls else traveller
             with client, socket.create_connection((LOOPBACK, self._leads_to), SECONDS) as biller:
-                threading.Thread(target=_pour, args=(client, biller), daemon=True).start()
-                try:
-                    reply = b""
-                    while piece := biller.recv(1 << 16):
-                        reply += piece
-                    client.sendall(self.change(reply))
-                finally:
-                    # While the other thread listens on it, closing alone would tell the client nothing.
-                    with suppress(OSError):
-                        traveller.shutdown(socket.SHUT_RDWR)
+                client.sendall(self.change(_exchange(client, biller)))
 
 
-def _pour(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(1 << 16):
-            target.sendall(piece)
+def _exchange(client: socket.socket, biller: socket.socket) -> bytes:
+    """Hands on what the client says until the biller has closed, and answers all that the biller said.
+
+    By one thread: if another still read from the client when it is closed, it would read on from whatever file gets that number next,
+    which has been a connection to the database.
+    """
+    reply = b""
+    with selectors.DefaultSelector() as ready:
+        for end in (client, biller):
+            ready.register(end, selectors.EVENT_READ)
+        while speaking := [key.fileobj for key, _ in ready.select(SECONDS)]:
+            if client in speaking:
+                said = _read(client)
+                biller.sendall(said)
+                if not said:
+                    ready.unregister(client)
+            if biller in speaking:
+                piece = biller.recv(PIECE)
+                reply += piece
+                if not piece:
+                    return reply
+    raise TimeoutError
+
+
+def _read(client: socket.socket) -> bytes:
+    """What is there: of a TLS record all of it, as the rest of one that was begun makes no socket ready."""
+    said = client.recv(PIECE)
+    while said and isinstance(client, ssl.SSLSocket) and client.pending():
+        said += client.recv(PIECE)
+    return said
 
 
 def with_body(reply: bytes, encode: Callable[[str], bytes], charset: str) -> bytes:
