@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 
@@ -25,6 +25,24 @@ class Tally:
     is_cash: bool
     count: int
     value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is shown of one payment of the day. There are many of them, and whole transactions would be ten times as much to read and to keep."""
+
+    id: uuid.UUID
+    our_transaction_id: str
+    created_at: datetime
+    biller_type: str
+    biller_name: str
+    account_number: str
+    customer_account_name: str | None
+    transaction_type: str
+    amount: Decimal | None
+    currency: str
+    status: str
+    demo: bool
 
 
 class MyDay:
@@ -64,7 +82,8 @@ class MyDay:
         found = select(Transaction).where(*self._wanted, Transaction.status.in_(open_still)).order_by(Transaction.created_at, Transaction.id)
         return list(self._session.scalars(found))
 
-    def rows(self, most: int) -> Sequence[Transaction]:
+    def rows(self, most: int) -> Sequence[Line]:
         """The newest first."""
-        found = select(Transaction).where(*self._wanted).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(most)
-        return list(self._session.scalars(found))
+        shown = (getattr(Transaction, one.name) for one in fields(Line))
+        found = select(*shown).where(*self._wanted).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(most)
+        return [Line(*row) for row in self._session.execute(found)]

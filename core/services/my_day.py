@@ -13,7 +13,7 @@ from core.documents.day_sheet import DaySheet, draw_day
 from core.errors import BadInput, NotAllowed
 from core.models import Transaction
 from core.money import Money
-from core.repositories.my_day import MyDay, Tally
+from core.repositories.my_day import Line, MyDay, Tally
 from core.repositories.statistics import Statistics
 from core.settings import settings
 from core.states import Stage, Status
@@ -46,7 +46,8 @@ class Day:
     today: date
     tallies: Sequence[Tally]
     unsettled: Sequence[Transaction]
-    rows: Sequence[Transaction]
+    # The newest `MOST_ROWS`.
+    rows: Sequence[Line]
     as_of: datetime
 
     @property
@@ -146,7 +147,7 @@ def _sheet(mine: Day, person: str) -> DaySheet:
     def at(moment: datetime | None) -> str:
         return f"{moment.astimezone(zone):%H:%M:%S}" if moment else ""
 
-    def said(one: Transaction) -> str:
+    def said(one: Transaction | Line) -> str:
         return str(Money(one.amount, one.currency)) if one.amount is not None else ""
 
     more = "" if mine.is_whole else f"The newest {len(mine.rows)} of {mine.everything.count} payments are listed; the sums are of all of them."

@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
 from core import clock
 from core.models import Transaction
+from core.repositories.my_day import Line
 from core.services.asked import USUAL_COLUMNS
 from core.states import Status, TransactionType
 from core.ui.words import STATUS_LOOKS, TYPE_LABELS, amount, moment_text, stage_label, zone
@@ -113,11 +114,15 @@ def _chosen(names: Sequence[str], *, marked: bool) -> Mapping[str, Column]:
     return {**{name: COLUMNS[name] for name in names or USUAL_COLUMNS}, **({"mark": MARK} if marked else {})}
 
 
-def frame(rows: Sequence[Transaction], names: Mapping[str, str] | Names, chosen: Sequence[str] = ()) -> pa.Table:
-    """The rows as text. `names` are the billers' short ones, by code, or those with people's; `chosen` are the columns, in their order."""
+def frame(rows: Sequence[Transaction] | Sequence[Line], names: Mapping[str, str] | Names, chosen: Sequence[str] = ()) -> pa.Table:
+    """The rows as text. `names` are the billers' short ones, by code, or those with people's; `chosen` are the columns, in their order.
+
+    A line of somebody's day has what the usual columns show, and no more.
+    """
+    whole = cast("Sequence[Transaction]", rows)
     called = names if isinstance(names, Names) else Names(names)
     columns = _chosen(chosen, marked=_any_made_up(rows))
-    return pa.table({column.label: _cells(name, [column.text(row, called) for row in rows]) for name, column in columns.items()})
+    return pa.table({column.label: _cells(name, [column.text(row, called) for row in whole]) for name, column in columns.items()})
 
 
 def _cells(name: str, texts: list[str]) -> pa.Array:
@@ -125,7 +130,7 @@ def _cells(name: str, texts: list[str]) -> pa.Array:
     return pa.array([[text] for text in texts], pa.list_(pa.string())) if name == "status" else pa.array(texts, pa.string())
 
 
-def _any_made_up(rows: Sequence[Transaction]) -> bool:
+def _any_made_up(rows: Sequence[Transaction] | Sequence[Line]) -> bool:
     return any(row.demo for row in rows)
 
 
