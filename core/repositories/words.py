@@ -24,7 +24,7 @@ COMMON_IN_SAMPLE = 0.6 * MOST_ACCOUNTS * SAMPLED / 100
 COMMON_PLACES = 8
 SOME_ACCOUNTS = 1_000
 # What a count begins with: the rows of so few accounts are often more than anybody counts.
-FIRST_ACCOUNTS = 200
+FIRST_ACCOUNTS = 300
 
 # The shortest number of an account that billers give.
 WHOLE_NUMBER = 8
