@@ -28,7 +28,18 @@ from core.models.proofs import Authenticator, RecoveryCode
 from core.models.proposals import Proposal
 from core.models.reconciliation import DayClose, DifferenceNote, ReconciliationDay, Statement, StatementColumns, StatementLine, StatementMatch
 from core.models.reports import KeptReport, ReportFile, ReportSchedule
-from core.models.rollups import RollupCallDay, RollupCallHour, RollupCallTotal, RollupCallWeek, RollupDay, RollupHour, RollupReason, RollupState, RollupWeekday
+from core.models.rollups import (
+    RollupCallDay,
+    RollupCallHour,
+    RollupCallLine,
+    RollupCallTotal,
+    RollupCallWeek,
+    RollupDay,
+    RollupHour,
+    RollupReason,
+    RollupState,
+    RollupWeekday,
+)
 from core.models.transactions import Answer, Attempt, Draft, Event, Leg, Transaction, Worker
 from core.models.vault import RetiredKey
 from core.models.vended import VendedToken
@@ -84,6 +95,7 @@ __all__ = [
     "RoleView",
     "RollupCallDay",
     "RollupCallHour",
+    "RollupCallLine",
     "RollupCallTotal",
     "RollupCallWeek",
     "RollupDay",

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Date, Integer, Numeric, SmallInteger, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Date, Integer, Numeric, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
@@ -116,6 +116,23 @@ class RollupCallTotal(_AllCalls, Base):
     __tablename__ = "rollup_call_totals"
 
     day: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-1)
+
+
+class RollupCallLine(Base):
+    """Calls of a business day in one line, as they are ranked by: of all, of each biller, of each type; what it is not told apart by is empty.
+
+    The database draws it anew whenever `rollup_call_days` changes.
+    """
+
+    __tablename__ = "rollup_call_lines"
+
+    biller_type: Mapped[str] = mapped_column(primary_key=True)
+    transaction_type: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    # Those that have calls, in order, and how many calls there are up to the end of each.
+    buckets: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    up_tos: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    total_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class RollupReason(Base):

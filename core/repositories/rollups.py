@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -54,6 +55,7 @@ from core.models import (
     Attempt,
     RollupCallDay,
     RollupCallHour,
+    RollupCallLine,
     RollupCallTotal,
     RollupCallWeek,
     RollupDay,
@@ -296,6 +298,19 @@ KEPT = (
     Kept("rollup_call_weeks", ("week",), CALLS, "rollup_call_hours"),
     Kept("rollup_call_totals", ("day",), ALL_CALLS, "rollup_call_hours"),
     Kept("rollup_reasons", ("day",), FAILURES),
+)
+
+
+# Lines that are not what the days' sums come to, with by how many calls and milliseconds: drawn with those sums, whoever adds them up.
+_LINES_DIFFER = text(
+    """
+    SELECT biller_type, transaction_type, day,
+        coalesce(kept.up_tos[cardinality(kept.up_tos)], 0) - coalesce(meant.up_tos[cardinality(meant.up_tos)], 0),
+        coalesce(kept.total_ms, 0) - coalesce(meant.total_ms, 0)
+    FROM (SELECT * FROM rollup_call_lines WHERE day >= :first) AS kept
+    FULL JOIN call_lines((SELECT array_agg(DISTINCT day) FROM rollup_call_days WHERE day >= :first)) AS meant USING (biller_type, transaction_type, day)
+    WHERE (kept.buckets, kept.up_tos, kept.total_ms) IS DISTINCT FROM (meant.buckets, meant.up_tos, meant.total_ms)
+    """
 )
 
 
@@ -549,6 +564,8 @@ class Rollups:
             window = {**state.written(), "zone": state.zone.key, "since": begin.isoformat() if begin else "-infinity", "first": first}
             for row in self._session.execute(text(kept.differences), window):
                 found.append(Difference(kept.table, tuple(row[: len(kept.keys)]), tuple(row[len(kept.keys) :][: len(kept.source.sums)])))
+        first_day = day_before(since, state.zone) if since else date(1, 1, 1)
+        found += [Difference("rollup_call_lines", tuple(row[:3]), tuple(row[3:])) for row in self._session.execute(_LINES_DIFFER, {"first": first_day})]
         return found
 
     def note_verified(self, differences: int) -> None:
@@ -670,11 +687,13 @@ class Rollups:
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             written = _answered(state)
-            heaps = {"by_biller": _calls_by_biller(question, state, written)}
-            if question.grain:
+            heaps, lines = {"by_biller": _calls_by_biller(question, state, written)}, _lines(question, state, written)
+            if question.grain and lines is None:
                 heaps["by_step"] = _calls_by_step(question, state, written)
-            ranked = union_all(*(_ranked(name, question.grain, question.zone) for name in heaps))
-            return self._rows(ranked.add_cte(*(heap.cte(name) for name, heap in heaps.items())))
+            levels = [_ranked(name, question.grain, question.zone) for name in heaps]
+            if lines is not None:
+                levels.append(_of_ranks(lines, question.grain, question.zone))
+            return self._rows(union_all(*levels).add_cte(*(heap.cte(name) for name, heap in heaps.items())))
 
         return self._steadily(ask)
 
@@ -877,12 +896,19 @@ def _calls_by_biller(question: Question, state: State, written: Any) -> Select[A
 def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any]:
     """By bucket, of all billers at each step of time."""
     one = union_all(*_call_parts(question, state, written, by_biller=False)).subquery()
-    pieces = _cut(question, state)
-    is_of_days = question.grain is Grain.DAY and pieces.days is not None and not pieces.hours and not pieces.rows and written is None
-    if is_of_days and _is_of_all(question.wanted):
-        # Kept as it is asked for, one line a day and bucket: it is not added up again.
-        return select(one.c.step, one.c.bucket, *_calls_of(one))
     return select(one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
+
+
+def _lines(question: Question, state: State, written: Any) -> Any:
+    """Whole days, of all calls or of one biller's or one kind's: each is kept in one line, as it is ranked by. None of anything else."""
+    wanted, pieces, one = question.wanted, _cut(question, state), RollupCallLine
+    is_of_days = question.grain is Grain.DAY and pieces.days is not None and not pieces.hours and not pieces.rows and written is None
+    if pieces.days is None or not is_of_days or len(wanted.billers) + len(wanted.types) > 1:
+        return None
+    of = (one.biller_type == "".join(wanted.billers), one.transaction_type == "".join(wanted.types), *_days_within(one.day, pieces.days))
+    calls = cast(one.up_tos[func.cardinality(one.up_tos)], Double).label("calls")
+    columns = (one.day.label("step"), calls, one.total_ms, one.buckets, cast(one.up_tos, ARRAY(Double)).label("up_tos"))
+    return select(*columns).where(*of).subquery().c
 
 
 @lru_cache
@@ -900,7 +926,11 @@ def _ranked(heap: str, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any
     buckets, up_tos = (func.array_agg(aggregate_order_by(value, counted.c.bucket)) for value in (counted.c.bucket, counted.c.up_to))
     levels = tuple(counted.c[name] for name in APART if name in counted.c)
     sums = (func.max(counted.c.up_to).label("calls"), func.sum(counted.c.total_ms).label("total_ms"))
-    level = select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c
+    return _of_ranks(select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c, grain, zone)
+
+
+def _of_ranks(level: Any, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any]:
+    """Of lines with the buckets that have calls, and how many there are up to each: the buckets of the ranks."""
     ranks = [rounded((level.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
     of_ranks = [level.buckets[1 + func.width_bucket(rank, level.up_tos)] for rank in ranks]
     told = [_told(name, level, grain, zone) if name in level else value.label(name) for name, value in APART.items()]
@@ -927,12 +957,8 @@ def _call_step(question: Question, moment: Any) -> ColumnElement[Any]:
 
 
 def _sums_of_calls(one: Any) -> tuple[Any, ...]:
-    return tuple(func.sum(value).label(value.name) for value in _calls_of(one))
-
-
-def _calls_of(one: Any) -> tuple[Any, ...]:
     # Whole numbers far below 2^53: exact, and added up sooner than numerics, which sums of bigint would be.
-    return tuple(cast(value, Double).label(value.name) for value in (one.c.count, one.c.total_ms))
+    return tuple(func.sum(cast(value, Double)).label(value.name) for value in (one.c.count, one.c.total_ms))
 
 
 def _is_of_all(wanted: TransactionFilter) -> bool:

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from core.access import Actor
 from core.models import Transaction
 from core.repositories.filters import TransactionFilter
 from core.repositories.rollups import WIDER, Rollups, State, bucket_middle_ms, can_add_up
-from core.repositories.statistics import Counted, Figures, Grain, Statistics
+from core.repositories.statistics import AnswerTimes, Counted, Figures, Grain, Statistics
 from core.services import lookups, rollups, seeds, statistics
 from core.states import Stage, Status, TransactionType
 from tests.conftest import Database, SetEnvironment
@@ -360,6 +360,39 @@ def test_days_of_the_week_and_hours_of_the_day_are_counted_by_sums_where_hours_m
     assert statistics.counted(house.analyst, wanted).rows == rows + 1, "what the sums do not hold yet is counted beside them"
 
 
+@pytest.mark.parametrize(
+    ("told", "by_lines"),
+    [
+        ({}, True),
+        ({"billers": BILLERS[:1]}, True),
+        ({"types": ("POST_TRANSACTION",)}, True),
+        ({"billers": BILLERS[:2]}, False),
+        ({"billers": BILLERS[:1], "types": ("POST_TRANSACTION",)}, False),
+        ({"until": NOON}, False),
+    ],
+)
+def test_answer_times_of_a_day_are_kept_in_one_line_of_all_of_a_biller_and_of_a_type(house: House, told: dict[str, Any], by_lines: bool) -> None:
+    house.day(400)
+    rollups.fold()
+    wanted = TransactionFilter(**{"since": clock.day_bounds(date(2024, 2, 1))[0], "until": clock.day_bounds(date(2026, 2, 1))[0], **told})
+
+    def by_day() -> Mapping[datetime, AnswerTimes]:
+        with core.db.snapshot() as session:
+            return Statistics(session).answer_times(wanted, Grain.DAY, ZONE).by_step
+
+    with core.db.snapshot() as session:
+        holds_too(session, wanted, ZONE)
+    whole = by_day()
+    first = min(whole)
+    with house.database.connect() as connection:
+        connection.execute("DELETE FROM rollup_call_lines")
+    assert by_day() == ({} if by_lines else whole)
+    with house.database.connect() as connection:
+        # Whoever changes a day's sums has its lines drawn anew, and those of no other day.
+        connection.execute("UPDATE rollup_call_days SET count = count WHERE day = %s", [first.astimezone(ZONE).date()])
+    assert by_day() == ({first: whole[first]} if by_lines else whole)
+
+
 def test_what_a_filter_searches_for_is_counted_from_the_rows(house: House) -> None:
     made = paid(house, NOON)
     rollups.fold()
@@ -399,7 +432,7 @@ def test_sums_that_are_wrong_are_found_told_of_and_made_anew(house: House) -> No
     assert (statistics.attention(house.analyst).rollups_differ, statistics.kpis(house.analyst).lost) == (0, 0)
 
 
-@pytest.mark.parametrize("table", ["rollup_call_hours", "rollup_call_days", "rollup_call_weeks", "rollup_call_totals", "rollup_reasons"])
+@pytest.mark.parametrize("table", ["rollup_call_hours", "rollup_call_days", "rollup_call_weeks", "rollup_call_totals", "rollup_call_lines", "rollup_reasons"])
 def test_a_sum_that_is_missing_is_found_in_every_table(house: House, table: str) -> None:
     house.day(150)
     rollups.fold()
