@@ -902,8 +902,7 @@ def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any
 def _lines(question: Question, state: State, written: Any) -> Any:
     """Whole days, of all calls or of one biller's or one kind's: each is kept in one line, as it is ranked by. None of anything else."""
     wanted, pieces, one = question.wanted, _cut(question, state), RollupCallLine
-    is_of_days = question.grain is Grain.DAY and pieces.days is not None and not pieces.hours and not pieces.rows and written is None
-    if pieces.days is None or not is_of_days or len(wanted.billers) + len(wanted.types) > 1:
+    if question.grain is not Grain.DAY or pieces.days is None or pieces.hours or pieces.rows or written is not None or len(wanted.billers + wanted.types) > 1:
         return None
     of = (one.biller_type == "".join(wanted.billers), one.transaction_type == "".join(wanted.types), *_days_within(one.day, pieces.days))
     calls = cast(one.up_tos[func.cardinality(one.up_tos)], Double).label("calls")
