@@ -107,6 +107,12 @@ class Told:
         by_step = self.before.by_step()
         return [(step, by_step.get(step, NOTHING)) for step in steps[: len(self.steps)]]
 
+    def put_away(self) -> None:
+        """What was told apart step by step, once it is drawn: of the years that are kept it would be half of all that a console holds. It is told anew where it
+        is asked for."""
+        for name in ("course", "course_before"):
+            vars(self).pop(name, None)
+
     @cached_property
     def by_biller(self) -> Mapping[str, Figures]:
         return self.now.by_biller()

@@ -47,6 +47,7 @@ def show(actor: Actor) -> None:
             analytics_charts.show(told, wish)
             analytics_tables.show_performance(told)
             analytics_tables.show_comparison(told, wish)
+            told.put_away()
         kpi_panel.show(actor, mark, seconds_now // kpi_panel.KEPT_SECONDS)
         analytics_tables.show_report(actor, wish, titles, mark, now)
 

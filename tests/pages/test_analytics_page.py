@@ -295,6 +295,15 @@ def test_what_was_counted_is_drawn_once_for_all_who_ask_for_the_same(till: Till)
     assert len(drawings) == 2
 
 
+def test_what_was_drawn_from_step_by_step_is_put_away_and_told_again_where_it_is_asked_for(till: Till) -> None:
+    paid_and_failed(till)
+    told = told_of(till, Wish())
+    course, before = told.course, told.course_before
+    told.put_away()
+    assert vars(told).keys().isdisjoint({"course", "course_before"})
+    assert ([one.payments for one in told.course], told.course_before) == ([one.payments for one in course], before)
+
+
 def test_a_report_is_counted_once_whatever_range_is_above_it(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     paid_and_failed(till)
     counted, count_it = [], analytics.compared
