@@ -74,6 +74,10 @@ DRAIN_SECONDS = 12.0
 
 DATABASE_RETRY_SECONDS = 0.5
 
+# How a worker ends that has no memory left (EX_OSERR), and its last words, which are made while there is some.
+NO_MEMORY = 71
+NO_MEMORY_SAYS = b"The worker has no memory left, and ends. Whoever keeps it starts it anew; what it had sent is asked about.\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Slots:
@@ -343,7 +347,7 @@ class Worker:
     # ---- The database, from a loop
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _or_end, act)
 
     async def _insist(self, act: Callable[[], T]) -> T:
         """Does it as soon as the database answers. What the calls brought home is not dropped because the database was away."""
@@ -352,6 +356,15 @@ class Worker:
                 return await self._in_thread(act)
             except Unavailable:
                 await asyncio.sleep(DATABASE_RETRY_SECONDS)
+
+
+def _or_end(act: Callable[[], T]) -> T:
+    """Its answer. Without memory nothing else would go well either, and nobody would be told: such a worker looks for work for ever, and does none."""
+    try:
+        return act()
+    except MemoryError:
+        os.write(2, NO_MEMORY_SAYS)
+        os._exit(NO_MEMORY)
 
 
 def _is_all(result: Result) -> bool:

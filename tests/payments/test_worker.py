@@ -1,6 +1,8 @@
 """The worker's own loops, without a process: what it does when one of its parts fails, and what it holds against a biller."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ from core.errors import Unavailable
 from core.services import claims, settlement
 from core.services.breakers import ENOUGH, REFUSED_CREDENTIALS, Breakers
 from core.services.errands import Errand, Result
-from core.settings import settings
+from core.settings import CHECKOUT, child_environment, settings
 from core.states import Stage
 from core.wire.contract import Outcome
 from core.worker import Lane, Slots, Worker
@@ -243,3 +245,28 @@ def test_while_it_is_open_payments_wait_and_may_be_cancelled(bench: Bench) -> No
     assert worker._sendable().by_biller == {CODE: 1}
     Breakers().note([bench.result(errand, Outcome.CONFIRMED)])
     assert worker._sendable().by_biller[CODE] > 1
+
+
+# ---- No memory
+
+OUT_OF_MEMORY = """
+import asyncio
+from core.worker import Worker
+
+def act():
+    raise MemoryError
+
+async def run():
+    await Worker()._insist(act)
+
+asyncio.run(run())
+"""
+
+
+def test_a_worker_that_has_no_memory_left_ends_and_says_so(bench: Bench) -> None:
+    """It would look for work for ever and do none, and nobody would start another in its place."""
+    ended = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY], cwd=CHECKOUT, env=child_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == worker.NO_MEMORY
+    assert ended.stderr.splitlines()[-1] == worker.NO_MEMORY_SAYS.decode().strip()
