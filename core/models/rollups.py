@@ -111,7 +111,7 @@ class RollupCallWeek(_Calls, Base):
 
 
 class RollupCallTotal(_AllCalls, Base):
-    """Calls of all billers by the business day: a year of days, of which each is one line of a chart, is read from a fifth of what the billers' are."""
+    """Calls of all billers by the business day: weeks and months of all, and days that no line answers, are read from a fifth of what the billers' are."""
 
     __tablename__ = "rollup_call_totals"
 

@@ -552,9 +552,9 @@ class Rollups:
         """Every sum that is not what the rows come to, from the day on that `since` lies in, or of all there is. To be asked in `db.snapshot`."""
         self._may_take_long()
         state = self.state()
-        found = []
+        found, seen_from = [], day_before(since, state.zone) if since else date(1, 1, 1)
         for kept in KEPT:
-            first_day = first_day_of(Grain(kept.step), day_before(since, state.zone)) if since else date(1, 1, 1)
+            first_day = first_day_of(Grain(kept.step), seen_from)
             begin = day_start(first_day, state.zone) if since else None
             first: object = first_day
             if kept.step == "hour":
@@ -564,8 +564,7 @@ class Rollups:
             window = {**state.written(), "zone": state.zone.key, "since": begin.isoformat() if begin else "-infinity", "first": first}
             for row in self._session.execute(text(kept.differences), window):
                 found.append(Difference(kept.table, tuple(row[: len(kept.keys)]), tuple(row[len(kept.keys) :][: len(kept.source.sums)])))
-        first_day = day_before(since, state.zone) if since else date(1, 1, 1)
-        found += [Difference("rollup_call_lines", tuple(row[:3]), tuple(row[3:])) for row in self._session.execute(_LINES_DIFFER, {"first": first_day})]
+        found += [Difference("rollup_call_lines", tuple(row[:3]), tuple(row[3:])) for row in self._session.execute(_LINES_DIFFER, {"first": seen_from})]
         return found
 
     def note_verified(self, differences: int) -> None:
@@ -901,8 +900,11 @@ def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any
 
 def _lines(question: Question, state: State, written: Any) -> Any:
     """Whole days, of all calls or of one biller's or one kind's: each is kept in one line, as it is ranked by. None of anything else."""
-    wanted, pieces, one = question.wanted, _cut(question, state), RollupCallLine
-    if question.grain is not Grain.DAY or pieces.days is None or pieces.hours or pieces.rows or written is not None or len(wanted.billers + wanted.types) > 1:
+    wanted, one = question.wanted, RollupCallLine
+    if question.grain is not Grain.DAY or written is not None or len(wanted.billers + wanted.types) > 1:
+        return None
+    pieces = _cut(question, state)
+    if pieces.days is None or pieces.hours or pieces.rows:
         return None
     of = (one.biller_type == "".join(wanted.billers), one.transaction_type == "".join(wanted.types), *_days_within(one.day, pieces.days))
     calls = cast(one.up_tos[func.cardinality(one.up_tos)], Double).label("calls")
@@ -960,13 +962,9 @@ def _sums_of_calls(one: Any) -> tuple[Any, ...]:
     return tuple(func.sum(cast(value, Double)).label(value.name) for value in (one.c.count, one.c.total_ms))
 
 
-def _is_of_all(wanted: TransactionFilter) -> bool:
-    return not (wanted.billers or wanted.types)
-
-
 def _call_parts(question: Question, state: State, written: Any, *, by_biller: bool = True) -> list[Select[Any]]:
     wanted, parts = question.wanted, []
-    of_all = not by_biller and _is_of_all(wanted)
+    of_all = not (by_biller or wanted.billers or wanted.types)
 
     def part(of: Any, step: Any, sums: Sequence[Any], source: Any, *where: ColumnElement[bool]) -> None:
         bucket, count, total = sums
