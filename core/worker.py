@@ -74,8 +74,8 @@ DRAIN_SECONDS = 12.0
 
 DATABASE_RETRY_SECONDS = 0.5
 
-# How a worker ends that has no memory left (EX_OSERR), and its last words, which are made while there is some.
-NO_MEMORY = 71
+# How a worker ends that has no memory left, and its last words, which are made while there is some.
+NO_MEMORY = os.EX_OSERR
 NO_MEMORY_SAYS = b"The worker has no memory left, and ends. Whoever keeps it starts it anew; what it had sent is asked about.\n"
 
 
@@ -363,7 +363,9 @@ def _or_end(act: Callable[[], T]) -> T:
     try:
         return act()
     except MemoryError:
-        os.write(2, NO_MEMORY_SAYS)
+        # Its log may be on a disk that is full.
+        with suppress(OSError):
+            os.write(2, NO_MEMORY_SAYS)
         os._exit(NO_MEMORY)
 
 

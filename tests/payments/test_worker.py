@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -270,3 +271,9 @@ def test_a_worker_that_has_no_memory_left_ends_and_says_so(bench: Bench) -> None
     )
     assert ended.returncode == worker.NO_MEMORY
     assert ended.stderr.splitlines()[-1] == worker.NO_MEMORY_SAYS.decode().strip()
+
+
+def test_it_ends_too_where_its_log_is_on_a_disk_that_is_full(bench: Bench) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        ended = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], cwd=CHECKOUT, env=child_environment(), stderr=full, timeout=60, check=False)
+    assert ended.returncode == worker.NO_MEMORY
