@@ -99,8 +99,12 @@ class Transaction(Base):
         ),
         # An account's history: duplicate check, recent accounts, search.
         Index("ix_transactions_account_created", "account_number", text("created_at DESC"), text("id DESC"), postgresql_include=["amount"]),
-        # "My payments", of this biller or of any, and cancelling one's own.
-        Index("ix_transactions_person_created", "initiated_by", "biller_type", text("created_at DESC"), text("id DESC")),
+        # "My payments", of this biller or of any, and cancelling one's own; what a day of theirs adds up to is read here, too.
+        Index(
+            "ix_transactions_person_created",
+            *("initiated_by", "biller_type", text("created_at DESC"), text("id DESC")),
+            postgresql_include=["transaction_type", "status", "currency", "amount", "debit_account"],
+        ),
         # What went wrong in the same way.
         Index(
             "ix_transactions_error_created",

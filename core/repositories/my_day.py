@@ -57,23 +57,19 @@ class MyDay:
         return self._session.execute(select(func.now())).scalar_one()
 
     def tallies(self) -> list[Tally]:
-        is_cash = Transaction.debit_account.is_(None)
-        found = (
-            select(
-                Transaction.biller_type,
-                func.max(Transaction.biller_name),
-                Transaction.status,
-                Transaction.currency,
-                is_cash,
-                func.count(),
-                func.sum(Transaction.amount),
-            )
-            .where(*self._wanted)
-            .group_by(Transaction.biller_type, Transaction.status, Transaction.currency, is_cash)
+        parts = (Transaction.biller_type, Transaction.status, Transaction.currency, Transaction.debit_account.is_(None))
+        # Added up from an index that has no names: a biller's is the newest payment's.
+        sums = select(*parts, func.count(), func.sum(Transaction.amount)).where(*self._wanted).group_by(*parts).subquery()
+        name = (
+            select(Transaction.biller_name)
+            .where(*self._wanted, Transaction.biller_type == sums.c.biller_type)
+            .order_by(Transaction.created_at.desc(), Transaction.id.desc())
+            .limit(1)
+            .scalar_subquery()
         )
         return [
-            Tally(biller, name, Status(status), currency, paid_in_cash, count, value or Decimal(0))
-            for biller, name, status, currency, paid_in_cash, count, value in self._session.execute(found)
+            Tally(biller, name, Status(status), currency, is_cash, count, value or Decimal(0))
+            for biller, status, currency, is_cash, count, value, name in self._session.execute(select(sums, name))
         ]
 
     def unsettled(self) -> Sequence[Transaction]:

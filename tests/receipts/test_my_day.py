@@ -142,6 +142,14 @@ def test_a_company_that_is_two_billers_is_told_apart_by_their_codes(counter: Cou
     ]
 
 
+def test_a_biller_renamed_within_the_day_is_one_biller_by_the_name_of_its_newest_payment(counter: Counter) -> None:
+    paid_at(counter, FIRST, amount="100.00")
+    counter.rewrite(paid_at(counter, FIRST + timedelta(hours=1), amount="200.00"), "biller_name = 'Central Water'")
+    mine = my_day.of_day(counter.grace, DAY)
+    assert mine.billers == {"LWB_POSTPAID": "Central Water"}
+    assert mine.of_biller("LWB_POSTPAID", Status.COMPLETED) == Sum(2, {"MWK": Decimal("300.00")})
+
+
 def test_where_rows_are_left_out_the_sums_are_of_all_and_it_is_said(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(my_day, "MOST_ROWS", 2)
     for _ in range(3):
