@@ -4,9 +4,9 @@ import gc
 
 # Objects more than before, until the collector looks for those that hold each other.
 GATHERS = 20_000
-# How many looks at what is young until it looks at what was left by the last one; and how many of those until it looks at everything, which is a tenth of what
-# is usual: where a thousand kept figures are a million objects, each window waits a second for it.
-LOOKS, ROUNDS = 10, 100
+# How many looks at what is young until it looks at what was left by the last one: all that gathered meanwhile, which nobody should wait for. And how many of
+# those until it looks at everything, which is a tenth of what is usual: where a thousand kept figures are a million objects, each window waits a second for it.
+LOOKS, ROUNDS = 2, 400
 
 
 def settle() -> None:

@@ -67,9 +67,9 @@ class TransactionFilter:
             found.append(Transaction.status.in_(list(self.statuses)))
         if self.types:
             found.append(Transaction.transaction_type.in_(list(self.types)))
-        if self.since:
+        if self.since is not None:
             found.append(Transaction.created_at >= self.since)
-        if self.until:
+        if self.until is not None:
             found.append(Transaction.created_at < self.until)
         if self.amount_min is not None:
             found.append(Transaction.amount >= self.amount_min)

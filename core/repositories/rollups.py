@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import inf
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -88,6 +88,9 @@ NEVER = 2**63 - 1
 
 UTC_ZONE = ZoneInfo("UTC")
 MONEY = [kind.value for kind in MONEY_TYPES]
+
+# So many statements of each kind are kept: those that a console's pages ask in a day are far fewer, moments apart.
+STATEMENTS = 64
 
 # What is told by week, or in one sum, is read by weeks as far as there are whole ones.
 BY_WEEKS = (None, Grain.WEEK)
@@ -373,8 +376,10 @@ class Span:
     until: datetime | None
 
     def holds(self, moment: Any) -> ColumnElement[bool]:
-        return and_(true(), *([moment >= self.since] if self.since else []), *([moment < self.until] if self.until else []))
+        return and_(true(), *([moment >= self.since] if self.since is not None else []), *([moment < self.until] if self.until is not None else []))
 
+
+ALWAYS = Span(None, None)
 
 # From the first on, before the last; open on either side where there is none.
 Days = tuple[date | None, date | None]
@@ -384,21 +389,24 @@ Days = tuple[date | None, date | None]
 class Cut:
     """A stretch of time in whole days (from the first on, before the last), whole hours, and what is left at its ends."""
 
-    days: Days | None
-    hours: Sequence[Span]
-    rows: Sequence[Span]
+    days: tuple[Days, ...] = ()
+    hours: tuple[Span, ...] = ()
+    rows: tuple[Span, ...] = ()
     # Where days or hours are read, and so what was written since they were added up.
-    summed: Sequence[Span]
+    summed: tuple[Span, ...] = ()
+    # Whole weeks, where days are read by them.
+    weeks: Days | None = None
 
 
 def cut(span: Span, zone: ZoneInfo | None, *, by_hours: bool) -> Cut:
     """Days only where a zone is given, hours only where they are wanted."""
-    days, left, summed = None, [span], []
+    days: tuple[Days, ...] = ()
+    left, summed = [span], []
     if zone is not None:
         first = day_from(span.since, zone) if span.since else None
         end = day_before(span.until, zone) if span.until else None
         if first is None or end is None or first < end:
-            days = (first, end)
+            days = ((first, end),)
             inner = Span(day_start(first, zone) if first else None, day_start(end, zone) if end else None)
             summed.append(inner)
             left = _around(span, inner)
@@ -410,7 +418,38 @@ def cut(span: Span, zone: ZoneInfo | None, *, by_hours: bool) -> Cut:
             rows += _around(rest, inner)
         else:
             rows.append(rest)
-    return Cut(days, hours, rows, [*summed, *hours])
+    return Cut(days, tuple(hours), tuple(rows), (*summed, *hours))
+
+
+class Moments:
+    """The moments of a question, taken out of it: what is left is asked again and again, and its statement takes longer to put together than to answer."""
+
+    def __init__(self, state: State) -> None:
+        self.values = state.written()
+
+    def out_of(self, pieces: Cut) -> Cut:
+        hours, rows, summed = (tuple(map(self.span, some)) for some in (pieces.hours, pieces.rows, pieces.summed))
+        return Cut(tuple(map(self.days, pieces.days)), hours, rows, summed, self.days(pieces.weeks) if pieces.weeks else None)
+
+    def span(self, span: Span) -> Span:
+        return Span(self._taken(span.since), self._taken(span.until))
+
+    def days(self, days: Days) -> Days:
+        first, end = days
+        return self._taken(first), self._taken(end)
+
+    def _taken(self, when: date | None) -> Any:
+        if when is None:
+            return None
+        name = f"when_{len(self.values)}"
+        self.values[name] = when
+        return _place(name, isinstance(when, datetime))
+
+
+@cache
+def _place(name: str, is_moment: bool) -> Any:
+    """Where a statement has a moment or a day: the same for all, as statements are told apart by it."""
+    return bindparam(name, type_=DateTime(timezone=True) if is_moment else Date())
 
 
 def _around(outer: Span, inner: Span) -> list[Span]:
@@ -469,9 +508,9 @@ class Rollups:
             if self._session.info.get(db.ONE_MOMENT) or self._read_state() == state:
                 return found
 
-    def _rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[Any]:
+    def _rows(self, query: Select[Any] | CompoundSelect[Any], moments: Moments) -> Sequence[Any]:
         """Of plain columns, as they come from the server: a session would make each row over."""
-        return self._session.connection().execute(query).all()
+        return self._session.connection().execute(query, moments.values).all()
 
     # ---- Keeping them
 
@@ -597,11 +636,8 @@ class Rollups:
         """Number of the question, biller, first moment of the step, status, is it a payment, currency, count, value paid: of all questions in one statement."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            one = self._cells(questions, state)
-            groups = (one.c.number, one.c.biller_type, one.c.step, one.c.status, *_paid(one.c))
-            count = cast(func.sum(one.c.count), BigInteger)
-            query = select(*groups, count, func.coalesce(_value(one.c), Decimal("0.00"))).group_by(text("1, 2, 3, 4, 5, 6")).having(func.sum(one.c.count) != 0)
-            return self._rows(query)
+            moments = Moments(state)
+            return self._rows(_cells_of(_asked(questions, state, moments), is_late=state.has_late_events), moments)
 
         return self._steadily(ask)
 
@@ -609,8 +645,8 @@ class Rollups:
         """How many rows there are of a filter that sums can tell."""
 
         def ask(state: State) -> int:
-            one = self._cells([Question(wanted)], state)
-            return int(self._session.scalar(select(func.coalesce(func.sum(one.c.count), 0))) or 0)
+            moments = Moments(state)
+            return int(self._rows(_count_of(_asked([Question(wanted)], state, moments), is_late=state.has_late_events), moments)[0][0])
 
         return self._steadily(ask)
 
@@ -618,20 +654,12 @@ class Rollups:
         """Day of the week (from Monday, 0), hour, status, is it a payment, currency, count, value paid."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            written, span = _moved(state), Span(wanted.since, wanted.until)
+            span, moments = Span(wanted.since, wanted.until), Moments(state)
             inner = _whole_months(span, zone) if state.may_be_read and zone.key == state.zone.key else None
             left = [span] if inner is None else _around(span, inner)
-            parts = [part for rest in left for part in _parts(0, Question(_within(wanted, rest), Grain.HOUR, zone), state, written)]
-            if inner is not None and written is not None:
-                parts.append(_late(0, Question(wanted, Grain.HOUR, zone), [inner], written))
-            found = [_week_of_hours(union_all(*parts).subquery(), zone)] if parts else []
-            if inner is not None:
-                found.append(_week_of_months(wanted, inner, zone))
-            one = union_all(*found).subquery().c
-            sums = (cast(func.sum(one.count_), BigInteger), func.coalesce(func.sum(one.value), Decimal("0.00")))
-            groups = (one.weekday, one.hour_of_day, one.status, one.is_payment, one.currency)
-            query = select(*groups, *sums).group_by(*groups).having(func.sum(one.count_) != 0)
-            return self._rows(query)
+            around = _asked([Question(_within(wanted, rest), Grain.HOUR, zone) for rest in left], state, moments)
+            months = (moments.days(_days_of(inner, zone)), moments.span(inner)) if inner else None
+            return self._rows(_week_of(_within(wanted, ALWAYS), zone, around, months, is_late=state.has_late_events), moments)
 
         return self._steadily(ask)
 
@@ -656,28 +684,19 @@ class Rollups:
         return self._steadily(ask)
 
     def _nth(self, question: Question, offset: int, state: State) -> tuple[datetime, int] | None:
-        one = self._cells([question], state)
-        query = select(one.c.step, cast(func.sum(one.c.count), BigInteger)).group_by(one.c.step).order_by(one.c.step.desc())
-        left = offset
-        for step, count in self._session.execute(query):
+        moments, left = Moments(state), offset
+        for step, count in self._rows(_steps_of(_asked([question], state, moments), is_late=state.has_late_events), moments):
             if left < count:
                 return step, left
             left -= count
         return None
 
-    def _cells(self, questions: Sequence[Question], state: State) -> Any:
-        """Rows of sums, and of what they do not hold, of everything that each question asks for."""
-        written = _moved(state)
-        return union_all(*(part for number, question in enumerate(questions) for part in _parts(number, question, state, written))).subquery()
-
     def call_buckets(self, question: Question) -> Sequence[tuple[Any, ...]]:
         """Biller, bucket, calls, milliseconds in all: as they are kept, for whoever makes bounds of their own of them."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            one = union_all(*_call_parts(question, state, _answered(state))).subquery()
-            sums = (cast(func.sum(one.c.count), BigInteger), cast(func.sum(one.c.total_ms), BigInteger))
-            query = select(one.c.biller_type, one.c.bucket, *sums).group_by(one.c.biller_type, one.c.bucket).having(func.sum(one.c.count) != 0)
-            return self._rows(query)
+            moments = Moments(state)
+            return self._rows(_buckets_of(*_calls_asked(question, state, moments), is_late=state.has_late_answers), moments)
 
         return self._steadily(ask)
 
@@ -685,14 +704,11 @@ class Rollups:
         """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            written = _answered(state)
-            heaps, lines = {"by_biller": _calls_by_biller(question, state, written)}, _lines(question, state, written)
-            if question.grain and lines is None:
-                heaps["by_step"] = _calls_by_step(question, state, written)
-            levels = [_ranked(name, question.grain, question.zone) for name in heaps]
-            if lines is not None:
-                levels.append(_of_ranks(lines, question.grain, question.zone))
-            return self._rows(union_all(*levels).add_cte(*(heap.cte(name) for name, heap in heaps.items())))
+            moments = Moments(state)
+            # No step of time is asked for by biller: a year is read by the week, whatever it is drawn by.
+            by_biller = _calls_asked(replace(question, grain=None), state, moments)
+            by_step = _calls_asked(question, state, moments, by_biller=False) if question.grain else None
+            return self._rows(_times_of(by_biller, by_step, is_late=state.has_late_answers), moments)
 
         return self._steadily(ask)
 
@@ -700,14 +716,9 @@ class Rollups:
         """Biller, code (none: nothing was said), one of the sentences, count: of payments that failed, the most frequent first."""
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
-            types = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
-            columns = (*types, column("code", Text), column("count", BigInteger), column("message", Text))
-            late = _written(_FAILED, state, *columns) if state.has_late_events else None
-            one = union_all(*_reason_parts(wanted, state, late)).subquery()
-            code = case((one.c.code != NO_REASON, one.c.code)).label("reason")
-            count = cast(func.sum(one.c.count), BigInteger)
-            query = select(one.c.biller_type, code, func.min(one.c.message), count).group_by(text("1, 2")).having(func.sum(one.c.count) != 0)
-            return self._rows(query.order_by(count.desc(), one.c.biller_type, text("2")))
+            span, moments = Span(wanted.since, wanted.until), Moments(state)
+            pieces = cut(span, state.zone, by_hours=False) if state.may_be_read else Cut(rows=(span,))
+            return self._rows(_reasons_of(_within(wanted, ALWAYS), moments.out_of(pieces), is_late=state.has_late_events), moments)
 
         return self._steadily(ask)
 
@@ -724,19 +735,106 @@ def summed_by_hour(wanted: TransactionFilter) -> Select[Any]:
     return select(of.hour, cast(func.sum(of.count), BigInteger).label("count")).where(within, *_fits(wanted, of)).group_by(of.hour).order_by(of.hour)
 
 
-def _written(sql: str, state: State, *columns: Any) -> Any:
+# ---- What is asked of sums, put together once for all who ask for such a thing at whatever time
+
+
+Asked = tuple[tuple[Question, Cut], ...]
+
+
+def _asked(questions: Sequence[Question], state: State, moments: Moments) -> Asked:
+    return tuple((_timeless(question), moments.out_of(_cut(question, state))) for question in questions)
+
+
+def _timeless(question: Question) -> Question:
+    return replace(question, wanted=_within(question.wanted, ALWAYS))
+
+
+def _written(sql: str, *columns: Any) -> Any:
     """What was written since the sums were added up, read once for all that ask."""
-    known = {name: value for name, value in state.written().items() if f":{name}" in sql}
-    values = (bindparam(name, value, BigInteger() if isinstance(value, int) else Text()) for name, value in known.items())
-    return text(sql).bindparams(*values).columns(*columns).cte("written")
+    known = [bindparam(name, type_=kind) for name, kind in _WRITTEN.items() if f":{name}" in sql]
+    return text(sql).bindparams(*known).columns(*columns).cte("written")
 
 
-def _moved(state: State) -> Any:
-    """Every move that is not in the sums; None where there is none."""
-    if not state.has_late_events:
-        return None
-    when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text), column("status", Text))
-    return _written(_MOVED, state, *when, column("under_review", Boolean), column("currency", Text), column("count", BigInteger), column("amount", Numeric))
+_WRITTEN: dict[str, Any] = {"floor": BigInteger(), "ceiling": BigInteger(), "settled_seq": BigInteger(), "settled_at": Text()}
+_OF_ROW = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
+
+# Every move, call and failure that is not in the sums.
+_LATE_MOVES = _written(
+    _MOVED,
+    *(*_OF_ROW, column("status", Text), column("under_review", Boolean), column("currency", Text)),
+    *(column("count", BigInteger), column("amount", Numeric)),
+)
+_LATE_CALLS = _written(_ANSWERED, *_OF_ROW, column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger))
+_LATE_FAILURES = _written(_FAILED, *_OF_ROW, column("code", Text), column("count", BigInteger), column("message", Text))
+
+
+def _all_of(asked: Asked, *, is_late: bool) -> Any:
+    """Rows of sums, and of what they do not hold, of everything that each question asks for."""
+    return union_all(*(part for number, one in enumerate(asked) for part in _parts(number, *one, is_late=is_late))).subquery().c
+
+
+@lru_cache(STATEMENTS)
+def _cells_of(asked: Asked, *, is_late: bool) -> Select[Any]:
+    one = _all_of(asked, is_late=is_late)
+    groups = (one.number, one.biller_type, one.step, one.status, *_paid(one))
+    count = cast(func.sum(one.count_), BigInteger)
+    return select(*groups, count, func.coalesce(_value(one), Decimal("0.00"))).group_by(text("1, 2, 3, 4, 5, 6")).having(func.sum(one.count_) != 0)
+
+
+@lru_cache(STATEMENTS)
+def _count_of(asked: Asked, *, is_late: bool) -> Select[Any]:
+    return select(func.coalesce(func.sum(_all_of(asked, is_late=is_late).count_), 0))
+
+
+@lru_cache(STATEMENTS)
+def _steps_of(asked: Asked, *, is_late: bool) -> Select[Any]:
+    one = _all_of(asked, is_late=is_late)
+    return select(one.step, cast(func.sum(one.count_), BigInteger)).group_by(one.step).order_by(one.step.desc())
+
+
+@lru_cache(STATEMENTS)
+def _week_of(wanted: TransactionFilter, zone: ZoneInfo, around: Asked, months: tuple[Days, Span] | None, *, is_late: bool) -> Select[Any]:
+    """Whole months as they are kept, and the hours around them."""
+    parts = [part for one in around for part in _parts(0, *one, is_late=is_late)]
+    if months is not None and is_late:
+        parts.append(_late(0, Question(wanted, Grain.HOUR, zone), months[1:]))
+    found = [_week_of_hours(union_all(*parts).subquery(), zone)] if parts else []
+    if months is not None:
+        found.append(_week_of_months(wanted, months[0]))
+    one = union_all(*found).subquery().c
+    sums = (cast(func.sum(one.count_), BigInteger), func.coalesce(func.sum(one.value), Decimal("0.00")))
+    groups = (one.weekday, one.hour_of_day, one.status, one.is_payment, one.currency)
+    return select(*groups, *sums).group_by(*groups).having(func.sum(one.count_) != 0)
+
+
+@lru_cache(STATEMENTS)
+def _buckets_of(question: Question, pieces: Cut, *, is_late: bool) -> Select[Any]:
+    one = union_all(*_call_parts(question, pieces, is_late=is_late)).subquery()
+    sums = (cast(func.sum(one.c.count), BigInteger), cast(func.sum(one.c.total_ms), BigInteger))
+    return select(one.c.biller_type, one.c.bucket, *sums).group_by(one.c.biller_type, one.c.bucket).having(func.sum(one.c.count) != 0)
+
+
+@lru_cache(STATEMENTS)
+def _times_of(by_biller: tuple[Question, Cut], by_step: tuple[Question, Cut] | None, *, is_late: bool) -> CompoundSelect[Any]:
+    heaps, lines = {"by_biller": _calls_by_biller(*by_biller, is_late=is_late)}, None
+    question = by_step[0] if by_step else by_biller[0]
+    if by_step:
+        lines = _lines(*by_step, is_late=is_late)
+        if lines is None:
+            heaps["by_step"] = _calls_by_step(*by_step, is_late=is_late)
+    levels = [_ranked(name, question.grain, question.zone) for name in heaps]
+    if lines is not None:
+        levels.append(_of_ranks(lines, question.grain, question.zone))
+    return union_all(*levels).add_cte(*(heap.cte(name) for name, heap in heaps.items()))
+
+
+@lru_cache(STATEMENTS)
+def _reasons_of(wanted: TransactionFilter, pieces: Cut, *, is_late: bool) -> Select[Any]:
+    one = union_all(*_reason_parts(wanted, pieces, is_late=is_late)).subquery()
+    code = case((one.c.code != NO_REASON, one.c.code)).label("reason")
+    count = cast(func.sum(one.c.count), BigInteger)
+    query = select(one.c.biller_type, code, func.min(one.c.message), count).group_by(text("1, 2")).having(func.sum(one.c.count) != 0)
+    return query.order_by(count.desc(), one.c.biller_type, text("2"))
 
 
 def _paid(of: Any) -> tuple[ColumnElement[bool], Any]:
@@ -750,18 +848,18 @@ def _value(of: Any) -> ColumnElement[Any]:
 
 def _week_of_hours(one: Any, zone: ZoneInfo) -> Any:
     # First by hour: there are fewer of them to say the day of the week of.
-    sums = (func.sum(one.c.count).label("count_"), _value(one.c).label("value"))
+    sums = (func.sum(one.c.count_).label("count_"), _value(one.c).label("value"))
     hours = select(one.c.step, one.c.status, *_paid(one.c), *sums).group_by(text("1, 2, 3, 4")).subquery().c
     local = func.timezone(zone.key, hours.step)
     weekday, hour = (cast(func.date_part(part, local), SmallInteger) for part in ("isodow", "hour"))
     return select((weekday - 1).label("weekday"), hour.label("hour_of_day"), hours.status, hours.is_payment, hours.currency, hours.count_, hours.value)
 
 
-def _week_of_months(wanted: TransactionFilter, months: Span, zone: ZoneInfo) -> Any:
+def _week_of_months(wanted: TransactionFilter, months: Days) -> Any:
     of: Any = RollupWeekday
-    where = [*([of.month >= day_before(months.since, zone)] if months.since else []), *([of.month < day_before(months.until, zone)] if months.until else [])]
     sums = (func.sum(of.count).label("count_"), _value(of).label("value"))
-    return select(of.weekday, of.hour_of_day, of.status, *_paid(of), *sums).where(*where, *_fits(wanted, of)).group_by(text("1, 2, 3, 4, 5"))
+    where = (*_days_within(of.month, months), *_fits(wanted, of))
+    return select(of.weekday, of.hour_of_day, of.status, *_paid(of), *sums).where(*where).group_by(text("1, 2, 3, 4, 5"))
 
 
 def _within(wanted: TransactionFilter, span: Span) -> TransactionFilter:
@@ -779,6 +877,10 @@ def _whole_months(span: Span, zone: ZoneInfo) -> Span | None:
     if first and end and first >= end:
         return None
     return Span(day_start(first, zone) if first else None, day_start(end, zone) if end else None)
+
+
+def _days_of(span: Span, zone: ZoneInfo) -> Days:
+    return day_before(span.since, zone) if span.since else None, day_before(span.until, zone) if span.until else None
 
 
 def _fits(wanted: TransactionFilter, of: Any, *, status: bool = True) -> list[ColumnElement[bool]]:
@@ -801,7 +903,7 @@ def _cut(question: Question, state: State) -> Cut:
     wanted = question.wanted
     span = Span(wanted.since, wanted.until)
     if not state.may_be_read or question.grain is Grain.QUARTER:
-        return Cut(None, [], [span], [])
+        return Cut(rows=(span,))
     has_whole_days = not wanted.time_of_day and (not wanted.weekdays or wanted.zone == state.zone.key)
     if question.grain is None:
         return cut(span, state.zone if has_whole_days else None, by_hours=True)
@@ -812,19 +914,18 @@ def _cut(question: Question, state: State) -> Cut:
 
 def _days_within(day: Any, days: Days) -> list[ColumnElement[bool]]:
     first, end = days
-    return [*([day >= first] if first else []), *([day < end] if end else [])]
+    return [*([day >= first] if first is not None else []), *([day < end] if end is not None else [])]
 
 
-def _by_weeks(days: Days | None) -> tuple[Days | None, list[Days]]:
-    """Its whole weeks, and the days before and after them."""
-    if days is None:
-        return None, []
-    first, end = days
-    begin = first_day_of(Grain.WEEK, first + timedelta(days=6)) if first else None
-    close = first_day_of(Grain.WEEK, end) if end else None
-    if begin and close and begin >= close:
-        return None, [days]
-    return (begin, close), [*([(first, begin)] if first != begin else []), *([(close, end)] if close != end else [])]
+def _by_weeks(pieces: Cut) -> Cut:
+    """Its days as whole weeks, and the days before and after them."""
+    for first, end in pieces.days:
+        begin = first_day_of(Grain.WEEK, first + timedelta(days=6)) if first else None
+        close = first_day_of(Grain.WEEK, end) if end else None
+        if begin is None or close is None or begin < close:
+            around = (*([(first, begin)] if first != begin else []), *([(close, end)] if close != end else []))
+            return replace(pieces, weeks=(begin, close), days=around)
+    return pieces
 
 
 def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
@@ -844,32 +945,31 @@ def _midnight(day: Any, zone: ZoneInfo) -> ColumnElement[Any]:
 
 
 def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
-    columns = (of.biller_type, of.transaction_type, of.status, of.currency, step.label("step"), count.label("count"), amount.label("amount"))
+    columns = (of.biller_type, of.transaction_type, of.status, of.currency, step.label("step"), count.label("count_"), amount.label("amount"))
     return select(literal(number, Integer).label("number"), *columns)
 
 
-def _late(number: int, question: Question, summed: Sequence[Span], written: Any) -> Select[Any]:
+def _late(number: int, question: Question, summed: Sequence[Span]) -> Select[Any]:
     """What the sums of these stretches do not hold yet."""
-    of = written.c
+    of = _LATE_MOVES.c
     late = or_(*(span.holds(of.created_at) for span in summed))
     part = _part(number, of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount)
     return part.where(late, *_fits(question.wanted, of), *question.wanted.on_the_wall(of.created_at))
 
 
-def _parts(number: int, question: Question, state: State, written: Any) -> list[Select[Any]]:
+def _parts(number: int, question: Question, pieces: Cut, *, is_late: bool) -> list[Select[Any]]:
     wanted, parts = question.wanted, []
-    pieces = _cut(question, state)
-    if pieces.days:
+    for days in pieces.days:
         of: Any = RollupDay
-        days = _part(number, of, _day_step(question, of.day), of.count, of.amount)
-        parts.append(days.where(*_days_within(of.day, pieces.days), *_fits(wanted, of), *wanted.on_days(of.day)))
+        part = _part(number, of, _day_step(question, of.day), of.count, of.amount)
+        parts.append(part.where(*_days_within(of.day, days), *_fits(wanted, of), *wanted.on_days(of.day)))
     for span in pieces.hours:
         of = RollupHour
         # Where hours are read at all, they are this zone's too.
         step = of.hour if question.grain is Grain.HOUR else step_of(question.grain, of.hour, question.zone)
         parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of), *wanted.on_the_wall(of.hour)))
-    if pieces.summed and written is not None:
-        parts.append(_late(number, question, pieces.summed, written))
+    if pieces.summed and is_late:
+        parts.append(_late(number, question, pieces.summed))
     for span in pieces.rows:
         row, count = Transaction, literal_column("1::bigint", BigInteger)
         part = _part(number, row, step_of(question.grain, row.created_at, question.zone), count, func.coalesce(row.amount, 0))
@@ -877,36 +977,41 @@ def _parts(number: int, question: Question, state: State, written: Any) -> list[
     return parts
 
 
-def _answered(state: State) -> Any:
-    """Calls that are not in the sums yet; None where there are none."""
-    when = (column("created_at", DateTime(timezone=True)), column("biller_type", Text), column("transaction_type", Text))
-    sums_of = (column("bucket", SmallInteger), column("count", BigInteger), column("total_ms", BigInteger))
-    return _written(_ANSWERED, state, *when, *sums_of) if state.has_late_answers else None
+def _calls_asked(question: Question, state: State, moments: Moments, *, by_biller: bool = True) -> tuple[Question, Cut]:
+    pieces = _cut(question, state)
+    if question.grain in BY_WEEKS and not _is_of_all(question, by_biller=by_biller):
+        pieces = _by_weeks(pieces)
+    return _timeless(question), moments.out_of(pieces)
 
 
-def _calls_by_biller(question: Question, state: State, written: Any) -> Select[Any]:
-    """By bucket, of all billers and of each. No step of time is asked for: a year is read by the week, whatever it is drawn by."""
-    one = union_all(*_call_parts(replace(question, grain=None), state, written)).subquery()
+def _is_of_all(question: Question, *, by_biller: bool) -> bool:
+    """Whether calls of all billers are kept in one sum."""
+    return not (by_biller or question.wanted.billers or question.wanted.types)
+
+
+def _calls_by_biller(question: Question, pieces: Cut, *, is_late: bool) -> Select[Any]:
+    """By bucket, of all billers and of each."""
+    one = union_all(*_call_parts(question, pieces, is_late=is_late)).subquery()
     level = (BY_STEP * func.grouping(one.c.biller_type) + BY_BILLER).label("level")
     by_biller = func.grouping_sets(tuple_(one.c.bucket), tuple_(one.c.biller_type, one.c.bucket))
     return select(level, one.c.biller_type, one.c.bucket, *_sums_of_calls(one)).group_by(by_biller)
 
 
-def _calls_by_step(question: Question, state: State, written: Any) -> Select[Any]:
+def _calls_by_step(question: Question, pieces: Cut, *, is_late: bool) -> Select[Any]:
     """By bucket, of all billers at each step of time."""
-    one = union_all(*_call_parts(question, state, written, by_biller=False)).subquery()
+    one = union_all(*_call_parts(question, pieces, is_late=is_late, by_biller=False)).subquery()
     return select(one.c.step, one.c.bucket, *_sums_of_calls(one)).group_by(one.c.step, one.c.bucket)
 
 
-def _lines(question: Question, state: State, written: Any) -> Any:
+def _lines(question: Question, pieces: Cut, *, is_late: bool) -> Any:
     """Whole days, of all calls or of one biller's or one kind's: each is kept in one line, as it is ranked by. None of anything else."""
     wanted, one = question.wanted, RollupCallLine
-    if question.grain is not Grain.DAY or written is not None or len(wanted.billers + wanted.types) > 1:
+    if question.grain is not Grain.DAY or is_late or len(wanted.billers + wanted.types) > 1:
         return None
-    pieces = _cut(question, state)
-    if pieces.days is None or pieces.hours or pieces.rows:
+    if not pieces.days or pieces.hours or pieces.rows:
         return None
-    of = (one.biller_type == "".join(wanted.billers), one.transaction_type == "".join(wanted.types), *_days_within(one.day, pieces.days))
+    (days,) = pieces.days
+    of = (one.biller_type == "".join(wanted.billers), one.transaction_type == "".join(wanted.types), *_days_within(one.day, days))
     calls = cast(one.up_tos[func.cardinality(one.up_tos)], Double).label("calls")
     columns = (one.day.label("step"), calls, one.total_ms, one.buckets, cast(one.up_tos, ARRAY(Double)).label("up_tos"))
     return select(*columns).where(*of).subquery().c
@@ -962,9 +1067,8 @@ def _sums_of_calls(one: Any) -> tuple[Any, ...]:
     return tuple(func.sum(cast(value, Double)).label(value.name) for value in (one.c.count, one.c.total_ms))
 
 
-def _call_parts(question: Question, state: State, written: Any, *, by_biller: bool = True) -> list[Select[Any]]:
+def _call_parts(question: Question, pieces: Cut, *, is_late: bool, by_biller: bool = True) -> list[Select[Any]]:
     wanted, parts = question.wanted, []
-    of_all = not (by_biller or wanted.billers or wanted.types)
 
     def part(of: Any, step: Any, sums: Sequence[Any], source: Any, *where: ColumnElement[bool]) -> None:
         bucket, count, total = sums
@@ -974,24 +1078,22 @@ def _call_parts(question: Question, state: State, written: Any, *, by_biller: bo
     def of_sums(of: Any, step: Any, source: Any, when: Iterable[ColumnElement[bool]]) -> None:
         part(of, step, (of.bucket, of.count, of.total_ms), source, *when, *_fits(wanted, of, status=False))
 
-    pieces = _cut(question, state)
-    daily: Any = RollupCallTotal if of_all else RollupCallDay
-    weeks, stretches = _by_weeks(pieces.days) if question.grain in BY_WEEKS and not of_all else (None, [pieces.days])
+    daily: Any = RollupCallTotal if _is_of_all(question, by_biller=by_biller) else RollupCallDay
     week, hour = RollupCallWeek.week, RollupCallHour.hour
-    if weeks:
-        of_sums(RollupCallWeek, _call_step_of_day(question, week), RollupCallWeek, _days_within(week, weeks))
-    for days in filter(None, stretches):
+    if pieces.weeks:
+        of_sums(RollupCallWeek, _call_step_of_day(question, week), RollupCallWeek, _days_within(week, pieces.weeks))
+    for days in pieces.days:
         of_sums(daily, _call_step_of_day(question, daily.day), daily, _days_within(daily.day, days))
     for span in pieces.hours:
         of_sums(RollupCallHour, _call_step(question, hour), RollupCallHour, [span.holds(hour)])
-    if pieces.summed and written is not None:
-        moment = written.c.created_at
-        of_sums(written.c, _call_step(question, moment), written, [or_(*(span.holds(moment) for span in pieces.summed))])
+    if pieces.summed and is_late:
+        moment = _LATE_CALLS.c.created_at
+        of_sums(_LATE_CALLS.c, _call_step(question, moment), _LATE_CALLS, [or_(*(span.holds(moment) for span in pieces.summed))])
     for span in pieces.rows:
         one = Transaction
         joined = one.__table__.join(Answer.__table__, Answer.transaction_id == one.id).join(Attempt.__table__, Attempt.id == Answer.attempt_id)
         where = [Attempt.verb.in_([verb.value for verb in PAYING_VERBS]), Answer.outcome != Outcome.NOT_SENT.value, Answer.duration_ms.is_not(None)]
-        if span.since:
+        if span.since is not None:
             # Neither is older than its transaction: months before it need not be read.
             where += [Answer.at >= span.since, Attempt.at >= span.since]
         where += _within(wanted, span).conditions()
@@ -1001,16 +1103,14 @@ def _call_parts(question: Question, state: State, written: Any, *, by_biller: bo
     return parts
 
 
-def _reason_parts(wanted: TransactionFilter, state: State, written: Any) -> list[Any]:
-    span = Span(wanted.since, wanted.until)
-    pieces = cut(span, state.zone, by_hours=False) if state.may_be_read else Cut(None, [], [span], [])
+def _reason_parts(wanted: TransactionFilter, pieces: Cut, *, is_late: bool) -> list[Any]:
     parts: list[Any] = []
-    if pieces.days:
+    for days in pieces.days:
         of: Any = RollupReason
-        where = [*_days_within(of.day, pieces.days), *_fits(wanted, of, status=False)]
+        where = [*_days_within(of.day, days), *_fits(wanted, of, status=False)]
         parts.append(select(of.biller_type, of.code, of.count, of.message).where(*where))
-        if written is not None:
-            of = written.c
+        if is_late:
+            of = _LATE_FAILURES.c
             late = or_(*(inner.holds(of.created_at) for inner in pieces.summed))
             parts.append(select(of.biller_type, of.code, of.count, of.message).where(late, *_fits(wanted, of, status=False)))
     for rest in pieces.rows:
