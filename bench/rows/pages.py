@@ -28,7 +28,7 @@ from core.settings import CHECKOUT, child_environment
 
 TARGET_MS = 150
 SESSIONS, THINK_SECONDS = 50, 5.0
-ALONE_RUNS = 20
+ALONE_RUNS = 60
 START_SECONDS = 120
 
 Address = Callable[[Random], Query]
