@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.models import Export, Transaction, User
 from core.repositories.filters import TransactionFilter
-from core.repositories.rollups import summed_by_hour
+from core.repositories.rollup_questions import summed_by_hour
 from core.repositories.snapshots import Snapshot
 from core.repositories.statistics import IS_PAID
 from core.repositories.steps import has_whole_hours

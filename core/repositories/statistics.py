@@ -2,11 +2,11 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
@@ -14,10 +14,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Break, Breaker, ConnectionTest, Transaction
-from core.repositories import rollups
 from core.repositories.billers import TYPED_ONLY
 from core.repositories.filters import TransactionFilter
-from core.repositories.rollups import ALTOGETHER, BY_BILLER, BY_STEP, PAYING_VERBS, Question, Rollups
+from core.repositories.rollup_questions import ALTOGETHER, BY_BILLER, BY_STEP, Question, can_add_up, can_tell
+from core.repositories.rollup_tables import PAYING_VERBS, bucket_middle_ms
+from core.repositories.rollups import Rollups
 from core.repositories.steps import Grain as Grain
 from core.repositories.steps import step_of
 from core.repositories.walks import Walk
@@ -44,9 +45,8 @@ IS_PAYMENT = Transaction.transaction_type.in_([kind.value for kind in MONEY_TYPE
 IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Transactions that are alike in everything that is counted by."""
+class Cell(NamedTuple):
+    """Transactions that are alike in everything that is counted by. A tuple: a year has thousands, and many years are kept."""
 
     biller: str
     # First moment of the step it lies in; None where time was not asked for.
@@ -54,7 +54,7 @@ class Cell:
     status: Status
     is_payment: bool
     currency: str
-    count: int
+    count: int  # type: ignore[assignment]  # A tuple's own `count` is of no use here.
     # Sum of what was paid; nothing unless it completed.
     value: Decimal
 
@@ -136,7 +136,7 @@ class Figures:
 
     def without(self, part: "Figures") -> "Figures":
         """What is left of them when a part is taken away, altogether and by biller: the part may be told in other steps."""
-        return Figures([*self.cells, *(replace(cell, count=-cell.count, value=-cell.value) for cell in part.cells)])
+        return Figures([*self.cells, *(cell._replace(count=-cell.count, value=-cell.value) for cell in part.cells)])
 
     def _by(self, key: Callable[[Cell], Any]) -> dict[Any, "Figures"]:
         found: dict[Any, list[Cell]] = {}
@@ -245,7 +245,7 @@ class Statistics:
 
     def figures_of(self, questions: Sequence[Question]) -> Sequence[Figures]:
         """The same for several at once: those that sums can tell are one statement together, and of one moment."""
-        told = [number for number, question in enumerate(questions) if rollups.can_add_up(question.wanted)]
+        told = [number for number, question in enumerate(questions) if can_add_up(question.wanted)]
         cells: list[list[Cell]] = [[] for _ in questions]
         for place, biller, moment, status, *rest in Rollups(self._session).cells([questions[number] for number in told]) if told else ():
             cells[told[place]].append(Cell(biller, moment, STATUSES[status], *rest))
@@ -263,7 +263,7 @@ class Statistics:
 
     def count(self, wanted: TransactionFilter, at_most: int = COUNTED_AT_MOST) -> Counted:
         """How many rows there are: exactly where sums can tell, else as far as `at_most`, and as is counted quickly: then there are at least so many."""
-        if rollups.can_add_up(wanted):
+        if can_add_up(wanted):
             return Counted(Rollups(self._session).count(wanted), is_exact=True)
         found = Walk.over(self._session, wanted).reckoned(at_most)
         return Counted(found.rows, found.is_exact)
@@ -271,19 +271,19 @@ class Statistics:
     def heat(self, wanted: TransactionFilter, zone: ZoneInfo) -> Mapping[tuple[int, int], Figures]:
         """By day of the week (Monday is 0) and hour of the day in `zone`; an hour in which nothing happened is not there. Billers are added up."""
         found: dict[tuple[int, int], list[Cell]] = {}
-        if rollups.can_tell(wanted):
+        if can_tell(wanted):
             for weekday, hour, status, *rest in Rollups(self._session).heat(wanted, zone):
                 found.setdefault((weekday, hour), []).append(Cell("", None, STATUSES[status], *rest))
         else:
             for cell in self._counted(Question(wanted, Grain.HOUR, zone)).cells:
                 if cell.step is not None:
                     local = cell.step.astimezone(zone)
-                    found.setdefault((local.weekday(), local.hour), []).append(replace(cell, biller="", step=None))
+                    found.setdefault((local.weekday(), local.hour), []).append(cell._replace(biller="", step=None))
         return {place: Figures(cells) for place, cells in sorted(found.items())}
 
     def answer_times(self, wanted: TransactionFilter, grain: Grain | None = None, zone: ZoneInfo | None = None) -> AnswerTimesBy:
         """From sums the median and the 95th percentile are at most 2.5 % from what they are; counts and averages are exact."""
-        if rollups.can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
+        if can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
             return _as_times((*row[:3], _times_in(*row[3:])) for row in Rollups(self._session).calls(Question(wanted, grain, zone)))
         took = Answer.duration_ms
         calls = (
@@ -306,7 +306,7 @@ class Statistics:
 
     def failure_reasons(self, wanted: TransactionFilter) -> Sequence[FailureReason]:
         """Of payments that failed, the most frequent first."""
-        if rollups.can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
+        if can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
             return [FailureReason(*row) for row in Rollups(self._session).reasons(wanted)]
         groups = (Transaction.biller_type, Transaction.error_code)
         found = (
@@ -418,6 +418,6 @@ def _as_times(rows: Iterable[Any]) -> AnswerTimesBy:
 
 def _times_in(calls: int, total_ms: int, *buckets: int) -> AnswerTimes:
     """The two percentiles lie between the middles of two buckets each, as they do between two calls."""
-    low, high, low_95, high_95 = (rollups.bucket_middle_ms(bucket) for bucket in buckets)
+    low, high, low_95, high_95 = (bucket_middle_ms(bucket) for bucket in buckets)
     median, p95 = (below + (above - below) * ((calls - 1) * share % 1) for below, above, share in ((low, high, 0.5), (low_95, high_95, 0.95)))
     return AnswerTimes(calls, total_ms / calls, median, p95)

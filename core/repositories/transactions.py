@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
 from core.repositories.filters import SHORTEST_PART, TransactionFilter
-from core.repositories.rollups import HORIZON, Rollups, can_add_up
+from core.repositories.rollup_questions import can_add_up
+from core.repositories.rollups import HORIZON, Rollups
 from core.repositories.walks import LAST_LETTER, Reckoned, Walk
 from core.repositories.walks import Cursor as Cursor
 from core.repositories.walks import Sort as Sort

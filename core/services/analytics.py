@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from core import db
 from core.access import Actor, needs
 from core.repositories.filters import TransactionFilter
-from core.repositories.rollups import Question
+from core.repositories.rollup_questions import Question
 from core.repositories.statistics import AnswerTimesBy, FailureReason, Figures, Grain, Statistics
 from core.services import periods
 from core.services.scope import narrowed

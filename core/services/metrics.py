@@ -21,7 +21,9 @@ from core.repositories.filters import TransactionFilter
 from core.repositories.gate import Gates
 from core.repositories.metrics import Metrics
 from core.repositories.proposals import Proposals
-from core.repositories.rollups import Question, Rollups, bucket_ceiling_ms
+from core.repositories.rollup_questions import Question
+from core.repositories.rollup_tables import bucket_ceiling_ms
+from core.repositories.rollups import Rollups
 from core.repositories.statistics import Figures, Statistics, Waiting
 from core.security.sessions import IDLE
 from core.services.transactions import WORKER_SILENCE

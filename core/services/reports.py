@@ -26,7 +26,7 @@ from core.models import KeptReport, ReportSchedule
 from core.models.notifications import Happening
 from core.models.reports import ReportFormat, ReportKind
 from core.repositories.reports import Listed, Reports
-from core.repositories.rollups import Question
+from core.repositories.rollup_questions import Question
 from core.repositories.statistics import AnswerTimes, Figures, Grain, Statistics
 from core.security import audit
 from core.services import outbox, periods

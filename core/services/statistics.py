@@ -15,7 +15,9 @@ from core.repositories.alerts import Alerts, Standing
 from core.repositories.attention import BrokenAct, Day, OutOfOrder, StandingStill
 from core.repositories.filters import TransactionFilter
 from core.repositories.proposals import Proposals
-from core.repositories.rollups import Question, Rollups, State
+from core.repositories.rollup_questions import Question
+from core.repositories.rollup_tables import State
+from core.repositories.rollups import Rollups
 from core.repositories.statistics import AnswerTimesBy, BillerState, Changes, Counted, FailureReason, Figures, Grain, Statistics, Waiting
 from core.services import core_banking, live, periods
 from core.services.periods import Period

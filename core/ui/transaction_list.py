@@ -12,8 +12,8 @@ import streamlit as st
 from core import clock
 from core.access import Actor
 from core.models import Transaction
-from core.repositories import rollups
 from core.repositories.filters import TransactionFilter
+from core.repositories.rollup_questions import can_add_up
 from core.repositories.statistics import Counted, Figures
 from core.repositories.transactions import MOST_NEWS, Cursor, News, Page, Sort, Suggestion
 from core.services import billers, statistics, transactions, views
@@ -117,7 +117,7 @@ def _read(actor: Actor, database: str, mark: tuple[object, ...], slot: int, key:
     del database, mark, slot, key
     asked = _placed(actor, _asked, _wanted)
     place = (asked.size, asked.older, asked.newer, asked.sort)
-    if rollups.can_add_up(_wanted):
+    if can_add_up(_wanted):
         figures = statistics.totals(actor, _wanted)
         return asked, transactions.list_page(actor, _wanted, *place), Held(Counted(figures.rows, is_exact=True), figures)
     # Sums cannot tell: counted as far as it is worth.

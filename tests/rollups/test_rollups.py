@@ -17,8 +17,11 @@ import core.db
 from core import clock
 from core.access import Actor
 from core.models import Transaction
+from core.repositories import rollup_questions
 from core.repositories.filters import TransactionFilter
-from core.repositories.rollups import WIDER, Rollups, State, bucket_middle_ms, can_add_up
+from core.repositories.rollup_questions import can_add_up
+from core.repositories.rollup_tables import WIDER, State, bucket_middle_ms, bucket_of
+from core.repositories.rollups import Rollups
 from core.repositories.statistics import AnswerTimes, Counted, Figures, Grain, Statistics
 from core.services import lookups, rollups, seeds, statistics
 from core.states import Stage, Status, TransactionType
@@ -360,6 +363,28 @@ def test_days_of_the_week_and_hours_of_the_day_are_counted_by_sums_where_hours_m
     assert statistics.counted(house.analyst, wanted).rows == rows + 1, "what the sums do not hold yet is counted beside them"
 
 
+def test_questions_alike_but_for_their_time_have_figures_of_their_own_from_one_statement(house: House) -> None:
+    house.day(200)
+    rollups.fold()
+    # From a Wednesday over a whole month to a Monday: cut into the same pieces.
+    firsts = [clock.day_bounds(day)[0] for day in (date(2025, 10, 29), date(2025, 12, 31))]
+    wanted = [TransactionFilter(since=first, until=first + timedelta(days=40, hours=3)) for first in firsts]
+
+    def ask(one: TransactionFilter) -> int:
+        with core.db.snapshot() as session:
+            holds_too(session, one, ZONE)
+            return holds(session, one, Grain.DAY, ZONE)
+
+    def put_together() -> list[int]:
+        statements = (rollup_questions.cells_of, rollup_questions.week_of, rollup_questions.times_of, rollup_questions.reasons_of)
+        return [one.cache_info().misses for one in statements]
+
+    rows, before = ask(wanted[0]), put_together()
+    assert 0 < ask(wanted[1]) != rows > 0
+    assert ask(wanted[0]) == rows
+    assert put_together() == before
+
+
 @pytest.mark.parametrize(
     ("told", "by_lines"),
     [
@@ -542,12 +567,10 @@ def test_the_mark_changes_with_whoever_commits_last_and_not_with_a_fold(house: H
 
 
 def test_every_time_is_at_most_two_and_a_half_percent_from_the_middle_of_its_bucket(database: Database) -> None:
-    from core.repositories.rollups import _bucket
-
     times = [0, 1, 2, 3, 19, 20, 21, 999, 1000, 30_000, 59_999, 600_000, *(round(WIDER**power) for power in range(1, 280))]
     with core.db.unit_of_work() as session:
         for took in times:
-            (bucket,) = session.execute(text(f"SELECT {_bucket('CAST(:took AS integer)')}"), {"took": took}).one()
+            (bucket,) = session.execute(text(f"SELECT {bucket_of('CAST(:took AS integer)')}"), {"took": took}).one()
             assert bucket_middle_ms(bucket) == pytest.approx(took, rel=0.025)
 
 

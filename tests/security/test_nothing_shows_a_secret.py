@@ -30,7 +30,7 @@ HOLDS_TEXT = re.compile(r"str|bytes|bytearray|Mapping|dict")
 
 # What only sounds like it; and the ring, which says by itself what it shows.
 HARMLESS = {
-    ("core.repositories.rollups", "keys"),
+    ("core.repositories.rollup_tables", "keys"),
     ("core.repositories.walks", "keys"),
     ("core.banking.documents", "body"),
     ("core.security.vault", "keys"),
