@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import clock
 from core.repositories.filters import NO_REASON
@@ -23,6 +24,9 @@ from core.ui.words import STATUS_LOOKS, amount, zone
 # Reasons beyond these are one bar: their order says nothing any more.
 MOST_REASONS = 9
 
+# A figure needs as much to stand beside another.
+PAIR_PIXELS = 380
+
 # A row that holds a heading and a choice.
 ROW_PIXELS = 40
 
@@ -35,18 +39,19 @@ def show(told: Told, wish: Wish) -> None:
         _volume(told, wish.split)
     with upper[1]:
         _share(told)
-    middle = st.columns(2, gap="small")
-    with middle[0]:
+    with _pair():
         _success(told)
-    with middle[1]:
         _value(told)
     _week(told, wish.heat)
-    lower = st.columns(2, gap="small")
-    with lower[0]:
+    with _pair():
         _answers(told)
-    with lower[1]:
         _answers_over_time(told)
     _failures(told)
+
+
+def _pair() -> DeltaGenerator:
+    """Two beside each other, below each other where there is no room: of a grid no columns need be sent."""
+    return st.grid(2, min_column_width=PAIR_PIXELS, gap="small")
 
 
 def plot(picture: Picture, key: str) -> None:
@@ -63,9 +68,7 @@ def plot(picture: Picture, key: str) -> None:
 
 
 def heading(title: str, meaning: str) -> None:
-    # In a row of its own, as where a choice stands beside it: so that headings of one row of figures are level.
-    with st.container(horizontal=True, vertical_alignment="center", height=ROW_PIXELS, border=False):
-        st.subheader(title, anchor=False, width="content", help=meaning)
+    st.subheader(title, anchor=False, help=meaning)
 
 
 # ---- Volume
@@ -129,7 +132,10 @@ def _says(earlier: Sequence[tuple[datetime, Figures]], texts: Sequence[str]) -> 
 
 def _share(told: Told) -> None:
     with st.container(border=True, height="stretch"):
-        heading("Share of volume", "Which part of all payments each biller has. Success rates are below, as bars: they do not add up to a whole.")
+        # In a row, as the one beside it, which has a choice: so that both headings are level.
+        with st.container(horizontal=True, vertical_alignment="center", height=ROW_PIXELS, border=False):
+            meaning = "Which part of all payments each biller has. Success rates are below, as bars: they do not add up to a whole."
+            st.subheader("Share of volume", anchor=False, width="content", help=meaning)
         if not told.largest_first:
             st.caption("No payment in this range.")
             return

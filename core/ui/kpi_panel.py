@@ -1,6 +1,7 @@
 """The plan's five figures beside their targets. Each says how it is counted; a sign and a word stand beside each colour."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +52,8 @@ def show(actor: Actor, mark: tuple[object, ...], slot: int) -> None:
         with st.grid(len(found), min_column_width=150, gap="small"):
             for one in found:
                 sign, colour, word = LOOKS[one.is_met]
-                with st.container(gap=None):
+                # Of its own only where there are two: each look sends all of it.
+                with st.container(gap=None) if one.address else nullcontext():
                     st.markdown(
                         f":small[:gray[{one.name}]]  \n**{one.actual}** :{colour}-badge[{sign} {word}]  \n:small[:gray[target {one.target}]]", help=one.counted
                     )

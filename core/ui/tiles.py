@@ -25,12 +25,12 @@ class Tile:
         self.label, self.value, self.delta, self.against, self.links, self.more = label, value, delta, against, links, more
 
     def show(self) -> None:
-        with st.container(border=True, gap="xsmall", height="stretch"):
+        # Its links at the lower edge, whatever stands above.
+        with st.container(border=True, gap="xsmall", height="stretch", vertical_alignment="distribute"):
             told = {"delta_description": self.against} if self.delta is not None and self.against else {}
             st.metric(self.label, self.value, self.delta if self.against else None, **told, **self.more)
             if self.against and self.delta is None:
                 st.caption("Nothing to compare with.")
-            st.space("stretch")
             # A row only where there are several: each look at a page of tiles sends all of it.
             with st.container(horizontal=True, gap=None) if len(self.links) > 1 else nullcontext():
                 for place, (name, address) in enumerate(self.links.items()):
