@@ -2,8 +2,9 @@
 
 import tomllib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -139,12 +140,17 @@ def sandbox_accounts(actor: Actor, /) -> list[SandboxAccount]:
     """The test accounts, in sandbox mode; outside it there are none."""
     if not settings().billers_sandbox:
         return []
+    return [one for one in _test_accounts() if one.biller == core_banking.CODE or actor.serves(one.biller)]
+
+
+@cache
+def _test_accounts() -> Sequence[SandboxAccount]:
+    """Read once: the sandbox reads them when it starts, too."""
     told = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text())
     fields = [name for name in SandboxAccount.__dataclass_fields__ if name != "biller"]
     rows = [(biller, row) for row in told.get("account", []) for biller in row.get("billers", [row.get("biller")])]
     rows += [(core_banking.CODE, row) for row in told.get("core_banking", {}).get("account", [])]
-    accounts = [SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields}) for biller, row in rows]
-    return [one for one in accounts if one.biller == core_banking.CODE or actor.serves(one.biller)]
+    return [SandboxAccount(biller=biller, **{name: str(row.get(name, "")) for name in fields}) for biller, row in rows]
 
 
 def chosen(actor: Actor, session: Session, biller_type: str) -> BillerConfig:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 
 from core.access import Actor
@@ -123,7 +124,7 @@ def sandbox_accounts(actor: Actor, key: str, biller: str | None) -> None:
     with st.expander("Test accounts", icon=":material/science:"):
         st.caption("Sandbox only. Tick a row to put its number into the form; what happens when it is paid depends on the number.")
         st.dataframe(
-            [{"Account": one.number, "Name": one.name, "Balance": one.balance, "What it does": one.what} for one in accounts],
+            pa.Table.from_pylist([{"Account": one.number, "Name": one.name, "Balance": one.balance, "What it does": one.what} for one in accounts]),
             hide_index=True,
             height=320,
             key=f"{key}-test-accounts",
