@@ -140,12 +140,12 @@ def sandbox_accounts(actor: Actor, /) -> list[SandboxAccount]:
     """The test accounts, in sandbox mode; outside it there are none."""
     if not settings().billers_sandbox:
         return []
-    return [one for one in _test_accounts() if one.biller == core_banking.CODE or actor.serves(one.biller)]
+    return [one for one in test_accounts() if one.biller == core_banking.CODE or actor.serves(one.biller)]
 
 
 @cache
-def _test_accounts() -> Sequence[SandboxAccount]:
-    """Read once: the sandbox reads them when it starts, too."""
+def test_accounts() -> Sequence[SandboxAccount]:
+    """All there are, and core banking's. Read once: the sandbox reads them when it starts, too."""
     told = tomllib.loads((CHECKOUT / "seeds" / "sandbox.toml").read_text())
     fields = [name for name in SandboxAccount.__dataclass_fields__ if name != "biller"]
     rows = [(biller, row) for row in told.get("account", []) for biller in row.get("billers", [row.get("biller")])]
