@@ -36,7 +36,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    table,
     text,
     true,
     tuple_,
@@ -86,17 +85,6 @@ APART: dict[str, ColumnElement[Any]] = {
     "level": literal(BY_STEP, Integer),
     "biller_type": cast(null(), Text),
     "step": cast(null(), DateTime(timezone=True)),
-}
-
-
-def _heap(name: str, *apart: Any) -> Any:
-    return table(name, *apart, column("bucket", SmallInteger), column("count", Double), column("total_ms", Double))
-
-
-# Calls by bucket, under the name that they are ranked by: of all billers and of each, and of all at each step of time.
-HEAPS = {
-    "by_biller": _heap("by_biller", column("level", Integer), column("biller_type", Text)),
-    "by_step": _heap("by_step", column("step")),
 }
 
 
@@ -316,7 +304,7 @@ def steps_of(asked: Asked, *, is_late: bool) -> Select[Any]:
 def week_of(wanted: TransactionFilter, zone: ZoneInfo, hours: Asked, months: tuple[Days, Span] | None, *, is_late: bool) -> Select[Any]:
     parts = [part for one in hours for part in _parts(0, *one, is_late=is_late)]
     if months is not None and is_late:
-        parts.append(_late(0, Question(wanted, Grain.HOUR, zone), months[1:]))
+        parts.append(_late(0, Question(wanted, Grain.HOUR, zone), [months[1]]))
     found = [_week_of_hours(union_all(*parts).subquery(), zone)] if parts else []
     if months is not None:
         found.append(_week_of_months(wanted, months[0]))
@@ -335,16 +323,12 @@ def buckets_of(question: Question, pieces: Cut, *, is_late: bool) -> Select[Any]
 
 @lru_cache(STATEMENTS)
 def times_of(by_biller: tuple[Question, Cut], by_step: tuple[Question, Cut] | None, *, is_late: bool) -> CompoundSelect[Any]:
-    heaps, lines = {"by_biller": _calls_by_biller(*by_biller, is_late=is_late)}, None
     question = by_step[0] if by_step else by_biller[0]
+    levels = [_ranked(_calls_by_biller(*by_biller, is_late=is_late).cte("by_biller").c)]
     if by_step:
         lines = _lines(*by_step, is_late=is_late)
-        if lines is None:
-            heaps["by_step"] = _calls_by_step(*by_step, is_late=is_late)
-    levels = [_ranked(name, question.grain, question.zone) for name in heaps]
-    if lines is not None:
-        levels.append(_of_ranks(lines, question.grain, question.zone))
-    return union_all(*levels).add_cte(*(heap.cte(name) for name, heap in heaps.items()))
+        levels.append(_ranked(_calls_by_step(*by_step, is_late=is_late).cte("by_step").c) if lines is None else lines)
+    return union_all(*(_of_ranks(level, question.grain, question.zone) for level in levels))
 
 
 @lru_cache(STATEMENTS)
@@ -529,13 +513,8 @@ def _lines(question: Question, pieces: Cut, *, is_late: bool) -> Any:
     return select(*columns).where(*of).subquery().c
 
 
-@lru_cache
-def _ranked(heap: str, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any]:
-    """Of each level: how many calls and how long together, and the buckets that two percentiles lie between. Each heap by itself, by few and short keys.
-
-    A heap is told by its name: what is asked of it is always the same, and takes longer to put together than to answer.
-    """
-    one = HEAPS[heap].c
+def _ranked(one: Any) -> Any:
+    """Of each level of a heap of calls by bucket: how many calls and how long together, and its buckets. Each heap by itself, by few and short keys."""
     apart = tuple(one[name] for name in APART if name in one)
     # Row by row: of no level a bucket stands twice.
     up_to = func.sum(one.count).over(partition_by=apart, order_by=one.bucket, rows=(None, 0))
@@ -544,7 +523,7 @@ def _ranked(heap: str, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any
     buckets, up_tos = (func.array_agg(aggregate_order_by(value, counted.c.bucket)) for value in (counted.c.bucket, counted.c.up_to))
     levels = tuple(counted.c[name] for name in APART if name in counted.c)
     sums = (func.max(counted.c.up_to).label("calls"), func.sum(counted.c.total_ms).label("total_ms"))
-    return _of_ranks(select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c, grain, zone)
+    return select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c
 
 
 def _of_ranks(level: Any, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any]:

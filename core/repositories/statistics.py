@@ -46,7 +46,7 @@ IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)
 
 
 class Cell(NamedTuple):
-    """Transactions that are alike in everything that is counted by. A tuple: a year has thousands, and many years are kept."""
+    """Transactions that are alike in everything that is counted by. A tuple: a year has thousands, and it is made in a third of the time."""
 
     biller: str
     # First moment of the step it lies in; None where time was not asked for.
