@@ -14,7 +14,8 @@ from core.models.bulk import ItemState
 from core.models.proposals import ProposalKind
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import SETTLED_UNPAID
-from core.repositories.walks import Sort, Walk
+from core.repositories.walks import Walk
+from core.repositories.ways import Sort
 from core.states import IN_FLIGHT, Stage, TransactionType
 
 WAITING = BulkItem.state == ItemState.WAITING.value

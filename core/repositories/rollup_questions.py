@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,6 +60,7 @@ from core.models import (
 from core.repositories.filters import NO_REASON, TransactionFilter
 from core.repositories.rollup_tables import ANSWERED, FAILED, MOVED, PAYING_VERBS, State, bucket_of
 from core.repositories.steps import Grain, day_before, day_from, day_start, first_day_of, has_whole_hours, hour_before, hour_from, step_of
+from core.repositories.values import Values
 from core.states import MONEY_TYPES, Status
 from core.wire.contract import Outcome
 
@@ -150,35 +151,23 @@ def cut(span: Span, zone: ZoneInfo | None, *, by_hours: bool) -> Cut:
     return Cut(days, tuple(hours), tuple(rows), (*summed, *hours))
 
 
-class Moments:
+class Moments(Values):
     """The moments of a question, taken out of it: what is left is asked again and again, and its statement takes longer to put together than to answer."""
 
     def __init__(self, state: State) -> None:
-        self.values = state.written()
+        super().__init__()
+        self.taken |= state.written()
 
     def out_of(self, pieces: Cut) -> Cut:
         hours, rows, summed = (tuple(map(self.span, some)) for some in (pieces.hours, pieces.rows, pieces.summed))
         return Cut(tuple(map(self.days, pieces.days)), hours, rows, summed, self.days(pieces.weeks) if pieces.weeks else None)
 
     def span(self, span: Span) -> Span:
-        return Span(self._taken(span.since), self._taken(span.until))
+        return Span(self.place(span.since), self.place(span.until))
 
     def days(self, days: Days) -> Days:
         first, end = days
-        return self._taken(first), self._taken(end)
-
-    def _taken(self, when: date | None) -> Any:
-        if when is None:
-            return None
-        name = f"when_{len(self.values)}"
-        self.values[name] = when
-        return _place(name, isinstance(when, datetime))
-
-
-@cache
-def _place(name: str, is_moment: bool) -> Any:
-    """Where a statement has a moment or a day: the same for all, as statements are told apart by it."""
-    return bindparam(name, type_=DateTime(timezone=True) if is_moment else Date())
+        return self.place(first), self.place(end)
 
 
 def _around(outer: Span, inner: Span) -> list[Span]:

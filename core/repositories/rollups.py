@@ -118,7 +118,7 @@ class Rollups:
 
     def _rows(self, query: Select[Any] | CompoundSelect[Any], moments: Moments) -> Sequence[Any]:
         """Of plain columns, as they come from the server: a session would make each row over."""
-        return self._session.connection().execute(query, moments.values).all()
+        return self._session.connection().execute(query, moments.taken).all()
 
     # ---- Keeping them
 

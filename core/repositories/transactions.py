@@ -14,9 +14,10 @@ from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, T
 from core.repositories.filters import SHORTEST_PART, TransactionFilter
 from core.repositories.rollup_questions import can_add_up
 from core.repositories.rollups import HORIZON, Rollups
-from core.repositories.walks import LAST_LETTER, Reckoned, Walk
-from core.repositories.walks import Cursor as Cursor
-from core.repositories.walks import Sort as Sort
+from core.repositories.sources import LAST_LETTER
+from core.repositories.walks import Reckoned, Walk
+from core.repositories.ways import Cursor as Cursor
+from core.repositories.ways import Sort as Sort
 from core.repositories.words import Words
 from core.states import IN_FLIGHT, LegKind, Stage, Status, TransactionType
 

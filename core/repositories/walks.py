@@ -10,38 +10,37 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum, StrEnum, auto
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    DateTime,
-    FromClause,
-    Select,
-    Subquery,
-    Text,
-    Uuid,
-    bindparam,
-    column,
-    func,
-    literal_column,
-    select,
-    text,
-    true,
-    tuple_,
-    union,
-)
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from core import db
 from core.models import BillerType, Transaction
-from core.models.transactions import HAS_GONE_WRONG, REASON_SAID
-from core.repositories.filters import NO_REASON, SHORTEST_PART, TransactionFilter, in_numbers, references
+from core.repositories.filters import NO_REASON, Term, TransactionFilter, in_numbers
 from core.repositories.rollups import Rollups
+from core.repositories.sources import (
+    ByLane,
+    ByPerson,
+    ByReason,
+    ByReference,
+    ByWords,
+    Likely,
+    Rows,
+    Says,
+    Source,
+    Terms,
+    Waiting,
+    billers_of,
+    count_of,
+    edge_of,
+    likely_page_of,
+    page_of,
+)
+from core.repositories.values import put_together
+from core.repositories.ways import EVERYTHING, PAYING, Cursor, Lanes, Sort, Way, ways
 from core.repositories.words import Found, Words
 from core.states import Status, TransactionType
 
@@ -51,6 +50,11 @@ FEW, FEW_ROWS = 8_000, 8_000
 FEW_OF_DAYS = 60_000
 # The index of what went wrong is small, and holds everything that is asked beside a reason.
 FEW_REASONS = 150_000
+
+# All rows, the newest first.
+ANY_WAY = Way(by_amount=False, descending=True)
+# A payment has an amount.
+_PAYS = Term(lambda: Transaction.amount.is_not(None))
 
 # Stretches of the clock on the wall (the Fridays, from eight to nine) that are looked at together, in turn.
 STRETCHES = (8, 64)
@@ -77,91 +81,30 @@ PLAIN_IS_DEEPER = 10
 # How deep a count goes that cannot be told in another way.
 DEEPEST_COUNT = 2_500
 
-# After every letter there is: what begins with a word lies before the word and this.
-LAST_LETTER = "\U0010ffff"
-
-# What the index of what went wrong holds: what a biller said something about, and what ended unpaid without a word.
-WENT_WRONG: ColumnElement[bool] = literal_column(f"({HAS_GONE_WRONG})")
-REASON: ColumnElement[str] = literal_column(f"({REASON_SAID})")
 ENDED_UNPAID = frozenset({Status.FAILED.value, Status.CANCELLED.value, Status.REVERSED.value})
 
-PAYING = tuple(kind.value for kind in TransactionType if kind.moves_money)
-ASKING = tuple(kind.value for kind in TransactionType if not kind.moves_money)
-
-Conditions = Sequence[ColumnElement[bool]]
-
-
-class Sort(StrEnum):
-    """What stands first in the list."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    # Look-ups have no amount and stand last.
-    LARGEST = "largest"
-    SMALLEST = "smallest"
-
-    @property
-    def by_amount(self) -> bool:
-        return self in (Sort.LARGEST, Sort.SMALLEST)
-
-    @property
-    def descending(self) -> bool:
-        return self in (Sort.NEWEST, Sort.LARGEST)
-
-    def order(self) -> list[ColumnElement[Any]]:
-        """The same order for a query of one's own: of equal amounts the newer is the larger."""
-        columns: list[ColumnElement[Any]] = [Transaction.created_at.expression, Transaction.id.expression]
-        ways = [column.desc() if self.descending else column.asc() for column in columns]
-        if not self.by_amount:
-            return list(ways)
-        amount = Transaction.amount.desc() if self.descending else Transaction.amount.asc()
-        return [amount.nulls_last(), *ways]
+# In `Session.info`: it was said for all of the unit of work.
+_IS_BY_INDEX = "by index"
+_BY_INDEX, _AS_BEFORE = (text(f"SET LOCAL enable_sort = {is_on}; SET LOCAL enable_seqscan = {is_on}") for is_on in ("off", "on"))
+_ENDS = select(func.min(Transaction.created_at), func.max(Transaction.created_at))
+_BILLERS = select(BillerType.code)
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the list, by key: pages stay where they are while rows arrive above them. In a list by amount the amount is part of it."""
-
-    created_at: datetime
-    id: uuid.UUID
-    amount: Decimal | None = None
+def read_by_index(session: Session) -> None:
+    """From here on to the end of the unit of work, which does nothing but read lists."""
+    session.execute(_BY_INDEX)
+    session.info[_IS_BY_INDEX] = True
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A way through the rows by one key: from the place `after` on, which is not part of it, down to `edge`, which is."""
-
-    by_amount: bool
-    descending: bool
-    after: Cursor | None = None
-    edge: Cursor | None = None
-    # Past look-ups only: those that come behind the payments of a list by amount.
-    asking: bool = False
-
-    def key(self, columns: Any) -> list[ColumnElement[Any]]:
-        return [columns.amount, columns.created_at, columns.id] if self.by_amount else [columns.created_at, columns.id]
-
-    def order(self, columns: Any) -> list[ColumnElement[Any]]:
-        return [column.desc() if self.descending else column.asc() for column in self.key(columns)]
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        key = tuple_(*self.key(Transaction))
-        found: list[ColumnElement[bool]] = []
-        if self.by_amount:
-            # Said aloud: the index of amounts holds no others.
-            found.append(Transaction.amount.is_not(None))
-        if self.asking:
-            found.append(Transaction.amount.is_(None))
-        if self.after:
-            place = self._place(self.after)
-            found.append(key < place if self.descending else key > place)
-        if self.edge:
-            place = self._place(self.edge)
-            found.append(key >= place if self.descending else key <= place)
-        return found
-
-    def _place(self, cursor: Cursor) -> Any:
-        return (cursor.amount, cursor.created_at, cursor.id) if self.by_amount else (cursor.created_at, cursor.id)
+@contextmanager
+def by_index(session: Session) -> Iterator[None]:
+    """What is in order already is not sorted again: the planner, who takes lanes for short, would rather read one whole than go along it."""
+    if session.info.get(_IS_BY_INDEX):
+        yield
+        return
+    session.execute(_BY_INDEX)
+    yield
+    session.execute(_AS_BEFORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,60 +116,11 @@ class Reckoned:
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
-    """The lanes of a filter; no billers: all of them."""
+class Narrow:
+    """Rows that all of the filter's are among, and how many of such are read and sorted at once."""
 
-    billers: Sequence[str]
-    statuses: Sequence[str]
-    types: Sequence[str]
-
-    @property
-    def is_everything(self) -> bool:
-        return self._are_of_everybody and len(self.types) == len(TransactionType)
-
-    @property
-    def are_all_payments(self) -> bool:
-        return self._are_of_everybody and set(self.types) == set(PAYING)
-
-    @property
-    def _are_of_everybody(self) -> bool:
-        return not self.billers and len(self.statuses) == len(Status)
-
-
-EVERYTHING = Lanes((), tuple(Status), tuple(TransactionType))
-
-KEYS: tuple[Any, ...] = (Transaction.created_at, Transaction.id, Transaction.amount)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """So many rows, behind so many others; for a count it does not matter which."""
-
-    count: int
-    behind: int = 0
-    in_order: bool = True
-    # The way whose order is meant; None: the one that they lie in.
-    of: Way | None = None
-
-
-class Says(Enum):
-    """What a source has said of the filter already."""
-
-    NOTHING = auto()
-    LANES = auto()
-    EVERYTHING = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Rows that come into question. `keys` are those of them that meet further conditions; given a piece, that piece of each of its parts."""
-
-    keys: Callable[[Conditions, Piece | None], Select[Any]]
-    says: Says
-    # The order in which it gives pieces.
-    by_amount: bool
-    # How many of them are read and sorted at once.
-    few: int = FEW
+    source: Source
+    few: int = FEW_ROWS
     # Where it is everything that a filter holds which sums can tell of: that filter.
     holds: TransactionFilter | None = None
 
@@ -234,7 +128,7 @@ class Source:
 class Walk:
     """The rows of one filter, inside the caller's unit of work. `beside`: what must hold of them that no filter says."""
 
-    def __init__(self, session: Session, wanted: TransactionFilter, beside: Conditions = ()) -> None:
+    def __init__(self, session: Session, wanted: TransactionFilter, beside: Terms = ()) -> None:
         self._session = session
         self._wanted = wanted
         self._beside = beside
@@ -253,8 +147,8 @@ class Walk:
     def rows(self, sort: Sort, count: int, after: Cursor | None = None, *, back: bool = False) -> list[Transaction]:
         """Up to `count` rows behind a place, in the order of the list; `back`: those before it, the nearest first."""
         found: list[Transaction] = []
-        with self._by_index():
-            for way, types in _ways(sort, after, back):
+        with by_index(self._session):
+            for way, types in ways(sort, after, back):
                 found += self._rows(way, self._lanes(types), count - len(found))
                 if len(found) == count:
                     break
@@ -262,43 +156,35 @@ class Walk:
 
     def skipped(self, sort: Sort, count: int) -> Transaction | None:
         """The row that `count` others stand before, where so few come into question that they can be counted through."""
-        with self._by_index():
-            for way, types in _ways(sort, None, back=False):
+        with by_index(self._session):
+            for way, types in ways(sort, None, back=False):
                 lanes = self._lanes(types)
                 if lanes is None:
                     continue
                 few = self._few(way, lanes)
                 if few is None:
                     return None
-                keys = self._keys(few, way).subquery()
-                if found := self._fetch(select(keys).order_by(*way.order(keys.c)).offset(count).limit(1), way):
+                rows = self._rows_of(few, way)
+                if found := self._read(page_of, rows, 1, None, count):
                     return found[0]
-                count -= self._session.scalar(select(func.count()).select_from(keys)) or 0
+                count -= self._count(rows)
         return None
 
     def behind(self, until: datetime, count: int) -> Transaction | None:
         """Of those before a moment, newest first, the row that `count` others stand before: for some thousands of them."""
-        way, lanes = Way(by_amount=False, descending=True), Walk(self._session, replace(self._wanted, until=until))
-        here = lanes._lanes(())
-        if here is None:
+        way, walk = ANY_WAY, Walk(self._session, replace(self._wanted, until=until))
+        lanes = walk._lanes(())
+        if lanes is None:
             return None
-        with self._by_index():
-            keys = lanes._keys(lanes._by_lane(way, here), way, count + 1).subquery()
-            found = self._fetch(select(keys).order_by(*way.order(keys.c)).offset(count).limit(1), way)
+        with by_index(self._session):
+            found = self._read(page_of, walk._rows_of(ByLane.of(way, lanes), way), 1, count + 1, count)
         return found[0] if found else None
-
-    @contextmanager
-    def _by_index(self) -> Iterator[None]:
-        """What is in order already is not sorted again: the planner, who takes lanes for short, would rather read one whole than go along it."""
-        self._session.execute(text("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off"))
-        yield
-        self._session.execute(text("SET LOCAL enable_sort = on; SET LOCAL enable_seqscan = on"))
 
     def _rows(self, way: Way, lanes: Lanes | None, count: int) -> list[Transaction]:
         if lanes is None:
             return []
         if not self._needs_more_than_lanes(way):
-            return self._first(self._by_lane(way, lanes), way, count)
+            return self._first(ByLane.of(way, lanes), way, count)
         if self._has_reasons and self._asks_for_reasons_only:
             return self._first(self._by_reason(way), way, count)
         if (few := self._few(way, lanes)) is not None:
@@ -311,14 +197,14 @@ class Walk:
             return self._on_the_wall(way, lanes, count)
         if way.by_amount and not self._asks_beside_the_index:
             # The index of amounts has days and times, too: each lane stops when it has a page of them.
-            return self._first(self._by_lane(way, lanes), way, count)
+            return self._first(ByLane.of(way, lanes), way, count)
         depths = DEPTHS_FOR_AMOUNTS if self._has_amounts else DEPTHS
         return self._along(way, lanes, count, depths)
 
     def _along(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction]:
         """The page from the first rows of the lanes, or from all of them."""
         rows = self._looked_through(way, lanes, count, depths)
-        return self._first(self._by_lane(way, lanes), way, count) if rows is None else rows
+        return self._first(ByLane.of(way, lanes), way, count) if rows is None else rows
 
     def _looked_through(self, way: Way, lanes: Lanes, count: int, depths: Sequence[int]) -> list[Transaction] | None:
         """The page from the first rows of the lanes; None where they do not fill it, and there are more."""
@@ -336,7 +222,7 @@ class Walk:
         """What a page has of the rows down to a depth, and where that is; None: that was all there is. `before`: where a lesser depth was."""
         edge = self._edge(way, lanes, depth, before)
         within = replace(way, edge=edge)
-        return self._first(self._by_lane(within, lanes), within, count), edge
+        return self._first(ByLane.of(within, lanes), within, count), edge
 
     def _with_words(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
         if self._words.is_whole_number and self._words_are_rare:
@@ -363,22 +249,20 @@ class Walk:
         rows = self._looked_through(way, lanes, count, deeper)
         if rows is not None:
             return rows
-        return self._of_accounts(way, count) if self._words.are_few else self._first(self._by_lane(way, lanes), way, count)
+        return self._of_accounts(way, count) if self._words.are_few else self._first(ByLane.of(way, lanes), way, count)
 
     def _of_numbers(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
         """By amount, what has the word in a number, which the lanes tell without a look at a row, and what few have it as a reference."""
-        walk = Walk(self._session, self._wanted_without_words(), (in_numbers(self._words.term),))
+        walk = Walk(self._session, self._wanted_without_words, (in_numbers(self._words.term),))
         rows = walk._along(way, lanes, count, DEPTHS_FOR_NUMBERS)
-        begun = self._first(self._by_reference(way, self._words.term, whole=False), way, count)
+        begun = self._first(ByReference.of(way, self._words.term, whole=False), way, count)
         every = {row.id: row for row in (*rows, *begun)}.values()
         return sorted(every, key=lambda row: (row.amount, row.created_at, row.id), reverse=way.descending)[:count]
 
     def _of_accounts(self, way: Way, count: int) -> list[Transaction]:
         """Nearly every row of an account has the name that the account is known by: the first ones are looked at, and the rest only where those do not do."""
-        likely = self._keys(self._by_words(way, likely=True), way, count * LIKELY).subquery()
-        first = select(likely).order_by(*way.order(likely.c)).limit(count * LIKELY).subquery()
-        found = select(Transaction).join(first, first.c.id == Transaction.id).where(*self._wanted.conditions()).order_by(*way.order(first.c)).limit(count)
-        rows = list(self._session.scalars(found))
+        likely = Likely(self._rows_of(self._by_words(way, likely=True), way), self._terms)
+        rows = self._read(likely_page_of, likely, count, count * LIKELY)
         return rows if len(rows) == count else self._first(self._by_words(way), way, count)
 
     def _on_the_wall(self, way: Way, lanes: Lanes, count: int) -> list[Transaction]:
@@ -387,50 +271,45 @@ class Walk:
         for size in (*STRETCHES, len(stretches)):
             some = stretches[done:] if size == len(stretches) else stretches[done : done + size]
             done += len(some)
-            rows = self._first(self._by_lane(way, lanes, stretches=stretches[:done]), way, count)
+            rows = self._first(ByLane.of(way, lanes, stretches=stretches[:done]), way, count)
             if len(rows) == count or done >= len(stretches):
                 return rows
         return []
 
     def _first(self, source: Source, way: Way, count: int) -> list[Transaction]:
-        keys = self._keys(source, way, count).subquery()
-        return self._fetch(select(keys).order_by(*way.order(keys.c)).limit(count), way)
+        return self._read(page_of, self._rows_of(source, way), count, count, None)
 
-    def _fetch(self, keys: Select[Any], way: Way) -> list[Transaction]:
-        chosen = keys.subquery()
-        found = select(Transaction).join(chosen, chosen.c.id == Transaction.id).order_by(*way.order(chosen.c))
-        return list(self._session.scalars(found))
+    def _read(self, build: Callable[..., Select[Any]], *asked: Any) -> list[Transaction]:
+        return list(self._session.scalars(*put_together(build, *asked)))
 
-    def _keys(self, source: Source, way: Way, count: int | None = None) -> Select[Any]:
-        """All of them, or at least the first so many on this way."""
-        return source.keys(self._conditions(source, way), None if count is None else Piece(count, of=way))
+    def _count(self, rows: Rows, most: int | None = None) -> int:
+        return self._session.scalar(*put_together(count_of, rows, most)) or 0
 
-    def _conditions(self, source: Source, way: Way) -> Conditions:
-        """What must hold besides for a row to be one of the filter's. Nothing is said twice: the planner would take rows that are many for few."""
+    def _rows_of(self, source: Source, way: Way) -> Rows:
+        """The filter's rows among them. Nothing is said twice: the planner would take rows that are many for few."""
         if source.says is Says.EVERYTHING:
-            return way.conditions()
+            return Rows(source, (), way)
         wanted = replace(self._wanted, billers=(), statuses=(), types=(), in_doubt=False) if source.says is Says.LANES else self._wanted
-        return [*_without_days_behind(wanted, way).conditions(), *self._beside, *way.conditions()]
+        return Rows(source, (*_without_days_behind(wanted, way).terms(), *self._beside), way)
 
     def _is_within(self, source: Source, most: int) -> bool:
         """Do no more than so many rows come into question?"""
         # Along the amounts rows of other days are gone past as well: they count, or a month would be looked for in a year.
-        some = source.keys(() if source.by_amount else self._days(), Piece(most + 1, in_order=False)).limit(most + 1).subquery()
-        return (self._session.scalar(select(func.count()).select_from(some)) or 0) <= most
+        return self._count(Rows(source, () if source.by_amount else self._days, ANY_WAY), most + 1) <= most
 
     # ---- Counts
 
     def reckoned(self, most: int) -> Reckoned:
         """How many rows there are, up to `most`, without reading much more than that."""
-        with self._by_index():
+        with by_index(self._session):
             return self._reckon(most)
 
     def _reckon(self, most: int) -> Reckoned:
-        way, lanes = Way(by_amount=False, descending=True), self._lanes(())
+        way, lanes = ANY_WAY, self._lanes(())
         if lanes is None:
             return Reckoned(0, is_exact=True)
         if not self._needs_more_than_lanes(way):
-            return self._reckoned(self._by_lane(way, lanes), way, most)
+            return self._reckoned(ByLane.of(way, lanes), way, most)
         if self._has_reasons and self._asks_for_reasons_only:
             return self._reckoned(self._by_reason(way), way, most)
         if self._asks_for_words_only and not self._words.first.are_all:
@@ -444,12 +323,11 @@ class Walk:
             return Reckoned(found.rows, found.is_exact and self._words_are_rare)
         edge = self._edge(way, lanes, DEEPEST_COUNT)
         within = replace(way, edge=edge)
-        found = self._reckoned(self._by_lane(within, lanes), within, most)
+        found = self._reckoned(ByLane.of(within, lanes), within, most)
         return Reckoned(found.rows, found.is_exact and edge is None)
 
     def _reckoned(self, source: Source, way: Way, most: int) -> Reckoned:
-        some = source.keys(self._conditions(source, way), Piece(most + 1, in_order=False)).limit(most + 1).subquery()
-        rows = self._session.scalar(select(func.count()).select_from(some)) or 0
+        rows = self._count(self._rows_of(source, way), most + 1)
         return Reckoned(min(rows, most), rows <= most)
 
     # ---- Which rows come into question
@@ -466,7 +344,7 @@ class Walk:
 
     @property
     def _asks_for_words_only(self) -> bool:
-        return bool(self._words) and self._wanted_without_words() == TransactionFilter()
+        return bool(self._words) and self._wanted_without_words == TransactionFilter()
 
     @property
     def _people(self) -> Sequence[uuid.UUID]:
@@ -504,130 +382,61 @@ class Walk:
 
     def _few(self, way: Way, lanes: Lanes) -> Source | None:
         """Some rows, few enough to be read and sorted, that all of the filter's are among."""
-        return next((source for source in self._narrow(way, lanes) if self._is_few(source)), None)
+        return next((narrow.source for narrow in self._narrow(way, lanes) if self._is_few(narrow)), None)
 
-    def _is_few(self, source: Source) -> bool:
-        if source.holds is None:
-            return self._is_within(source, source.few)
-        return Rollups(self._session).count(source.holds) <= source.few
+    def _is_few(self, narrow: Narrow) -> bool:
+        if narrow.holds is None:
+            return self._is_within(narrow.source, narrow.few)
+        return Rollups(self._session).count(narrow.holds) <= narrow.few
 
-    def _narrow(self, way: Way, lanes: Lanes) -> Iterator[Source]:
+    def _narrow(self, way: Way, lanes: Lanes) -> Iterator[Narrow]:
         """What may come down to few rows, the likeliest first."""
-        wanted = self._wanted
-        if wanted.reference.strip():
-            yield self._by_reference(way, wanted.reference.strip(), whole=True)
+        wanted, by_time = self._wanted, replace(way, by_amount=False)
+        if term := wanted.reference.strip():
+            yield Narrow(ByReference.of(way, term, whole=True))
         if wanted.bank_open:
-            yield self._where(Transaction.next_action_at.is_not(None))
+            yield Narrow(Waiting())
         if self._has_reasons:
-            yield self._by_reason(replace(way, by_amount=False))
+            yield Narrow(self._by_reason(by_time), FEW_REASONS)
         if self._people:
-            yield self._by_person(way)
+            yield Narrow(ByPerson(by_time.whole, self._people, wanted.billers))
         if self._has_amounts and not way.by_amount:
-            yield replace(self._by_lane(Way(by_amount=True, descending=way.descending), lanes, self._amounts()), few=FEW)
+            yield Narrow(ByLane.of(Way(by_amount=True, descending=way.descending), lanes, self._amounts), FEW)
         if not lanes.is_everything or self._has_days:
             # How many there are of some days is known without looking at one of them.
             holds = TransactionFilter(tuple(lanes.billers), tuple(lanes.statuses), tuple(lanes.types), wanted.since, wanted.until) if self._has_days else None
             # Everybody's are read from the one list, and not in pieces from each lane.
-            along, always = (EVERYTHING, [Transaction.amount.is_not(None)]) if lanes.are_all_payments else (lanes, [])
-            yield replace(self._by_lane(replace(way, by_amount=False, after=None), along, always), holds=holds)
+            along, always = (EVERYTHING, (_PAYS,)) if lanes.are_all_payments else (lanes, ())
+            is_read = self._words or wanted.reasons or wanted.under_review or wanted.bank_open
+            yield Narrow(ByLane.of(by_time, along, always), FEW_ROWS if is_read else FEW_OF_DAYS if self._has_days else FEW, holds)
 
-    def _days(self) -> Conditions:
-        return TransactionFilter(since=self._wanted.since, until=self._wanted.until).conditions()
+    @cached_property
+    def _terms(self) -> Terms:
+        return tuple(self._wanted.terms())
 
-    def _amounts(self) -> Conditions:
-        return TransactionFilter(amount_min=self._wanted.amount_min, amount_max=self._wanted.amount_max).conditions()
+    @cached_property
+    def _days(self) -> Terms:
+        return tuple(TransactionFilter(since=self._wanted.since, until=self._wanted.until).terms())
+
+    @cached_property
+    def _amounts(self) -> Terms:
+        return tuple(TransactionFilter(amount_min=self._wanted.amount_min, amount_max=self._wanted.amount_max).terms())
 
     # ---- By what they are found
 
-    def _by_lane(self, way: Way, lanes: Lanes, always: Conditions = (), stretches: Sequence[tuple[datetime, datetime]] | None = None) -> Source:
-        parts: list[FromClause] = []
-        if not lanes.is_everything or way.by_amount:
-            billers = _each(lanes.billers, Text, "biller") if lanes.billers else select(BillerType.code.label("biller")).subquery()
-            statuses, types = _each(lanes.statuses, Text, "status"), _each(lanes.types, Text, "type")
-            lane = (Transaction.biller_type == billers.c.biller, Transaction.status == statuses.c.status, Transaction.transaction_type == types.c.type)
-            parts, always = [billers, statuses, types], (*lane, *always)
-        if way.by_amount:
-            # Said aloud: the index of amounts holds no others.
-            always = (*always, Transaction.amount.is_not(None))
-        if stretches is not None:
-            moments = DateTime(timezone=True)
-            both = func.unnest(*(bindparam(None, list(ends), type_=ARRAY(moments)) for ends in (zip(*stretches, strict=True) if stretches else ((), ()))))
-            stretch = both.table_valued(column("start", moments), column("end", moments)).render_derived()
-            parts.append(stretch)
-            always = (*always, Transaction.created_at >= stretch.c.start, Transaction.created_at < stretch.c.end)
+    def _by_reason(self, way: Way) -> ByReason:
+        return ByReason(way.whole, self._wanted.reasons)
 
-        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            one = _head(way, select(*KEYS).where(*always, *conditions), piece)
-            return _for_each(parts, one) if parts else one
-
-        is_read = self._words or self._wanted.reasons or self._wanted.under_review or self._wanted.bank_open
-        few = FEW_ROWS if is_read else FEW_OF_DAYS if self._has_days else FEW
-        return Source(keys, says=Says.LANES, by_amount=way.by_amount, few=few)
-
-    def _by_person(self, way: Way) -> Source:
-        way = replace(way, by_amount=False)
-        people = _each(self._people, Uuid, "person")
-        billers = _each(self._wanted.billers, Text, "biller") if self._wanted.billers else select(BillerType.code.label("biller")).subquery()
-
-        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            theirs = (Transaction.initiated_by == people.c.person, Transaction.biller_type == billers.c.biller)
-            one = _head(way, select(*KEYS).where(*theirs, *conditions), piece).lateral()
-            return select(*one.c).select_from(people.join(billers, true()).join(one, true()))
-
-        return Source(keys, says=Says.NOTHING, by_amount=False, few=FEW_ROWS)
-
-    def _by_reason(self, way: Way) -> Source:
-        reasons = _each(self._wanted.reasons, Text, "reason")
-
-        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            one = _head(way, select(*KEYS).where(reasons.c.reason == REASON, WENT_WRONG, *conditions), piece).lateral()
-            return select(*one.c).select_from(reasons.join(one, true()))
-
-        return Source(keys, says=Says.NOTHING, by_amount=way.by_amount, few=FEW_REASONS)
-
-    def _where(self, *which: ColumnElement[bool]) -> Source:
-        return Source(lambda conditions, _piece: select(*KEYS).where(*which, *conditions).offset(0), says=Says.NOTHING, by_amount=False, few=FEW_ROWS)
-
-    def _by_reference(self, way: Way, term: str, *, whole: bool) -> Source:
-        """A reference, or how one begins."""
-
-        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            arms = []
-            for place, start in references(term):
-                begins = (place.op("~>=~")(start), place.op("~<~")(start + LAST_LETTER))
-                is_meant = (place == start,) if whole or len(term) < SHORTEST_PART else begins
-                # Behind a fence: in the order of references there is nothing to go along, and all the list would be gone along instead.
-                one = select(*KEYS).where(*is_meant, *conditions).offset(0).subquery()
-                arms.append(select(*(_head(way, select(*one.c), piece, one.c) if piece else select(*one.c)).subquery().c))
-            every = union(*arms).subquery()
-            return select(*every.c)
-
-        return Source(keys, says=Says.NOTHING, by_amount=way.by_amount, few=FEW_ROWS)
-
-    def _by_words(self, way: Way, found: Found | None = None, *, likely: bool = False) -> Source:
+    def _by_words(self, way: Way, found: Found | None = None, *, likely: bool = False) -> ByWords:
         """The accounts that hold a word, and what has it as a reference. `likely`: rows of accounts that a name is known of, whether they have it or not."""
         words, found = self._words, found or self._words.found
-        by_number, by_name = (_each(some, Text, "account") for some in (found.by_number, found.by_name))
+        unread = (*self._wanted_without_words.terms(), *words.said_by_number.terms())
+        if words.is_account:
+            return ByWords(way.whole, found.by_number, unread)
+        reference = ByReference.of(way, words.term, whole=False)
+        return ByWords(way.whole, found.by_number, unread, found.by_name, unread if likely else self._terms, reference)
 
-        def of(accounts: Subquery, conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            # An account's rows lie in the order of time, and in no other.
-            theirs = select(*KEYS).where(Transaction.account_number == accounts.c.account, *conditions)
-            one = _head(way, theirs, None if way.by_amount else piece).lateral()
-            every = select(*one.c).select_from(accounts.join(one, true()))
-            found = (_head(way, every, piece, one.c) if piece else every).subquery()
-            return select(*found.c)
-
-        def keys(conditions: Conditions, piece: Piece | None) -> Select[Any]:
-            unread = [*conditions, *self._wanted_without_words().conditions(), *words.said_by_number.conditions()]
-            conditions = [*conditions, *self._wanted.conditions()]
-            if words.is_account:
-                return of(by_number, unread, piece)
-            by_reference = self._by_reference(way, words.term, whole=False).keys(unread, piece)
-            every = union(of(by_number, unread, piece), of(by_name, unread if likely else conditions, piece), by_reference).subquery()
-            return select(*every.c)
-
-        return Source(keys, says=Says.EVERYTHING, by_amount=way.by_amount)
-
+    @cached_property
     def _wanted_without_words(self) -> TransactionFilter:
         return replace(self._wanted, account="", search="")
 
@@ -641,8 +450,8 @@ class Walk:
         """Are there few references that begin with the word?"""
         return self._is_within(self._beginning(), FEW_ROWS)
 
-    def _beginning(self) -> Source:
-        return self._by_reference(Way(by_amount=False, descending=True), self._words.term, whole=False)
+    def _beginning(self) -> ByReference:
+        return ByReference.of(ANY_WAY, self._words.term, whole=False)
 
     def _billers_with_words(self) -> Sequence[str]:
         """Whose payments may have the word; no biller is left out whose references begin with it."""
@@ -650,9 +459,8 @@ class Walk:
         if self._words.is_account:
             return sorted(known)
         if not self._begins_few:
-            return self._wanted.billers or self._session.scalars(select(BillerType.code)).all()
-        keys = self._beginning().keys((), None).subquery()
-        begun = self._session.scalars(select(Transaction.biller_type).join(keys, keys.c.id == Transaction.id).distinct())
+            return self._wanted.billers or self._session.scalars(_BILLERS).all()
+        begun = self._session.scalars(*put_together(billers_of, Rows(self._beginning(), (), ANY_WAY)))
         return sorted(known | {biller for biller in begun if not self._wanted.billers or biller in self._wanted.billers})
 
     # ---- The clock on the wall
@@ -664,7 +472,7 @@ class Walk:
     def _stretches(self, way: Way) -> list[tuple[datetime, datetime]]:
         """From when to when the days and times last that the filter means, in the order of the way. None is left out; some are too long."""
         wanted, zone = self._wanted, ZoneInfo(self._wanted.zone)
-        oldest, newest = self._session.execute(select(func.min(Transaction.created_at), func.max(Transaction.created_at))).one()
+        oldest, newest = self._session.execute(_ENDS).one()
         if oldest is None:
             return []
         since, until = max(oldest, wanted.since or oldest), min(newest, wanted.until or newest)
@@ -685,11 +493,9 @@ class Walk:
         if before is not None and not everything and (near := self._edge(way, self._lane_of(before), depth)) is not None:
             way = replace(way, edge=near)
         skip = depth * PLAIN_IS_DEEPER if everything else depth
-        source = self._by_lane(way, lanes)
-        days = _without_days_behind(TransactionFilter(since=self._wanted.since, until=self._wanted.until), way).conditions()
-        within = [*days, *(self._amounts() if way.by_amount else ()), *way.conditions()]
-        keys = source.keys(within, Piece(1, behind=skip - 1)).subquery()
-        row = self._session.execute(select(keys).order_by(*way.order(keys.c)).limit(1)).one_or_none()
+        days = _without_days_behind(TransactionFilter(since=self._wanted.since, until=self._wanted.until), way).terms()
+        rows = Rows(ByLane.of(way, lanes), (*days, *(self._amounts if way.by_amount else ())), way)
+        row = self._session.execute(*put_together(edge_of, rows, skip - 1)).one_or_none()
         return None if row is None else Cursor(row.created_at, row.id, row.amount if way.by_amount else None)
 
     def _lane_of(self, place: Cursor) -> Lanes:
@@ -708,52 +514,9 @@ def _without_days_behind(wanted: TransactionFilter, way: Way) -> TransactionFilt
     return wanted
 
 
-def _ways(sort: Sort, after: Cursor | None, back: bool) -> Iterator[tuple[Way, Sequence[str]]]:
-    """By time there is one, through all types; by amount look-ups come behind all payments, in the order of time."""
-    descending = sort.descending is not back
-    if not sort.by_amount:
-        yield Way(by_amount=False, descending=descending, after=after), ()
-        return
-    is_behind = after is not None and after.amount is None
-    paying = Way(by_amount=True, descending=descending, after=None if is_behind else after), PAYING
-    asking = Way(by_amount=False, descending=descending, after=after if is_behind else None, asking=True), ASKING
-    if back:
-        yield from (asking, paying) if is_behind else (paying,)
-    else:
-        yield from (asking,) if is_behind else (paying, asking)
-
-
-def _head(way: Way, keys: Select[Any], piece: Piece | None, columns: Any = Transaction) -> Select[Any]:
-    """That piece of them, which lie in the order of a way; all, in no order, without one."""
-    # A fence: merged with what stands around it, the planner would join where it is to look up, or go along where it is to sort.
-    fenced = keys.offset(0)
-    if piece is None:
-        return fenced
-    if piece.of is not None and piece.of.by_amount is not way.by_amount:
-        outside = [one for one in keys.get_final_froms() if one is not Transaction.__table__]
-        every = fenced.correlate(*outside).lateral()
-        return select(*every.c).order_by(*piece.of.order(every.c)).offset(piece.behind).limit(piece.count)
-    ordered = keys.order_by(*way.order(columns)) if piece.in_order else keys
-    return ordered.offset(piece.behind).limit(piece.count)
-
-
-def _for_each(parts: Sequence[FromClause], keys: Select[Any]) -> Select[Any]:
-    """The keys of each combination of the parts."""
-    one, every = keys.lateral(), parts[0]
-    for part in parts[1:]:
-        every = every.join(part, true())
-    return select(*one.c).select_from(every.join(one, true()))
-
-
 def _on_day(day: date, times: tuple[time, time] | None, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The day, or the times of it. Whole where they go beyond midnight; where a clock was set back, from its first hour to its second."""
     first, second = times if times and times[0] < times[1] else (time.min, None)
     start = datetime.combine(day, first, zone)
     end = datetime.combine(day, second, zone).replace(fold=1) if second else datetime.combine(day + timedelta(days=1), time.min, zone).replace(fold=1)
     return start.astimezone(UTC), end.astimezone(UTC)
-
-
-def _each(values: Sequence[Any], kind: Any, name: str) -> Subquery:
-    """Each of the values, as rows."""
-    every = func.unnest(bindparam(None, [str(one) if kind is Text else one for one in values], type_=ARRAY(kind)))
-    return select(every.label(name)).subquery()

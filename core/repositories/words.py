@@ -3,15 +3,16 @@ that a thousand customers have stands once among the names."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, literal_column, or_, select, true, union, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, literal, literal_column, or_, select, true, union, union_all
 from sqlalchemy.orm import Session
 
 from core.models import BillerType, Transaction, known_accounts, known_names
 from core.models.lists import ODD, ODD_NAME, TAG_DIGITS, TAG_LETTERS
-from core.repositories.filters import SHORTEST_PART, TransactionFilter
+from core.repositories.filters import SHORTEST_PART, TransactionFilter, escaped, holds, is_short
+from core.repositories.values import Values, put_together
 
 # So many accounts with a word are looked up one by one.
 MOST_ACCOUNTS = 5_000
@@ -31,7 +32,10 @@ WHOLE_NUMBER = 8
 
 # What the indexes of words cannot know is in indexes of their own; said in the same words, so that the server knows it again.
 IS_ODD: ColumnElement[bool] = literal_column(f"({ODD})")
-IS_ODD_NAME: ColumnElement[bool] = literal_column(f"({ODD_NAME})")
+IS_ODD_NAME: ColumnElement[bool] = literal_column(f"(known_names.{ODD_NAME})")
+
+# So many statements of each kind are kept.
+STATEMENTS = 64
 
 # Where in the file a row of the sample lies.
 PAGE_OF_TABLE: ColumnElement[int] = literal_column("(sample.ctid::text::point)[0]")
@@ -58,6 +62,10 @@ class Words:
 
     def __bool__(self) -> bool:
         return bool(self.term)
+
+    @cached_property
+    def _word(self) -> "Word":
+        return Word.of(self.term, self._wanted.billers, is_account=self.is_account)
 
     @property
     def are_solid(self) -> bool:
@@ -87,15 +95,7 @@ class Words:
         return self._look(FIRST_ACCOUNTS)
 
     def _look(self, most: int) -> Found:
-        known = known_accounts.c
-        is_number = (known.account_number == self.term) if len(self.term) < SHORTEST_PART else known.account_number.icontains(self.term, autoescape=True)
-        arms = self._known(known.account_number, known.biller_type, is_number.label("is_number"))
-        some = union_all(*(select(arm.limit(most + 1).subquery()) for arm in arms)).subquery().c
-        accounts = func.array_agg(some.account_number.distinct())
-        row = self._session.execute(
-            select(func.count(), accounts.filter(some.is_number), accounts.filter(~some.is_number), func.array_agg(some.biller_type.distinct()))
-        ).one()
-        count, by_number, by_name, billers = row
+        count, by_number, by_name, billers = self._session.execute(*put_together(found_of, self._word, most + 1)).one()
         return Found(by_number or (), by_name or (), frozenset(billers or ()), are_all=count <= most)
 
     @property
@@ -110,75 +110,129 @@ class Words:
         accounts, places = (sum(each) for each in zip(*self._sampled.values(), strict=True)) if self._sampled else (0, 0)
         return accounts > COMMON_IN_SAMPLE and places >= COMMON_PLACES
 
-    def _known(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
-        """The accounts with the word in a number, and, of a search for anything, those with it in a name; as often as they have names."""
-        known, billers = known_accounts.c, self._wanted.billers
-        of_billers = [known.biller_type.in_(list(billers))] if billers else []
-        by_number = select(*columns).where(self._is_in_number(), *of_billers, *([_is_of(billers[0])] if len(billers) == 1 else []))
-        # Said aloud: the index of names holds no others. And behind a fence: one name after the other, each by that index.
-        theirs = select(*columns).where(known.name_key == known_names.c.name_key, known.name_key != "", *of_billers).offset(0).lateral()
-        by_name = select(*theirs.c).select_from(known_names.join(theirs, true())).where(self._is_in_name())
-        return [by_number] if self.is_account else [by_number, by_name]
-
-    def _is_in_number(self) -> ColumnElement[bool]:
-        term, known = self.term, known_accounts.c
-        if len(term) < SHORTEST_PART:
-            return or_(known.account_number == term, IS_ODD & (known.meter_number == term))
-        is_there = known.numbers.icontains(term, autoescape=True)
-        return IS_ODD & is_there if self._is_of_signs else is_there
-
-    def _is_in_name(self) -> ColumnElement[bool]:
-        names = known_names.c
-        if len(self.term) < SHORTEST_PART:
-            return names.name_key == self.term
-        is_there = names.customer_name.icontains(self.term, autoescape=True)
-        return IS_ODD_NAME & is_there if self._is_of_signs else is_there
-
-    @property
-    def _is_of_signs(self) -> bool:
-        """Is there nothing in it that the indexes of words know?"""
-        return self.term.isascii() and not any(letter.isalnum() for letter in self.term)
-
     @cached_property
     def are_in_no_name(self) -> bool:
-        return self._session.execute(select(known_names.c.name_key).where(self._is_in_name()).limit(1)).first() is None
+        return self._session.execute(*put_together(name_of, self._word)).first() is None
 
     def billers(self) -> Collection[str]:
         """The filter's billers that have such an account at all: of the others nobody need look for one."""
         meant = self._wanted.billers or self._session.scalars(select(BillerType.code)).all()
         if self.are_few:
             return [biller for biller in meant if biller in self.found.billers]
-        unseen = [biller for biller in meant if biller not in self._sampled]
-        asked = [select(literal(biller).label("biller")).where(or_(*(arm.exists() for arm in self._known_of(biller)))) for biller in unseen]
-        found = set(self._session.scalars(union_all(*asked))) if asked else set()
+        unseen = [Word.of(self.term, (biller,), is_account=self.is_account) for biller in meant if biller not in self._sampled]
+        found = set(self._session.scalars(*put_together(billers_of, *unseen))) if unseen else set()
         return [biller for biller in meant if biller in self._sampled or biller in found]
 
     @cached_property
     def _sampled(self) -> Mapping[str, tuple[int, int]]:
         """By biller, how many of a part of the accounts have the word, on how many pages of the table; none where it may not be asked of the words alone."""
-        if len(self.term) < SHORTEST_PART:
+        if is_short(self.term):
             return {}
-        sample = known_accounts.tablesample(func.system(SAMPLED), "sample", seed=literal(PART))
-        some = sample.c
-        there = some.numbers.icontains(self.term, autoescape=True), *([some.biller_type.in_(list(self._wanted.billers))] if self._wanted.billers else [])
-        counts = (func.count(), func.count(PAGE_OF_TABLE.distinct()))
-        found = self._session.execute(select(some.biller_type, *counts).select_from(sample).where(*there).group_by(some.biller_type))
+        found = self._session.execute(*put_together(sampled_of, self._word, SAMPLED))
         return {biller: (accounts, places) for biller, accounts, places in found}
-
-    def _known_of(self, biller: str) -> Sequence[Select[Any]]:
-        return Words(self._session, replace(self._wanted, billers=(biller,)))._known(known_accounts.c.account_number)
 
     def meant(self, most: int) -> Sequence[Any]:
         """Of the first so many of them, the one used last first: biller, account, meter, name, when."""
-        columns = (known_accounts.c[name] for name in ("biller_type", "account_number", "meter_number", "customer_name"))
-        some = union(*(select(arm.limit(most).subquery()) for arm in self._known(*columns))).limit(most).subquery()
-        theirs = (Transaction.account_number == some.c.account_number, Transaction.biller_type == some.c.biller_type)
-        last = select(Transaction.created_at).where(*theirs).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(1).lateral()
-        found = select(*some.c, last.c.created_at).select_from(some.join(last, true()))
-        return self._session.execute(found.order_by(last.c.created_at.desc())).all()
+        return self._session.execute(*put_together(meant_of, self._word, most)).all()
 
 
-def _is_of(biller: str) -> ColumnElement[bool]:
+# ---- Statements: each put together once for all words of its kind
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is looked for, and of which billers (None: of all)."""
+
+    whole: str
+    # None: it is too short to be a part of anything.
+    part: Any
+    # There is nothing in it that the indexes of words know.
+    is_of_signs: bool
+    # In numbers only.
+    is_account: bool
+    billers: Any
+    # Of one biller: which.
+    biller: Any
+
+    @classmethod
+    def of(cls, term: str, billers: tuple[str, ...], *, is_account: bool) -> "Word":
+        is_of_signs = term.isascii() and not any(letter.isalnum() for letter in term)
+        return cls(term, None if is_short(term) else escaped(term), is_of_signs, is_account, billers or None, billers[0] if len(billers) == 1 else None)
+
+    def placed(self, values: Values) -> "Word":
+        whole, part, billers, biller = map(values.place, (self.whole, self.part, self.billers, self.biller))
+        return replace(self, whole=whole, part=part, billers=billers, biller=biller)
+
+    def of_its_billers(self, known: Any) -> list[ColumnElement[bool]]:
+        return [known.biller_type.in_(self.billers)] if self.billers is not None else []
+
+    def is_in_number(self) -> ColumnElement[bool]:
+        known = known_accounts.c
+        if self.part is None:
+            return or_(known.account_number == self.whole, IS_ODD & (known.meter_number == self.whole))
+        is_there = holds(known.numbers, self.part)
+        return IS_ODD & is_there if self.is_of_signs else is_there
+
+    def is_in_name(self) -> ColumnElement[bool]:
+        names = known_names.c
+        if self.part is None:
+            return names.name_key == self.whole
+        is_there = holds(names.customer_name, self.part)
+        return IS_ODD_NAME & is_there if self.is_of_signs else is_there
+
+    def known(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
+        """The accounts with the word in a number, and, of a search for anything, those with it in a name; as often as they have names."""
+        known, of_billers = known_accounts.c, self.of_its_billers(known_accounts.c)
+        by_number = select(*columns).where(self.is_in_number(), *of_billers, *([_is_of(self.biller)] if self.biller is not None else []))
+        # Said aloud: the index of names holds no others. And behind a fence: one name after the other, each by that index.
+        theirs = select(*columns).where(known.name_key == known_names.c.name_key, known.name_key != "", *of_billers).offset(0).lateral()
+        by_name = select(*theirs.c).select_from(known_names.join(theirs, true())).where(self.is_in_name())
+        return [by_number] if self.is_account else [by_number, by_name]
+
+
+@lru_cache(STATEMENTS)
+def found_of(word: Word, most: int) -> Select[Any]:
+    """How many there are, up to so many in a number and in a name; the accounts of either, and their billers."""
+    known = known_accounts.c
+    is_number = (known.account_number == word.whole) if word.part is None else holds(known.account_number, word.part)
+    arms = word.known(known.account_number, known.biller_type, is_number.label("is_number"))
+    some = union_all(*(select(arm.limit(most).subquery()) for arm in arms)).subquery().c
+    accounts = func.array_agg(some.account_number.distinct())
+    columns: Sequence[Any] = (accounts.filter(some.is_number), accounts.filter(~some.is_number), func.array_agg(some.biller_type.distinct()))
+    return select(func.count(), *columns)
+
+
+@lru_cache(STATEMENTS)
+def sampled_of(word: Word, share: float) -> Select[Any]:
+    sample = known_accounts.tablesample(func.system(share), "sample", seed=literal(PART))
+    there = holds(sample.c.numbers, word.part), *word.of_its_billers(sample.c)
+    counts = (func.count(), func.count(PAGE_OF_TABLE.distinct()))
+    return select(sample.c.biller_type, *counts).select_from(sample).where(*there).group_by(sample.c.biller_type)
+
+
+@lru_cache(STATEMENTS)
+def billers_of(*words: Word) -> CompoundSelect[Any]:
+    """Of these, each of another biller, which billers have such an account."""
+    arms = ((word.biller, word.known(known_accounts.c.account_number)) for word in words)
+    return union_all(*(select(biller.label("biller")).where(or_(*(arm.exists() for arm in known))) for biller, known in arms))
+
+
+@lru_cache(STATEMENTS)
+def name_of(word: Word) -> Select[Any]:
+    """One of the names that have it."""
+    return select(known_names.c.name_key).where(word.is_in_name()).limit(1)
+
+
+@lru_cache(STATEMENTS)
+def meant_of(word: Word, most: int) -> Select[Any]:
+    columns = (known_accounts.c[name] for name in ("biller_type", "account_number", "meter_number", "customer_name"))
+    some = union(*(select(arm.limit(most).subquery()) for arm in word.known(*columns))).limit(most).subquery()
+    theirs = (Transaction.account_number == some.c.account_number, Transaction.biller_type == some.c.biller_type)
+    last = select(Transaction.created_at).where(*theirs).order_by(Transaction.created_at.desc(), Transaction.id.desc()).limit(1).lateral()
+    return select(*some.c, last.c.created_at).select_from(some.join(last, true())).order_by(last.c.created_at.desc())
+
+
+def _is_of(biller: Any) -> ColumnElement[bool]:
     """By the index of numbers, where each account's begin with a mark of its biller: three letters of it are one look-up, and hardly another's."""
     mark = func.translate(func.left(func.md5(biller), SHORTEST_PART), TAG_DIGITS, TAG_LETTERS)
     return known_accounts.c.numbers.icontains(mark)

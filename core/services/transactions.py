@@ -16,6 +16,7 @@ from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import Counted, Statistics
 from core.repositories.transactions import Cursor, News, Page, Sort, Story, Suggestion, Transactions, Widened
+from core.repositories.walks import read_by_index
 from core.security import audit
 from core.services import core_banking
 from core.services.scope import billers_of, existing, narrowed, within
@@ -57,6 +58,7 @@ def list_page(
     """One page of the filtered list: the rows behind a place in its order, or those before one."""
     _refuse_other_sizes(size)
     with db.snapshot() as session:
+        read_by_index(session)
         return Transactions(session).page(narrowed(actor, wanted), size, older_than, newer_than, sort)
 
 
@@ -76,6 +78,7 @@ def list_counted(
     _refuse_other_sizes(size)
     wanted = narrowed(actor, wanted)
     with db.snapshot() as session:
+        read_by_index(session)
         page = Transactions(session).page(wanted, size, older_than, newer_than, sort)
         is_whole = not (older_than or newer_than or page.older)
         return page, Counted(len(page.rows), is_exact=True) if is_whole else Statistics(session).count(wanted)

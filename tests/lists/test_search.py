@@ -1,17 +1,18 @@
 """A search finds what plain SQL finds, whatever is typed; what it may mean is offered while it is typed."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 import core.db
 from core.access import Actor
-from core.repositories import walks
+from core.repositories import sources, walks, words
 from core.repositories.filters import TransactionFilter
 from core.repositories.transactions import Cursor, Sort, Transactions
 from core.services import statistics, transactions
 from core.states import TransactionType
-from tests.lists.conftest import Ledger
+from tests.lists.conftest import FIRST, Ledger
 
 TERMS = (
     *("banda", "BANDA", "Grace Ba", "4000", "400012", "0412", "EXT", "EXT0", "ext", "INV-", "no such thing", "zzz"),
@@ -140,6 +141,45 @@ def test_what_is_typed_is_completed_by_accounts_names_and_references(ledger: Led
         # Thirty payments of one account are one suggestion, and two letters are none.
         assert [one.value for one in found.suggest("phiri")] == ["Mphatso Phiri"]
         assert not found.suggest("gr")
+
+
+@pytest.mark.parametrize("billers", [(), ("MASM",), ("MASM", "TNM_BUNDLES")])
+def test_whatever_is_typed_is_completed_by_what_holds_it(ledger: Ledger, billers: tuple[str, ...]) -> None:
+    ledger.add(100)
+    for biller in ("MASM", "TNM_BUNDLES", "BWB_POSTPAID"):
+        ledger.add(1, customer_account_name="Ŵanthu \u0301\u0301\u0301 50%%%", account_number="---", biller_type=biller)
+    with core.db.unit_of_work() as session:
+        for term in filter(lambda term: len(term) >= 3, TERMS):
+            found = Transactions(session).suggest(term, 100, billers)
+            assert all(term.casefold() in one.value.casefold() for one in found), term
+            assert not billers or {one.biller_type for one in found} <= set(billers)
+        assert {(one.kind, one.value) for one in Transactions(session).suggest("---", 100, billers)} == {("account", "---")}
+
+
+def test_searches_alike_but_for_what_is_typed_have_rows_of_their_own_from_one_statement(ledger: Ledger) -> None:
+    ledger.add(300)
+    for name in ("Mphatso Phiri", "Chisomo Tembo"):
+        ledger.add(30, customer_account_name=name, account_number=f"4{len(name)}99")
+
+    def ask(search: str, biller: str, days: int) -> set[str | None]:
+        wanted = TransactionFilter(search=search, billers=(biller,), since=FIRST - timedelta(days=days))
+        names = set()
+        for sort in Sort:
+            with core.db.snapshot() as session:
+                page = Transactions(session).page(wanted, 25, sort=sort)
+                behind = Transactions(session).page(wanted, 25, page.older, sort=sort)
+                Transactions(session).suggest(search, billers=(biller,))
+            names |= {row.customer_account_name for row in (*page.rows, *behind.rows) if row.biller_type == biller}
+        return names
+
+    def put_together() -> list[int]:
+        statements = (sources.page_of, sources.count_of, sources.edge_of, sources.likely_page_of, words.found_of, words.sampled_of, words.meant_of)
+        return [one.cache_info().misses for one in statements]
+
+    assert ask("Phiri", "MASM", 3) >= {"Mphatso Phiri"}
+    before = put_together()
+    assert ask("Tembo", "TNM_BUNDLES", 4) >= {"Chisomo Tembo"}
+    assert put_together() == before
 
 
 def test_no_search_and_no_order_reads_the_whole_table(ledger: Ledger) -> None:

@@ -191,7 +191,7 @@ def test_how_far_to_look_next_is_the_same_place_whether_it_was_looked_before_or_
     with core.db.unit_of_work() as session:
         for name, (wanted, _) in FILTERS.items():
             walk = walks.Walk(session, wanted)
-            for way, types in walks._ways(sort, None, back=False):
+            for way, types in walks.ways(sort, None, back=False):
                 lanes = walk._lanes(types)
                 if lanes is not None and (first := walk._edge(way, lanes, 1)) is not None:
                     next_one = walk._edge(way, lanes, 4)
