@@ -5,7 +5,7 @@ Moments apart, the same is asked again and again: a statement is put together on
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -74,6 +74,9 @@ STATEMENTS = 64
 
 # What is told by week, or in one sum, is read by weeks as far as there are whole ones.
 BY_WEEKS = (None, Grain.WEEK)
+
+# Without a zone.
+WALL = DateTime(timezone=False)
 
 # Steps of which each is so many days.
 OF_DAYS = (Grain.DAY, Grain.WEEK, Grain.MONTH)
@@ -342,7 +345,7 @@ def _week_of_hours(one: Any, zone: ZoneInfo) -> Any:
     # First by hour: there are fewer of them to say the day of the week of.
     sums = (func.sum(one.c.count_).label("count_"), _value(one.c).label("value"))
     hours = select(one.c.step, one.c.status, *_paid(one.c), *sums).group_by(text("1, 2, 3, 4")).subquery().c
-    local = func.timezone(zone.key, hours.step)
+    local = func.timezone(zone.key, func.timezone(UTC_ZONE.key, hours.step))
     weekday, hour = (cast(func.date_part(part, local), SmallInteger) for part in ("isodow", "hour"))
     return select((weekday - 1).label("weekday"), hour.label("hour_of_day"), hours.status, hours.is_payment, hours.currency, hours.count_, hours.value)
 
@@ -420,20 +423,41 @@ def _by_weeks(pieces: Cut) -> Cut:
     return pieces
 
 
-def _day_step(question: Question, day: Any) -> ColumnElement[Any]:
-    """The first moment of the step a day lies in: as `date_trunc` of any moment of that day."""
-    if question.grain is None or question.zone is None:
-        return step_of(None, None, None)
-    return _midnight(_first_day(question.grain, day), question.zone)
+class Steps(dict[Any, Any]):
+    """The first moments of the steps of one question, by what sums tell of them: of days, what the clock on the wall shows; of shorter ones, that of UTC.
+
+    The server takes longer to say in a zone what began when than to add it up, and would say it of each row.
+    """
+
+    def __init__(self, question: Question) -> None:
+        super().__init__({None: None})
+        self._zone = question.zone if question.grain in OF_DAYS else None
+
+    def __missing__(self, told: datetime) -> datetime:
+        moment = self[told] = day_start(told.date(), self._zone) if self._zone else told.replace(tzinfo=UTC)
+        return moment
+
+
+def _step_of_day(question: Question, day: Any) -> ColumnElement[Any]:
+    """What is told of the step that a day lies in."""
+    return cast(literal(None) if question.grain is None else _first_day(question.grain, day), WALL)
+
+
+def _step(question: Question, moment: Any) -> ColumnElement[Any]:
+    """The same of a moment."""
+    if question.grain in OF_DAYS and question.zone is not None:
+        return func.date_trunc(question.grain.value, func.timezone(question.zone.key, moment))
+    # Connections speak UTC.
+    return cast(step_of(question.grain, moment, question.zone), WALL)
 
 
 def _first_day(grain: Grain, day: Any) -> ColumnElement[Any]:
     """The first day of the step that a day lies in; of days the day as it is kept, so that those which lie in order need not be put into it."""
-    return day if grain is Grain.DAY else func.date_trunc(grain.value, cast(day, DateTime(timezone=False)))
+    return day if grain is Grain.DAY else func.date_trunc(grain.value, cast(day, WALL))
 
 
 def _midnight(day: Any, zone: ZoneInfo) -> ColumnElement[Any]:
-    return func.timezone(zone.key, cast(day, DateTime(timezone=False)))
+    return func.timezone(zone.key, cast(day, WALL))
 
 
 def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
@@ -445,7 +469,7 @@ def _late(number: int, question: Question, summed: Sequence[Span]) -> Select[Any
     """What the sums of these stretches do not hold yet."""
     of = _LATE_MOVES.c
     late = or_(*(span.holds(of.created_at) for span in summed))
-    part = _part(number, of, step_of(question.grain, of.created_at, question.zone), of.count, of.amount)
+    part = _part(number, of, _step(question, of.created_at), of.count, of.amount)
     return part.where(late, *_fits(question.wanted, of), *question.wanted.on_the_wall(of.created_at))
 
 
@@ -453,18 +477,18 @@ def _parts(number: int, question: Question, pieces: Cut, *, is_late: bool) -> li
     wanted, parts = question.wanted, []
     for days in pieces.days:
         of: Any = RollupDay
-        part = _part(number, of, _day_step(question, of.day), of.count, of.amount)
+        part = _part(number, of, _step_of_day(question, of.day), of.count, of.amount)
         parts.append(part.where(*_days_within(of.day, days), *_fits(wanted, of), *wanted.on_days(of.day)))
     for span in pieces.hours:
         of = RollupHour
         # Where hours are read at all, they are this zone's too.
-        step = of.hour if question.grain is Grain.HOUR else step_of(question.grain, of.hour, question.zone)
+        step = cast(of.hour, WALL) if question.grain is Grain.HOUR else _step(question, of.hour)
         parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of), *wanted.on_the_wall(of.hour)))
     if pieces.summed and is_late:
         parts.append(_late(number, question, pieces.summed))
     for span in pieces.rows:
         row, count = Transaction, literal_column("1::bigint", BigInteger)
-        part = _part(number, row, step_of(question.grain, row.created_at, question.zone), count, func.coalesce(row.amount, 0))
+        part = _part(number, row, _step(question, row.created_at), count, func.coalesce(row.amount, 0))
         parts.append(part.where(*_within(wanted, span).conditions()))
     return parts
 

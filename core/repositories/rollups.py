@@ -23,6 +23,7 @@ from core.repositories.rollup_questions import (
     UTC_ZONE,
     Moments,
     Question,
+    Steps,
     asked,
     buckets_of,
     calls_asked,
@@ -241,7 +242,10 @@ class Rollups:
         return (rebuilt_at, events, answers) if rebuilt_at is not None and watermark <= next_xid else (rebuilt_at, next_xid)
 
     def cells(self, questions: Sequence[Question]) -> Sequence[tuple[Any, ...]]:
-        """Number of the question, biller, first moment of the step, status, is it a payment, currency, count, value paid: of all questions in one statement."""
+        """Number of the question, biller, step (of which `Steps` knows the first moment), status, is it a payment, currency, count, value paid.
+
+        Of all questions in one statement.
+        """
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             moments = Moments(state)
@@ -288,10 +292,10 @@ class Rollups:
         return self._steadily(ask)
 
     def _nth(self, question: Question, offset: int, state: State) -> tuple[datetime, int] | None:
-        moments, left = Moments(state), offset
+        moments, left, steps = Moments(state), offset, Steps(question)
         for step, count in self._rows(steps_of(asked([question], state, moments), is_late=state.has_late_events), moments):
             if left < count:
-                return step, left
+                return steps[step], left
             left -= count
         return None
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Break, Breaker, ConnectionTest, Transaction
 from core.repositories.billers import TYPED_ONLY
 from core.repositories.filters import TransactionFilter
-from core.repositories.rollup_questions import ALTOGETHER, BY_BILLER, BY_STEP, Question, can_add_up, can_tell
+from core.repositories.rollup_questions import ALTOGETHER, BY_BILLER, BY_STEP, Question, Steps, can_add_up, can_tell
 from core.repositories.rollup_tables import PAYING_VERBS, bucket_middle_ms
 from core.repositories.rollups import Rollups
 from core.repositories.steps import Grain as Grain
@@ -247,8 +247,10 @@ class Statistics:
         """The same for several at once: those that sums can tell are one statement together, and of one moment."""
         told = [number for number, question in enumerate(questions) if can_add_up(question.wanted)]
         cells: list[list[Cell]] = [[] for _ in questions]
-        for place, biller, moment, status, *rest in Rollups(self._session).cells([questions[number] for number in told]) if told else ():
-            cells[told[place]].append(Cell(biller, moment, STATUSES[status], *rest))
+        asked = [questions[number] for number in told]
+        steps = [Steps(question) for question in asked]
+        for place, biller, step, status, *rest in Rollups(self._session).cells(asked) if told else ():
+            cells[told[place]].append(Cell(biller, steps[place][step], STATUSES[status], *rest))
         counted = [number for number in range(len(questions)) if number not in told]
         return [self._counted(question) if number in counted else Figures(cells[number]) for number, question in enumerate(questions)]
 
