@@ -48,6 +48,8 @@ def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Eng
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=5,
+        # The connection that was used last: its server process has the plans, and has touched the pages, that the next one asks for.
+        pool_use_lifo=True,
         # A statement that fails is logged without what was in it.
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value, default=str).decode(),

@@ -60,7 +60,7 @@ CONFIGURATION = {
 }
 
 # In megabytes: what the server holds in memory of its own, at least and at most, whatever the machine has.
-LEAST_BUFFERS, MOST_BUFFERS = 128, 8_192
+LEAST_BUFFERS, MOST_BUFFERS = 128, 16_384
 
 # How much a container may use, where one says so.
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -94,10 +94,14 @@ ROLES_MADE = "billers.roles"
 
 
 def _memory() -> dict[str, str]:
-    """A quarter of the machine's memory for the server's own buffers; half of it is likely to hold files, and the console needs the least."""
+    """Two fifths of the machine's memory for the server's own buffers, which is as much as is of use to it, and half of it for them and files together.
+
+    What it holds by itself is there whenever a page asks for it: what the operating system holds of files is given to whoever asks last. The console needs
+    the least.
+    """
     limits = [int(text) for path in LIMITS if path.exists() and (text := path.read_text().strip()).isdigit()]
     megabytes = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits]) // 2**20
-    return {"shared_buffers": f"{min(max(megabytes // 4, LEAST_BUFFERS), MOST_BUFFERS)}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
+    return {"shared_buffers": f"{min(max(megabytes * 2 // 5, LEAST_BUFFERS), MOST_BUFFERS)}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
 
 
 class DatabaseNotStarted(BillersError):
