@@ -101,7 +101,8 @@ def _memory() -> dict[str, str]:
     """
     limits = [int(text) for path in LIMITS if path.exists() and (text := path.read_text().strip()).isdigit()]
     megabytes = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits]) // 2**20
-    return {"shared_buffers": f"{min(max(megabytes * 2 // 5, LEAST_BUFFERS), MOST_BUFFERS)}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
+    buffers = min(max(megabytes * 2 // 5, LEAST_BUFFERS), MOST_BUFFERS)
+    return {"shared_buffers": f"{buffers}MB", "effective_cache_size": f"{max(megabytes // 2, LEAST_BUFFERS)}MB"}
 
 
 class DatabaseNotStarted(BillersError):
