@@ -79,7 +79,7 @@ LIKELY = 4
 PLAIN_IS_DEEPER = 10
 
 # How deep a count goes that cannot be told in another way.
-DEEPEST_COUNT = 2_500
+DEEPEST_COUNT, DEEPEST_COUNT_OF_WORDS = 2_500, 1_000
 
 ENDED_UNPAID = frozenset({Status.FAILED.value, Status.CANCELLED.value, Status.REVERSED.value})
 
@@ -133,6 +133,8 @@ class Walk:
         self._wanted = wanted
         self._beside = beside
         self._words = Words(session, wanted)
+        # How many rows filters have that sums tell of.
+        self._held: dict[TransactionFilter, int] = {}
 
     @classmethod
     def over(cls, session: Session, wanted: TransactionFilter) -> "Walk":
@@ -318,10 +320,13 @@ class Walk:
                 return found
         if (few := self._few(way, lanes)) is not None:
             return self._reckoned(few, way, most)
-        if self._words and (self._words.are_few or (lanes.is_everything and not self._has_days)):
+        if self._words and lanes.is_everything and not self._has_days:
             found = self._reckoned(self._by_words(way), way, most)
             return Reckoned(found.rows, found.is_exact and self._words_are_rare)
-        edge = self._edge(way, lanes, DEEPEST_COUNT)
+        if self._words and self._words.some.are_all and (self._words.is_account or self._begins_few):
+            # Few of their rows may be left by what else is asked, and so all of them are looked at.
+            return self._reckoned(self._by_words(way, self._words.some), way, most)
+        edge = self._edge(way, lanes, DEEPEST_COUNT_OF_WORDS if self._words else DEEPEST_COUNT)
         within = replace(way, edge=edge)
         found = self._reckoned(ByLane.of(within, lanes), within, most)
         return Reckoned(found.rows, found.is_exact and edge is None)
@@ -387,7 +392,9 @@ class Walk:
     def _is_few(self, narrow: Narrow) -> bool:
         if narrow.holds is None:
             return self._is_within(narrow.source, narrow.few)
-        return Rollups(self._session).count(narrow.holds) <= narrow.few
+        if narrow.holds not in self._held:
+            self._held[narrow.holds] = Rollups(self._session).count(narrow.holds)
+        return self._held[narrow.holds] <= narrow.few
 
     def _narrow(self, way: Way, lanes: Lanes) -> Iterator[Narrow]:
         """What may come down to few rows, the likeliest first."""

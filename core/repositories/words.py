@@ -59,6 +59,7 @@ class Words:
         self._wanted = wanted
         self.is_account = bool(wanted.account.strip())
         self.term = wanted.account.strip() or wanted.search.strip()
+        self._looks: dict[int, Found] = {}
 
     def __bool__(self) -> bool:
         return bool(self.term)
@@ -82,17 +83,27 @@ class Words:
         """What is left to ask of the rows of an account whose number holds the word."""
         return TransactionFilter(search=self._wanted.search) if self.is_account else TransactionFilter()
 
-    @cached_property
+    @property
     def found(self) -> Found:
-        if "first" in vars(self) and self.first.are_all:
-            return self.first
-        return self._look(SOME_ACCOUNTS if self._are_common else MOST_ACCOUNTS)
+        return self.up_to(SOME_ACCOUNTS if self._are_common else MOST_ACCOUNTS)
 
-    @cached_property
+    @property
     def first(self) -> Found:
-        if "found" in vars(self) and self.found.are_all and len(self.found.by_number) + len(self.found.by_name) <= FIRST_ACCOUNTS:
-            return self.found
-        return self._look(FIRST_ACCOUNTS)
+        return self.up_to(FIRST_ACCOUNTS)
+
+    @property
+    def some(self) -> Found:
+        """Of so many accounts each row can be looked at."""
+        return self.up_to(SOME_ACCOUNTS)
+
+    def up_to(self, most: int) -> Found:
+        """The accounts with the word, or so many of them. An earlier look that told all of them is as good."""
+        for known in self._looks.values():
+            if known.are_all and len(known.by_number) + len(known.by_name) <= most:
+                return known
+        if most not in self._looks:
+            self._looks[most] = self._look(most)
+        return self._looks[most]
 
     def _look(self, most: int) -> Found:
         count, by_number, by_name, billers = self._session.execute(*put_together(found_of, self._word, most + 1)).one()

@@ -83,7 +83,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(words, "SOME_ACCOUNTS", 1)
         monkeypatch.setattr(words, "FIRST_ACCOUNTS", 1)
         depths = dict.fromkeys(("DEPTHS", "DEPTHS_FOR_AMOUNTS", "DEPTHS_FOR_WORDS", "DEPTHS_FOR_SYLLABLES", "DEPTHS_FOR_NUMBERS"), (1, 4))
-        shallow = {"PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2, "LIKELY": 1, "TELLING": 1}
+        shallow = {"PLAIN_IS_DEEPER": 2, "DEEPEST_COUNT": 2, "DEEPEST_COUNT_OF_WORDS": 2, "LIKELY": 1, "TELLING": 1}
         for name, value in (few | depths | shallow).items():
             monkeypatch.setattr(walks, name, value)
 
