@@ -271,8 +271,8 @@ class Rollups:
 
         return self._steadily(ask)
 
-    def place(self, wanted: TransactionFilter, offset: int) -> tuple[datetime, int] | None:
-        """The hour of UTC in which the row lies that comes after `offset` newer ones, and how many rows of that hour come before it.
+    def place(self, wanted: TransactionFilter, offset: int, *, oldest: bool = False) -> tuple[datetime, int] | None:
+        """The hour of UTC in which the row lies that comes after `offset` newer ones, and how many rows of that hour are newer. `oldest`: after so many older.
 
         None where it cannot be told from sums, or where there are not so many rows.
         """
@@ -281,21 +281,22 @@ class Rollups:
 
         def ask(state: State) -> tuple[datetime, int] | None:
             grain, zone = (Grain.DAY, state.zone) if has_whole_hours(state.zone) else (Grain.HOUR, UTC_ZONE)
-            found = self._nth(Question(wanted, grain, zone), offset, state)
+            found = self._nth(Question(wanted, grain, zone), offset, state, oldest=oldest)
             if found is None or grain is Grain.HOUR:
                 return found
-            start, rest = found
+            start, newer = found
             end = day_start(day_before(start, zone) + timedelta(days=1), zone)
             within = replace(wanted, since=max(start, wanted.since or start), until=min(end, wanted.until or end))
-            return self._nth(Question(within, Grain.HOUR, UTC_ZONE), rest, state)
+            return self._nth(Question(within, Grain.HOUR, UTC_ZONE), newer, state)
 
         return self._steadily(ask)
 
-    def _nth(self, question: Question, offset: int, state: State) -> tuple[datetime, int] | None:
+    def _nth(self, question: Question, offset: int, state: State, *, oldest: bool = False) -> tuple[datetime, int] | None:
         moments, left, steps = Moments(state), offset, Steps(question)
-        for step, count in self._rows(steps_of(asked([question], state, moments), is_late=state.has_late_events), moments):
+        rows = self._rows(steps_of(asked([question], state, moments), is_late=state.has_late_events), moments)
+        for step, count in reversed(rows) if oldest else rows:
             if left < count:
-                return steps[step], left
+                return steps[step], count - 1 - left if oldest else left
             left -= count
         return None
 

@@ -235,20 +235,13 @@ class Transactions:
         before = (page_number - 1) * size - 1
         if before < 0:
             return None
-        row = Walk(self._session, wanted).skipped(sort, before) or (None if sort.by_amount else self._placed(wanted, before, sort))
+        is_summed = not sort.by_amount and can_add_up(wanted)
+        row = self._placed(wanted, before, sort) if is_summed else Walk(self._session, wanted).skipped(sort, before)
         return _cursor(row, sort) if row else None
 
     def _placed(self, wanted: TransactionFilter, before: int, sort: Sort) -> Transaction | None:
         """The same by the sums of hours, which know how many rows lie after each."""
-        rollups = Rollups(self._session)
-        if not sort.descending:
-            # The oldest of all is the last of the newest: they are counted from the other end.
-            if not can_add_up(wanted):
-                return None
-            before = rollups.count(wanted) - 1 - before
-            if before < 0:
-                return None
-        placed = rollups.place(wanted, before)
+        placed = Rollups(self._session).place(wanted, before, oldest=not sort.descending)
         if placed is None:
             return None
         hour, behind = placed
