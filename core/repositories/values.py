@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import ARRAY, Date, DateTime, Float, Integer, Numeric, Text, Uuid, bindparam
 
@@ -24,14 +24,6 @@ KINDS: tuple[tuple[type, Any], ...] = (
     (float, Float()),
     (str, Text()),
 )
-
-
-class Placed(Protocol):
-    """Something asked that knows where its values are."""
-
-    def placed(self, values: "Values") -> Self:
-        """The same, with a place for each value. Those who ask the same of other values get an equal one."""
-        ...
 
 
 class Values:
@@ -59,7 +51,11 @@ class Values:
 
 
 def put_together(build: Callable[..., T], *asked: Any) -> tuple[T, dict[str, Any]]:
-    """The statement that answers what is asked (numbers, and what knows its values), and those. `build` keeps what it has put together."""
+    """The statement that answers what is asked, and its values. `build` keeps what it has put together.
+
+    What is asked are numbers, and things that know where their values are: whose `placed` gives the same with a place for each of them, which is equal for all
+    who ask the same of others.
+    """
     values = Values()
     return build(*(one.placed(values) if hasattr(one, "placed") else values.place(one) for one in asked)), values.taken
 

@@ -316,7 +316,7 @@ GONE = "It does not stand there any more: it is over, or somebody took it up. Lo
 
 def _standing_now(session: Session, actor: Actor, key: str) -> Finding:
     """As it is at this moment, for this person. Raises `NotFound` for what is over, and for what is of billers that they do not see."""
-    seen = statistics.attention_in(session, actor)
+    seen = statistics.attention_in(session, actor, Statistics(session).now())
     zone = business_zone()
     lately = TransactionFilter(since=health.recent_since(seen.as_of, zone))
     failing = health.failing(Statistics(session).figures(narrowed(actor, lately), Grain.HOUR, zone), seen.as_of, zone)

@@ -236,13 +236,13 @@ def kpis(actor: Actor, /) -> Kpis:
 def attention(actor: Actor, /) -> Attention:
     """What needs somebody just now, and how each biller stands."""
     with db.unit_of_work() as session:
-        return attention_in(session, actor)
+        return attention_in(session, actor, Statistics(session).now())
 
 
-def attention_in(session: Session, by: Actor) -> Attention:
+def attention_in(session: Session, by: Actor, now: datetime) -> Attention:
     """The same within somebody's unit of work."""
     found, still, billers = Statistics(session), StandingStill(session), billers_of(by)
-    now, sums = found.now(), Rollups(session).state()
+    sums = Rollups(session).state()
     out_of_order = still.out_of_order(_days_over(now), core_banking.CODE, WORKER_SILENCE, billers)
     worker = next((one for one in out_of_order if one.kind is Kind.NO_WORKER), None)
     bank = next((one for one in out_of_order if one.kind is Kind.BANK_TROUBLE), None)
@@ -315,7 +315,7 @@ def overview(actor: Actor, /, days: int) -> Overview:
         return Overview(
             as_of=now,
             hour=hour,
-            seen=attention_in(session, actor),
+            seen=attention_in(session, actor, now),
             so_far=[so_far(one, earlier, of(one)) for one, earlier in zip(days_so_far, before, strict=False)],
             chosen=so_far(period, before[-1], rest[-1] if grain is Grain.HOUR else of(period)),
             times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),
