@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ PLAIN, WITH_TOKENS = 160, 40
 # Of one configuration: so that a rotation takes seconds, and not an instant between two payments.
 OLD_VERSIONS = 4_000
 
-# One each: two hundred last as long as three rotations take.
+# One each: a part of them lasts as long as some thousand versions are sealed anew.
 PACE_SECONDS = 0.12
 
 
@@ -90,23 +91,35 @@ def test_rotating_keys_under_load_loses_no_payment(town: Town) -> None:
     # A token with every fifth.
     queue = [draft for number in range(WITH_TOKENS) for draft in (*drafts[number * 4 : number * 4 + 4], prepaid[number])]
     paid: list[uuid.UUID] = []
+    to_pay: Queue[uuid.UUID | None] = Queue()
     stop = threading.Event()
 
     def pay_all() -> None:
-        for draft in queue:
-            if stop.wait(PACE_SECONDS):
-                return
+        while (draft := to_pay.get()) is not None and not stop.wait(PACE_SECONDS):
             paid.append(town.submit(draft))
 
+    def pay_next() -> None:
+        """A quarter of them: the first before anything is sealed anew, and one each time that begins, however long the one before took."""
+        for _ in range(len(queue) // 4):
+            to_pay.put(next(drafted))
+
+    def rotating(time: int) -> Rotating:
+        begun = Rotating()
+        until(lambda: town.value("SELECT count(*) FROM audit_entries WHERE action = 'vault.rotation_began'") == time, "it began to seal anew")
+        pay_next()
+        return begun
+
+    drafted = iter(queue)
     stream = Streaming(pay_all)
     try:
+        pay_next()
         until(lambda: len(paid) > 3, "payments flow")
         assert keys_in_use(town) == {"k1"}
-        assert "with key k2" in Rotating().end()
+        assert "with key k2" in rotating(1).end()
         assert keys_in_use(town) == {"k2"}
         town.open(LWB, timeout_ms=2_100)
 
-        killed = Rotating()
+        killed = rotating(2)
         until(lambda: {"k2", "k3"} <= keys_in_use(town), "some of it is sealed with the third key, and some not yet")
         killed.kill()
         town.open(PREPAID, timeout_ms=2_100)
@@ -114,10 +127,12 @@ def test_rotating_keys_under_load_loses_no_payment(town: Town) -> None:
         assert "Going on with key k3" in Rotating().end()
         assert keys_in_use(town) == {"k3"}
 
-        assert "with key k4" in Rotating().end()
+        assert "with key k4" in rotating(3).end()
+        to_pay.put(None)
         stream.join()
     finally:
         stop.set()
+        to_pay.put(None)
         stream.join()
     town.watch(*paid)
     assert worker.is_running
