@@ -88,7 +88,7 @@ ALTOGETHER, BY_BILLER, BY_STEP = 3, 1, 2
 APART: dict[str, ColumnElement[Any]] = {
     "level": literal(BY_STEP, Integer),
     "biller_type": cast(null(), Text),
-    "step": cast(null(), DateTime(timezone=True)),
+    "step": cast(null(), WALL),
 }
 
 
@@ -315,12 +315,11 @@ def buckets_of(question: Question, pieces: Cut, *, is_late: bool) -> Select[Any]
 
 @lru_cache(STATEMENTS)
 def times_of(by_biller: tuple[Question, Cut], by_step: tuple[Question, Cut] | None, *, is_late: bool) -> CompoundSelect[Any]:
-    question = by_step[0] if by_step else by_biller[0]
     levels = [_ranked(_calls_by_biller(*by_biller, is_late=is_late).cte("by_biller").c)]
     if by_step:
         lines = _lines(*by_step, is_late=is_late)
         levels.append(_ranked(_calls_by_step(*by_step, is_late=is_late).cte("by_step").c) if lines is None else lines)
-    return union_all(*(_of_ranks(level, question.grain, question.zone) for level in levels))
+    return union_all(*map(_of_ranks, levels))
 
 
 @lru_cache(STATEMENTS)
@@ -439,16 +438,15 @@ class Steps(dict[Any, Any]):
 
 
 def _step_of_day(question: Question, day: Any) -> ColumnElement[Any]:
-    """What is told of the step that a day lies in."""
-    return cast(literal(None) if question.grain is None else _first_day(question.grain, day), WALL)
+    """The first day of the step that a day lies in."""
+    return step_of(None, None, None) if question.grain is None else _first_day(question.grain, day)
 
 
 def _step(question: Question, moment: Any) -> ColumnElement[Any]:
-    """The same of a moment."""
-    if question.grain in OF_DAYS and question.zone is not None:
-        return func.date_trunc(question.grain.value, func.timezone(question.zone.key, moment))
-    # Connections speak UTC.
-    return cast(step_of(question.grain, moment, question.zone), WALL)
+    """The same of a moment; of shorter steps, the first moment."""
+    if question.zone is None or question.grain not in OF_DAYS:
+        return step_of(question.grain, moment, question.zone)
+    return _step_of_day(question, cast(func.timezone(question.zone.key, moment), Date))
 
 
 def _first_day(grain: Grain, day: Any) -> ColumnElement[Any]:
@@ -456,12 +454,13 @@ def _first_day(grain: Grain, day: Any) -> ColumnElement[Any]:
     return day if grain is Grain.DAY else func.date_trunc(grain.value, cast(day, WALL))
 
 
-def _midnight(day: Any, zone: ZoneInfo) -> ColumnElement[Any]:
-    return func.timezone(zone.key, cast(day, WALL))
+def _as_told(step: Any) -> ColumnElement[Any]:
+    """As `Steps` knows it: without a zone, in that of connections, which speak UTC."""
+    return cast(step, WALL).label("step")
 
 
 def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
-    columns = (of.biller_type, of.transaction_type, of.status, of.currency, step.label("step"), count.label("count_"), amount.label("amount"))
+    columns = (of.biller_type, of.transaction_type, of.status, of.currency, _as_told(step), count.label("count_"), amount.label("amount"))
     return select(literal(number, Integer).label("number"), *columns)
 
 
@@ -482,7 +481,7 @@ def _parts(number: int, question: Question, pieces: Cut, *, is_late: bool) -> li
     for span in pieces.hours:
         of = RollupHour
         # Where hours are read at all, they are this zone's too.
-        step = cast(of.hour, WALL) if question.grain is Grain.HOUR else _step(question, of.hour)
+        step = of.hour if question.grain is Grain.HOUR else _step(question, of.hour)
         parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of), *wanted.on_the_wall(of.hour)))
     if pieces.summed and is_late:
         parts.append(_late(number, question, pieces.summed))
@@ -539,31 +538,12 @@ def _ranked(one: Any) -> Any:
     return select(*levels, *sums, buckets.label("buckets"), up_tos.label("up_tos")).group_by(*levels).subquery().c
 
 
-def _of_ranks(level: Any, grain: Grain | None, zone: ZoneInfo | None) -> Select[Any]:
+def _of_ranks(level: Any) -> Select[Any]:
     """Of lines with the buckets that have calls, and how many there are up to each: the buckets of the ranks."""
     ranks = [rounded((level.calls - 1) * share) for share in (0.5, 0.95) for rounded in (func.floor, func.ceil)]
     of_ranks = [level.buckets[1 + func.width_bucket(rank, level.up_tos)] for rank in ranks]
-    told = [_told(name, level, grain, zone) if name in level else value.label(name) for name, value in APART.items()]
+    told = [value.label(name) if name not in level else _as_told(level.step) if name == "step" else level[name] for name, value in APART.items()]
     return select(*told, *(cast(value, BigInteger) for value in (level.calls, level.total_ms)), *of_ranks).where(level.calls > 0)
-
-
-def _told(name: str, level: Any, grain: Grain | None, zone: ZoneInfo | None) -> ColumnElement[Any]:
-    """The first moment of a step of days, told once for each of them."""
-    if name != "step" or zone is None or grain not in OF_DAYS:
-        return level[name]  # type: ignore[no-any-return]
-    return _midnight(level[name], zone).label(name)
-
-
-def _call_step_of_day(question: Question, day: Any) -> ColumnElement[Any]:
-    """What answer times are ranked by: the first day of the step that a day lies in."""
-    return step_of(None, None, None) if question.grain is None else _first_day(question.grain, day)
-
-
-def _call_step(question: Question, moment: Any) -> ColumnElement[Any]:
-    """The same of a moment; of shorter steps, the first moment."""
-    if question.zone is None or question.grain not in OF_DAYS:
-        return step_of(question.grain, moment, question.zone)
-    return _call_step_of_day(question, cast(func.timezone(question.zone.key, moment), Date))
 
 
 def _sums_of_calls(one: Any) -> tuple[Any, ...]:
@@ -585,14 +565,14 @@ def _call_parts(question: Question, pieces: Cut, *, is_late: bool, by_biller: bo
     daily: Any = RollupCallTotal if _is_of_all(question, by_biller=by_biller) else RollupCallDay
     week, hour = RollupCallWeek.week, RollupCallHour.hour
     if pieces.weeks:
-        of_sums(RollupCallWeek, _call_step_of_day(question, week), RollupCallWeek, _days_within(week, pieces.weeks))
+        of_sums(RollupCallWeek, _step_of_day(question, week), RollupCallWeek, _days_within(week, pieces.weeks))
     for days in pieces.days:
-        of_sums(daily, _call_step_of_day(question, daily.day), daily, _days_within(daily.day, days))
+        of_sums(daily, _step_of_day(question, daily.day), daily, _days_within(daily.day, days))
     for span in pieces.hours:
-        of_sums(RollupCallHour, _call_step(question, hour), RollupCallHour, [span.holds(hour)])
+        of_sums(RollupCallHour, _step(question, hour), RollupCallHour, [span.holds(hour)])
     if pieces.summed and is_late:
         moment = _LATE_CALLS.c.created_at
-        of_sums(_LATE_CALLS.c, _call_step(question, moment), _LATE_CALLS, [or_(*(span.holds(moment) for span in pieces.summed))])
+        of_sums(_LATE_CALLS.c, _step(question, moment), _LATE_CALLS, [or_(*(span.holds(moment) for span in pieces.summed))])
     for span in pieces.rows:
         one = Transaction
         joined = one.__table__.join(Answer.__table__, Answer.transaction_id == one.id).join(Attempt.__table__, Attempt.id == Answer.attempt_id)
@@ -603,7 +583,7 @@ def _call_parts(question: Question, pieces: Cut, *, is_late: bool, by_biller: bo
         where += _within(wanted, span).conditions()
         bucket = literal_column(bucket_of("answers.duration_ms"), SmallInteger)
         sums = (bucket, literal_column("1::bigint", BigInteger), cast(Answer.duration_ms, BigInteger))
-        part(one, _call_step(question, one.created_at), sums, joined, *where)
+        part(one, _step(question, one.created_at), sums, joined, *where)
     return parts
 
 

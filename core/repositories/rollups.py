@@ -310,7 +310,10 @@ class Rollups:
         return self._steadily(ask)
 
     def calls(self, question: Question) -> Sequence[tuple[Any, ...]]:
-        """Which level (as GROUPING says it), biller, step, calls, milliseconds in all, and the buckets that median and 95th percentile lie between."""
+        """Which level (as GROUPING says it), biller, step (of which `Steps` knows the first moment), calls, milliseconds in all, and the buckets of the ranks.
+
+        Those are the ones that median and 95th percentile lie between.
+        """
 
         def ask(state: State) -> Sequence[tuple[Any, ...]]:
             moments = Moments(state)

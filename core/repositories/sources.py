@@ -1,12 +1,13 @@
 """The rows that come into question for a list, by what they are found by, and the statements that read them: each put together once for all who ask alike."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -64,28 +65,30 @@ class Says(Enum):
     EVERYTHING = auto()
 
 
-class Source(Protocol):
-    """Rows that come into question."""
+@dataclass(frozen=True, slots=True)
+class Source(ABC):
+    """Rows that come into question, in pieces that have the order of a way."""
 
-    says: ClassVar[Says]
+    way: Way
+    says: ClassVar = Says.NOTHING
 
     @property
     def by_amount(self) -> bool:
-        """The order in which it gives pieces."""
-        ...
+        return self.way.by_amount
 
-    def placed(self, values: Values) -> Self: ...
+    @abstractmethod
+    def placed(self, values: Values) -> "Source":
+        """The same, with places for its values."""
 
+    @abstractmethod
     def keys(self, conditions: Conditions, piece: Piece | None) -> Select[Any]:
         """Of those that meet further conditions; given a piece, that piece of each of its parts."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
-class ByLane:
+class ByLane(Source):
     """Lane by lane, or the one list of all. `stretches`: from when to when, each of them by itself."""
 
-    way: Way
     lanes: Lanes | None
     always: Terms = ()
     stretches: tuple[Sequence[datetime], Sequence[datetime]] | None = None
@@ -95,10 +98,6 @@ class ByLane:
     def of(cls, way: Way, lanes: Lanes, always: Terms = (), stretches: Sequence[tuple[datetime, datetime]] | None = None) -> "ByLane":
         from_to = None if stretches is None else ([start for start, _ in stretches], [end for _, end in stretches])
         return cls(way.whole, None if lanes.is_everything and not way.by_amount else lanes, always, from_to)
-
-    @property
-    def by_amount(self) -> bool:
-        return self.way.by_amount
 
     def placed(self, values: Values) -> "ByLane":
         lanes = self.lanes and self.lanes.placed(values)
@@ -125,18 +124,12 @@ class ByLane:
 
 
 @dataclass(frozen=True, slots=True)
-class ByPerson:
+class ByPerson(Source):
     """What these people submitted, biller by biller."""
 
-    way: Way
     people: Any
     # None of them: all.
     billers: Any
-    says: ClassVar = Says.NOTHING
-
-    @property
-    def by_amount(self) -> bool:
-        return self.way.by_amount
 
     def placed(self, values: Values) -> "ByPerson":
         return replace(self, people=values.array(self.people, uuid.UUID), billers=values.array(self.billers, str) if self.billers else None)
@@ -148,16 +141,10 @@ class ByPerson:
 
 
 @dataclass(frozen=True, slots=True)
-class ByReason:
+class ByReason(Source):
     """What went wrong for these reasons, reason by reason."""
 
-    way: Way
     reasons: Sequence[str]
-    says: ClassVar = Says.NOTHING
-
-    @property
-    def by_amount(self) -> bool:
-        return self.way.by_amount
 
     def placed(self, values: Values) -> "ByReason":
         return replace(self, reasons=values.array(self.reasons, str))
@@ -168,11 +155,8 @@ class ByReason:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Source):
     """What somebody has to do something about, or to ask about, at some time."""
-
-    by_amount: ClassVar = False
-    says: ClassVar = Says.NOTHING
 
     def placed(self, values: Values) -> "Waiting":
         return self
@@ -182,22 +166,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class ByReference:
+class ByReference(Source):
     """A reference, or how one begins: in our letters and in others'. `ends`: what the last of those lies before; None: the whole of it is meant."""
 
-    way: Way
     starts: tuple[str, str]
     ends: tuple[str, str] | None
-    says: ClassVar = Says.NOTHING
 
     @classmethod
     def of(cls, way: Way, term: str, *, whole: bool) -> "ByReference":
         starts = as_references(term)
         return cls(way.whole, starts, None if whole or is_short(term) else (starts[0] + LAST_LETTER, starts[1] + LAST_LETTER))
-
-    @property
-    def by_amount(self) -> bool:
-        return self.way.by_amount
 
     def placed(self, values: Values) -> "ByReference":
         starts = values.place(self.starts[0]), values.place(self.starts[1])
@@ -206,7 +184,7 @@ class ByReference:
     def keys(self, conditions: Conditions, piece: Piece | None) -> Select[Any]:
         arms = []
         for (place, start), (_, end) in zip(references(*self.starts), references(*(self.ends or self.starts)), strict=True):
-            is_meant = (place == start,) if self.ends is None else (place.op("~>=~")(start), place.op("~<~")(end))
+            is_meant = (place == start,) if self.ends is None else begins(place, start, end)
             # Behind a fence: in the order of references there is nothing to go along, and all the list would be gone along instead.
             one = select(*KEYS).where(*is_meant, *conditions).offset(0).subquery()
             arms.append(select(*(_head(self.way, select(*one.c), piece, one.c) if piece else select(*one.c)).subquery().c))
@@ -215,10 +193,9 @@ class ByReference:
 
 
 @dataclass(frozen=True, slots=True)
-class ByWords:
+class ByWords(Source):
     """The rows of the accounts that hold a word, and what has it as a reference. Of accounts that have it in a number and in a name other things are asked."""
 
-    way: Way
     by_number: Sequence[str]
     of_numbers: Terms
     by_name: Sequence[str] = ()
@@ -226,10 +203,6 @@ class ByWords:
     # None: only accounts are looked for.
     references: ByReference | None = None
     says: ClassVar = Says.EVERYTHING
-
-    @property
-    def by_amount(self) -> bool:
-        return self.way.by_amount
 
     def placed(self, values: Values) -> "ByWords":
         return ByWords(
@@ -324,6 +297,11 @@ def count_of(rows: Rows, most: int | None) -> Select[Any]:
 def billers_of(rows: Rows) -> Select[Any]:
     keys = rows.keys().subquery()
     return select(Transaction.biller_type).join(keys, keys.c.id == Transaction.id).distinct()
+
+
+def begins(column: Any, start: Any, end: Any) -> Conditions:
+    """Text from the start on that lies before the end, letter by letter, as the indexes of references have it."""
+    return column.op("~>=~")(start), column.op("~<~")(end)
 
 
 def _placed(terms: Terms, values: Values) -> Terms:

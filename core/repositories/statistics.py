@@ -286,7 +286,9 @@ class Statistics:
     def answer_times(self, wanted: TransactionFilter, grain: Grain | None = None, zone: ZoneInfo | None = None) -> AnswerTimesBy:
         """From sums the median and the 95th percentile are at most 2.5 % from what they are; counts and averages are exact."""
         if can_tell(wanted) and not (wanted.statuses or wanted.in_doubt or wanted.under_review is not None):
-            return _as_times((*row[:3], _times_in(*row[3:])) for row in Rollups(self._session).calls(Question(wanted, grain, zone)))
+            question = Question(wanted, grain, zone)
+            steps = Steps(question)
+            return _as_times((level, biller, steps[step], _times_in(*rest)) for level, biller, step, *rest in Rollups(self._session).calls(question))
         took = Answer.duration_ms
         calls = (
             select(Transaction.biller_type.label("biller"), step_of(grain, Transaction.created_at, zone).label("step"), took.label("took"))

@@ -11,10 +11,10 @@ from sqlalchemy import ARRAY, Interval, Uuid, and_, any_, bindparam, false, func
 from sqlalchemy.orm import Session
 
 from core.models import Answer, Attempt, BillerType, Break, Draft, Event, Leg, Transaction, User, Worker
-from core.repositories.filters import SHORTEST_PART, TransactionFilter
+from core.repositories.filters import TransactionFilter, is_short
 from core.repositories.rollup_questions import can_add_up
 from core.repositories.rollups import HORIZON, Rollups
-from core.repositories.sources import LAST_LETTER
+from core.repositories.sources import LAST_LETTER, begins
 from core.repositories.walks import Reckoned, Walk
 from core.repositories.ways import Cursor as Cursor
 from core.repositories.ways import Sort as Sort
@@ -298,7 +298,7 @@ class Transactions:
     def suggest(self, term: str, limit: int = 8, billers: tuple[str, ...] = ()) -> Sequence[Suggestion]:
         """What somebody who types this may mean: accounts, meters and names with it, those used last first, and references that begin so."""
         word = term.strip()
-        if len(word) < SHORTEST_PART:
+        if is_short(word):
             return []
         found = []
         for biller, account, meter, name, last_at in Words(self._session, TransactionFilter(search=word, billers=billers)).meant(LOOKED_AT):
@@ -307,8 +307,8 @@ class Transactions:
         # The same name of ten accounts is one suggestion.
         accounts = list({(one.kind, one.value): one for one in reversed(found)}.values())[::-1]
         start = word.upper()
-        begins = Transaction.our_transaction_id.op("~>=~")(start), Transaction.our_transaction_id.op("~<~")(start + LAST_LETTER)
-        ours = self._session.scalars(select(Transaction).where(*begins, *TransactionFilter(billers=billers).conditions()).limit(limit))
+        is_meant = begins(Transaction.our_transaction_id, start, start + LAST_LETTER)
+        ours = self._session.scalars(select(Transaction).where(*is_meant, *TransactionFilter(billers=billers).conditions()).limit(limit))
         references = [Suggestion("reference", one.our_transaction_id, one.biller_type, one.account_number, one.created_at) for one in ours]
         begun = [one for one in accounts if one.value.casefold().startswith(word.casefold())]
         rest = [one for one in accounts if not one.value.casefold().startswith(word.casefold())]

@@ -402,7 +402,7 @@ class Walk:
         if term := wanted.reference.strip():
             yield Narrow(ByReference.of(way, term, whole=True))
         if wanted.bank_open:
-            yield Narrow(Waiting())
+            yield Narrow(Waiting(by_time.whole))
         if self._has_reasons:
             yield Narrow(self._by_reason(by_time), FEW_REASONS)
         if self._people:
