@@ -10,12 +10,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.access import Actor
-from core.ui import session
+from core.ui import places, session
 
 PAGES_DIRECTORY = Path(__file__).parent / "pages"
 
 # File, name and icon in the menu, and what one must be allowed to open it; the first is where everybody arrives.
-# A page that is not there yet is not in the menu.
 PAGES = (
     ("dashboard", "Dashboard", ":material/space_dashboard:", "statistics:read"),
     ("lookup", "Look up", ":material/person_search:", "accounts:lookup"),
@@ -55,6 +54,18 @@ def page_for(actor: Actor | None, name: str, title: str, icon: str, permission: 
     return st.Page(PAGES_DIRECTORY / f"{name}.py", title=title, icon=icon, url_path=path, default=is_first, visibility=visibility)
 
 
+def pages_for(actor: Actor | None) -> places.Menu:
+    """All of them, by name. Whoever is on their way in gets them anew: on that way each run is another step."""
+    from core.ui import account_codes
+
+    def make() -> places.Menu:
+        return {page[0]: page_for(actor, *page) for page in PAGES}
+
+    if actor is None or actor.must_enrol or account_codes.are_shown():
+        return make()
+    return places.menu((actor.id, actor.role, actor.permissions), make)
+
+
 def console() -> None:
     """One run: for one person, one page."""
     from core.ui import proof, shell
@@ -62,8 +73,7 @@ def console() -> None:
     actor = session.current()
     shell.configure(signed_in=actor is not None)
     shell.farewell()
-    pages = [page_for(actor, *page) for page in PAGES if (PAGES_DIRECTORY / f"{page[0]}.py").exists()]
-    page = st.navigation(pages, position="hidden" if actor is None else "sidebar")
+    page = st.navigation(list(pages_for(actor).values()), position="hidden" if actor is None else "sidebar")
     with session.whole_run(actor):
         if actor is not None:
             shell.frame(actor)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import event
 from sqlalchemy.engine import URL
 
 import core.db
@@ -55,6 +56,21 @@ def proven(actor: Actor) -> Actor:
 
 def connect(url: URL) -> psycopg.Connection:
     return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What this process asks of the database meanwhile."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(core.db.engine(), "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(core.db.engine(), "before_cursor_execute", note)
 
 
 def forget_settings(patch: pytest.MonkeyPatch, data_dir: Path) -> None:

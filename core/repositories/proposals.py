@@ -37,12 +37,6 @@ class Proposals:
         found = select(Proposal).where(Proposal.decision == Decision.OPEN.value, *_of(billers), *_under(reference))
         return list(self._session.scalars(found.order_by(Proposal.expires_at).limit(most)))
 
-    def count_for(self, user_id: uuid.UUID, billers: tuple[str, ...] = ()) -> int:
-        """How many wait that this person neither proposed nor paid."""
-        mine = select(Transaction.id).where(Transaction.id == Proposal.transaction_id, Transaction.initiated_by == user_id)
-        others = (Proposal.decision == Decision.OPEN.value, Proposal.proposed_by != user_id, ~mine.exists(), *_of(billers))
-        return self._session.scalar(select(func.count()).select_from(Proposal).where(*others)) or 0
-
     def proposed_by(self, user_id: uuid.UUID, most: int = 50, billers: tuple[str, ...] = (), reference: str = "") -> list[Proposal]:
         """What somebody proposed, the newest in front."""
         found = select(Proposal).where(Proposal.proposed_by == user_id, *_of(billers), *_under(reference))

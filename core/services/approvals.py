@@ -101,15 +101,6 @@ def overview(actor: Actor, /, reference: str = "") -> Approvals:
         )
 
 
-@needs("approvals:read")
-def count_for(actor: Actor, /) -> int:
-    """How many wait for this very person: what they may decide, and did not propose or pay themselves."""
-    if actor.id is None or not actor.may("transactions:approve"):
-        return 0
-    with db.glance() as session:
-        return Proposals(session).count_for(actor.id, billers_of(actor))
-
-
 @needs("transactions:read")
 def about(actor: Actor, /, transaction_id: uuid.UUID) -> list[Waiting]:
     """Everything that was ever proposed about one transaction: part of its story."""

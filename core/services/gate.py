@@ -103,13 +103,11 @@ def watch() -> None:
         raise NotDurable(f"Nothing is sent. {complaint}")
 
 
-def notice() -> str | None:
-    """Why nothing is sent, for whoever looks at a page; None while all is well."""
-    with db.glance() as session:
-        look = Gates(session).look(())
-    if look.closed is not None:
+def why_nothing_is_sent(is_closed: bool, promises: Mapping[str, str]) -> str | None:
+    """For whoever looks at a page; None while all is well."""
+    if is_closed:
         return NOTICE
-    complaint = weakness(look.promises)
+    complaint = weakness(promises)
     return f"Nothing is sent. {complaint}" if complaint else None
 
 

@@ -182,9 +182,3 @@ def pulse(actor: Actor, /) -> Pulse:
             in_doubt=transactions.in_doubt(billers_of(actor)),
             troubles={names[code]: breaker.reason for code, breaker in billers.open_breakers().items() if code in names},
         )
-
-
-def worker_seen() -> bool:
-    """Has any worker said in the last 15 s that it is alive?"""
-    with db.glance() as session:
-        return Transactions(session).worker_seen_within(WORKER_SILENCE)

@@ -24,6 +24,7 @@ from core.ui.figure_words import change, count, counted, percent, seconds, tenth
 from core.ui.figures import Series
 from core.ui.keeping import BY_BILLERS, STEP_SECONDS, slot
 from core.ui.pieces import TRANSACTIONS, complain
+from core.ui.places import page_link
 from core.ui.words import amount, plain, zone
 
 REPORT_LABELS: Mapping[Grain, str] = {Grain.DAY: "Daily", Grain.WEEK: "Weekly", Grain.MONTH: "Monthly"}
@@ -102,7 +103,7 @@ def _draw_comparison(told: Told, measure: str, chosen: Sequence[str]) -> Picture
 def _card(told: Told, code: str, now: Figures) -> None:
     times = told.times.by_biller.get(code)
     with st.container(border=True, gap="xsmall"):
-        st.page_link(
+        page_link(
             TRANSACTIONS,
             label=f"**{plain(told.title(code))}**",
             icon=":material/arrow_forward:",
@@ -157,7 +158,7 @@ def show_report(actor: Actor, wish: Wish, titles: Mapping[str, str], mark: tuple
                 changed: dict[str, Any] = {"on_change": remember, "label_visibility": "collapsed"}
                 st.segmented_control("Report", REPORT_LABELS, format_func=REPORT_LABELS.__getitem__, key=KEYS["report"], required=True, **changed)
                 st.date_input("Any day of it", value=None, max_value=today, key=KEYS["report_day"], format="DD/MM/YYYY", width=150, **changed)
-                st.page_link(TRANSACTIONS, label="Open", icon=":material/receipt_long:", query_params=dict(address), help="Its payments as a list.")
+                page_link(TRANSACTIONS, label="Open", icon=":material/receipt_long:", query_params=dict(address), help="Its payments as a list.")
         st.markdown(f"**{days_text(period)}**{' so far' if period.last_day == today else ''}: {_sentence(figures_now, report.both.before)}")
         if figures_now.rows:
             clicked = figure_tables.show(found, f"report-{wish.address()}", REPORT_OPENED)

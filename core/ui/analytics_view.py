@@ -15,6 +15,7 @@ from core.ui.analytics_asked import RANGES, USUAL, Wish, fitting, read_wish, wit
 from core.ui.analytics_told import Told, day_text, until_text
 from core.ui.keeping import BY_BILLERS, STEP_SECONDS, slot
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
+from core.ui.places import page_link
 from core.ui.words import as_of, zone
 
 # What billers are called stays a minute.
@@ -81,7 +82,7 @@ def _head(told: Told, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         against = _against(told)
         st.caption(f"{day_text(first)} – {day_text(last)}{against} · {as_of(now)}", width="content")
-        st.page_link(
+        page_link(
             TRANSACTIONS,
             label="These as a list, to look at or export",
             icon=":material/receipt_long:",
@@ -110,6 +111,6 @@ def _nothing(actor: Actor, told: Told) -> None:
         st.markdown("Choose a longer range above. Figures appear with the first look-up or payment.", text_alignment="center")
         with st.container(horizontal=True, horizontal_alignment="center"):
             if actor.may("accounts:lookup"):
-                st.page_link(LOOKUP, label="Look an account up", icon=":material/person_search:")
+                page_link(LOOKUP, label="Look an account up", icon=":material/person_search:")
             if actor.may("transactions:pay"):
-                st.page_link(PAYMENT, label="Pay a bill", icon=":material/payments:")
+                page_link(PAYMENT, label="Pay a bill", icon=":material/payments:")

@@ -16,6 +16,7 @@ from core.ui import refusals
 from core.ui.attention import RIGHTS, Concern, length_of, when
 from core.ui.figure_words import counted
 from core.ui.pieces import TRANSACTIONS, complain
+from core.ui.places import page_link
 from core.ui.session import guarded, guarded_dialog, is_whole_run
 from core.ui.words import as_of, plain
 
@@ -79,7 +80,7 @@ def _line(actor: Actor, one: Concern) -> None:
         if one.references and actor.may(RIGHTS[TRANSACTIONS]):
             with st.container(horizontal=True, gap=None):
                 for reference in one.references:
-                    st.page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="One of the oldest: open its story.")
+                    page_link(TRANSACTIONS, label=f"`{reference}`", query_params={"id": reference}, help="One of the oldest: open its story.")
         with acts:
             if _may_put_off(actor, one.finding):
                 st.button(
@@ -109,7 +110,7 @@ def _row(one: Concern, told: str) -> Iterator[DeltaGenerator]:
 def _way(actor: Actor, one: Concern) -> None:
     """To where the next step is done, for those who may go there."""
     if one.page is not None and actor.may(RIGHTS[one.page]):
-        st.page_link(one.page, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
+        page_link(one.page, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
 
 
 def _may_put_off(actor: Actor, one: Finding) -> bool:

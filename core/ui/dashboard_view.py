@@ -24,6 +24,7 @@ from core.ui.filters import Asked
 from core.ui.keeping import BY_BILLERS
 from core.ui.live import followed
 from core.ui.pieces import LOOKUP, PAYMENT, TRANSACTIONS
+from core.ui.places import page_link
 from core.ui.tiles import Tile, flag, payments_of
 from core.ui.words import ago, amount, zone
 
@@ -153,9 +154,9 @@ def _nothing(actor: Actor) -> None:
         st.markdown("Figures appear with the first look-up or payment; nothing needs to be switched on.", text_alignment="center")
         with st.container(horizontal=True, horizontal_alignment="center"):
             if actor.may("accounts:lookup"):
-                st.page_link(LOOKUP, label="Look an account up", icon=":material/person_search:")
+                page_link(LOOKUP, label="Look an account up", icon=":material/person_search:")
             if actor.may("transactions:pay"):
-                st.page_link(PAYMENT, label="Pay a bill", icon=":material/payments:")
+                page_link(PAYMENT, label="Pay a bill", icon=":material/payments:")
 
 
 # ---- Tiles

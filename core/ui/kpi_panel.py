@@ -14,6 +14,7 @@ from core.settings import settings
 from core.ui.figure_words import count, counted, percent, seconds
 from core.ui.keeping import BY_BILLERS
 from core.ui.pieces import TRANSACTIONS
+from core.ui.places import page_link
 from core.ui.tiles import ENDED, payments_of
 from core.ui.words import moment_text, zone
 
@@ -58,7 +59,7 @@ def show(actor: Actor, mark: tuple[object, ...], slot: int) -> None:
                         f":small[:gray[{one.name}]]  \n**{one.actual}** :{colour}-badge[{sign} {word}]  \n:small[:gray[target {one.target}]]", help=one.counted
                     )
                     if one.address:
-                        st.page_link(TRANSACTIONS, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
+                        page_link(TRANSACTIONS, label="Open", icon=":material/arrow_forward:", icon_position="right", query_params=dict(one.address))
 
 
 @st.cache_resource(show_spinner=False, hash_funcs=BY_BILLERS, max_entries=8, ttl=2 * KEPT_SECONDS)

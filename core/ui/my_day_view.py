@@ -18,6 +18,7 @@ from core.states import MONEY_TYPES, Status
 from core.ui import tables
 from core.ui.keeping import BY_BILLERS
 from core.ui.pieces import PAYMENT, TRANSACTIONS, complain, link_to
+from core.ui.places import page_link
 from core.ui.words import amount, as_of, clock_time, look, plain, stage_label, zone
 
 CHOSEN = "my-day"
@@ -124,7 +125,7 @@ def _figures(mine: Day) -> None:
 
 
 def _open_list(figure: Sum, word: str, address: dict[str, str | list[str]]) -> None:
-    st.page_link(TRANSACTIONS, label=f"{figure.count:,} {word}", icon=":material/list:", query_params=address)
+    page_link(TRANSACTIONS, label=f"{figure.count:,} {word}", icon=":material/list:", query_params=address)
 
 
 def _nothing(mine: Day) -> None:
@@ -177,9 +178,9 @@ def _line(
     """`everything` is what there is beside the figure, and `all_of_it` leads there."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(name)
-        st.page_link(TRANSACTIONS, label=f"{figure.count:,} payment{'' if figure.count == 1 else 's'}", query_params=address, width="content")
+        page_link(TRANSACTIONS, label=f"{figure.count:,} payment{'' if figure.count == 1 else 's'}", query_params=address, width="content")
         if everything:
-            st.page_link(TRANSACTIONS, label=f"{everything.count:,} in all", query_params=all_of_it, width="content")
+            page_link(TRANSACTIONS, label=f"{everything.count:,} in all", query_params=all_of_it, width="content")
         st.markdown(f"**{figure}**", text_alignment="right", width=VALUE_PIXELS)
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from core.access import Actor
 from core.errors import NotFound
 from core.settings import CHECKOUT
+from core.ui.places import page_link
 from core.ui.tellings import Telling, Tone
 from core.ui.words import plain
 
@@ -70,7 +71,7 @@ def turn_to(**address: str | list[str]) -> NoReturn:
 
 
 def link_to(page: Path, label: str, icon: str, **address: str) -> None:
-    st.page_link(page, label=label, icon=icon, query_params=address)
+    page_link(page, label=label, icon=icon, query_params=address)
 
 
 def link_to_record(actor: Actor, kind: str, which: object) -> None:

@@ -18,6 +18,7 @@ from core.states import MONEY_TYPES, Status
 from core.ui import reconciliation_acts, reconciliation_close
 from core.ui.figure_words import counted
 from core.ui.pieces import TRANSACTIONS
+from core.ui.places import page_link
 from core.ui.reconciliation_view import back, day_text
 from core.ui.tables import NOTHING, ROW_PIXELS
 from core.ui.words import amount, as_of, clock_time, plain, stage_label
@@ -76,7 +77,7 @@ def _figures(seen: DayView) -> None:
     ours, theirs, gap, suspense = st.columns(4)
     with ours, st.container(border=True, height="stretch"):
         st.metric("Ours", amount(figures.ours, currency), help="Completed payments that were submitted on this day.")
-        st.page_link(TRANSACTIONS, label=counted(figures.ours_count, "payment"), icon=":material/list:", query_params=_behind(seen))
+        page_link(TRANSACTIONS, label=counted(figures.ours_count, "payment"), icon=":material/list:", query_params=_behind(seen))
     with theirs, st.container(border=True, height="stretch"):
         st.metric("Theirs", amount(figures.theirs, currency), help="What the biller says it took on this day, less what it gave back.")
         st.caption(counted(figures.theirs_count, "line"))

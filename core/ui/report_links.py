@@ -11,6 +11,7 @@ from core.documents.report_words import period_name
 from core.models.reports import ReportFormat, ReportKind
 from core.repositories.statistics import Grain
 from core.settings import CHECKOUT
+from core.ui.places import page_link
 
 REPORTS = CHECKOUT / "pages" / "reports.py"
 
@@ -29,7 +30,7 @@ def offer(actor: Actor, grain: Grain, first_day: date) -> None:
     if not actor.may("reports:read"):
         return
     of_period(KINDS[grain], first_day, "All billers and all kinds of payment, whatever is chosen above.")
-    st.page_link(
+    page_link(
         REPORTS,
         label="All reports",
         icon=":material/summarize:",

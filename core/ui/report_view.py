@@ -17,6 +17,7 @@ from core.settings import CHECKOUT
 from core.ui import report_links, report_schedules
 from core.ui.figure_words import counted
 from core.ui.pieces import complain
+from core.ui.places import page_link
 from core.ui.report_schedules import LABELS
 from core.ui.words import amount, moment_text, plain, zone
 
@@ -69,7 +70,7 @@ def _take(actor: Actor) -> None:
                 on_change=_remember,
             )
             report_links.of_period(kind, period.first_day, "What is known of it now; it is kept in the list below.", main=True)
-            st.page_link(
+            page_link(
                 ANALYTICS,
                 label="Look at it first",
                 icon=":material/bar_chart:",
@@ -153,7 +154,7 @@ def _row(one: Listed, change: Change | None) -> None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(_changed(change), width="content")
                 address = {"kind": one.kind.value, "day": one.first_day.isoformat()}
-                st.page_link(report_links.REPORTS, label="Make it anew", icon=":material/refresh:", query_params=address)
+                page_link(report_links.REPORTS, label="Make it anew", icon=":material/refresh:", query_params=address)
 
 
 def _badge(one: Listed, change: Change | None) -> str:

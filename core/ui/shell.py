@@ -4,9 +4,10 @@ import streamlit as st
 
 from core.access import Actor
 from core.errors import BillersError
-from core.services import billers, own_account, people
+from core.services import banners, billers, own_account, people
 from core.settings import CHECKOUT, settings
 from core.ui import session
+from core.ui.places import page_link
 from core.ui.session import go_to, guarded, guarded_fragment
 from core.ui.theme import FAVICON, LOGO, LOGO_ICON
 from core.ui.words import plain
@@ -61,7 +62,7 @@ def _ask_for_a_password_of_their_own(actor: Actor) -> None:
         state[NOT_THEIR_OWN] = own_account.password_is_given(actor)
     if state[NOT_THEIR_OWN]:
         st.warning("Your password was given to you, and whoever gave it knows it. Choose one of your own.", icon=":material/key:")
-        st.page_link(CHECKOUT / "pages" / "account.py", label="Choose a password", icon=":material/arrow_forward:")
+        page_link(CHECKOUT / "pages" / "account.py", label="Choose a password", icon=":material/arrow_forward:")
 
 
 def farewell() -> None:
@@ -80,46 +81,23 @@ def _sign_out(_actor: Actor) -> None:
 @guarded_fragment("people:sign_in", run_every=BANNERS_EVERY_SECONDS)
 def _banners(actor: Actor) -> None:
     """Nothing, as long as all is well."""
-    if notice := _why_nothing_is_sent():
-        st.error(notice, icon=":material/front_hand:")
-        if actor.may("gate:sign_off"):
-            st.page_link(CHECKOUT / "pages" / "gate.py", label="See what was lost, and sign it off", icon=":material/arrow_forward:")
-    elif warning := _why_payments_wait():
-        st.warning(warning, icon=":material/hourglass_top:")
-    if waiting := _waits_for(actor):
-        label = f"{waiting} {'proposal waits' if waiting == 1 else 'proposals wait'} for you to decide"
-        st.page_link(CHECKOUT / "pages" / "approvals.py", label=label, icon=":material/how_to_reg:")
-
-
-def _waits_for(actor: Actor) -> int:
-    """How much this person is the second one for."""
-    from core.services import approvals, wider_approvals
-
-    if not actor.may("approvals:read"):
-        return 0
     try:
-        return approvals.count_for(actor) + wider_approvals.count_for(actor)
-    except BillersError:
-        return 0  # The pages say what is wrong.
-
-
-def _why_nothing_is_sent() -> str | None:
-    from core.services import gate
-
-    try:
-        return gate.notice()
-    except BillersError:
-        return None  # The next question says it.
-
-
-def _why_payments_wait() -> str | None:
-    from core.services.transactions import worker_seen
-
-    try:
-        if worker_seen():
-            return None
+        seen = banners.look(actor)
     except BillersError as error:
-        return error.sentence
+        st.warning(error.sentence, icon=":material/hourglass_top:")
+        return
+    if seen.why_nothing_is_sent:
+        st.error(seen.why_nothing_is_sent, icon=":material/front_hand:")
+        if actor.may("gate:sign_off"):
+            page_link(CHECKOUT / "pages" / "gate.py", label="See what was lost, and sign it off", icon=":material/arrow_forward:")
+    elif not seen.worker_seen:
+        st.warning(_why_payments_wait(), icon=":material/hourglass_top:")
+    if seen.waiting:
+        label = f"{seen.waiting} {'proposal waits' if seen.waiting == 1 else 'proposals wait'} for you to decide"
+        page_link(CHECKOUT / "pages" / "approvals.py", label=label, icon=":material/how_to_reg:")
+
+
+def _why_payments_wait() -> str:
     if not settings().enable_background_jobs:
         return "Payments are kept but not sent: background jobs are off on this machine, and no worker runs elsewhere. They go out when one starts."
     return "Payments are kept but not sent: no worker has been heard of for 15 seconds. They go out by themselves as soon as one is back."

@@ -11,6 +11,7 @@ from core.services.periods import Period
 from core.ui.attention import PAYMENT_TYPES
 from core.ui.filters import Asked
 from core.ui.pieces import TRANSACTIONS
+from core.ui.places import page_link
 
 # Of payments: those that have ended one way or another.
 ENDED = tuple(status.value for status in statistics.ENDED)
@@ -35,7 +36,7 @@ class Tile:
             with st.container(horizontal=True, gap=None) if len(self.links) > 1 else nullcontext():
                 for place, (name, address) in enumerate(self.links.items()):
                     arrow = {"icon": ":material/arrow_forward:", "icon_position": "right"} if place == 0 else {}
-                    st.page_link(TRANSACTIONS, label=name, query_params=dict(address), **arrow)
+                    page_link(TRANSACTIONS, label=name, query_params=dict(address), **arrow)
 
 
 def flag(is_met: bool) -> str:

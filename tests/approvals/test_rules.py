@@ -14,7 +14,7 @@ from core.access import Actor
 from core.errors import BadInput, NotAllowed, NotLegalNow, ProveAgain
 from core.models.approval_rules import Duplicates
 from core.repositories.approval_rules import ApprovalRules, Scope
-from core.services import approval_rules, approvals, drafts, payments, wider_approvals
+from core.services import approval_rules, approvals, banners, drafts, payments, wider_approvals
 from core.services.approval_rules import Change
 from core.services.approvals import ChangedSince, OneOfTheTwo
 from core.states import Stage
@@ -22,6 +22,7 @@ from core.wire.contract import Outcome
 from tests.approvals.conftest import ABOVE, Desk
 from tests.notifications.receivers import until
 from tests.payments.bench import CODE
+from tests.world import statements
 
 REASON = "The board asked for it."
 
@@ -349,9 +350,17 @@ def test_how_many_wait_for_whom(desk: Desk, board: Board) -> None:
     payments.submit(desk.thoko, desk.bench.draft(amount=ABOVE, actor=desk.thoko))
 
     def waiting_for(actor: Actor) -> int:
-        return approvals.count_for(actor) + wider_approvals.count_for(actor)
+        return banners.look(actor).waiting
 
     assert [waiting_for(one) for one in (desk.thoko, desk.limbani, board.mphatso, board.chisomo)] == [1, 2, 0, 1]
+
+
+def test_what_every_page_asks_is_one_statement_while_payments_alone_wait(desk: Desk) -> None:
+    desk.bench.sql("UPDATE wider_proposals SET decision = 'expired', decided_at = now() WHERE decision = 'open'")
+    desk.pay()
+    with statements() as asked:
+        assert banners.look(desk.limbani).waiting >= 1
+    assert len(asked) == 1
 
 
 # ---- Several at once

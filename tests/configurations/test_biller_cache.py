@@ -2,13 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
-import core.db
 from core import db
 from core.access import Actor
 from core.services import biller_cache, billers, claims, configuration_approvals, configurations, settlement
@@ -19,25 +17,10 @@ from core.states import Stage
 from core.wire.contract import Outcome
 from tests.configurations.conftest import seeded, switch_on
 from tests.payments.bench import CODE, Bench
-from tests.world import Database
+from tests.world import Database, statements
 
 # Far longer than any of it takes.
 SECONDS = 20
-
-
-@contextmanager
-def queries() -> Iterator[list[str]]:
-    """The statements that this process sends meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        sent.append(statement)
-
-    event.listen(core.db.engine(), "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(core.db.engine(), "before_cursor_execute", note)
 
 
 @pytest.fixture
@@ -67,7 +50,7 @@ def is_offered(actor: Actor, one: Configuration) -> bool:
 
 def test_a_page_that_asks_again_asks_the_database_nothing(administrator: Actor, cache: BillerCache) -> None:
     first = billers.list_billers(administrator), billers.biller_names(administrator)
-    with queries() as sent:
+    with statements() as sent:
         for _ in range(100):
             assert (billers.list_billers(administrator), billers.biller_names(administrator)) == first
     assert sent == []
@@ -75,7 +58,7 @@ def test_a_page_that_asks_again_asks_the_database_nothing(administrator: Actor, 
 
 def test_without_a_listener_every_question_goes_to_the_database(administrator: Actor) -> None:
     billers.list_billers(administrator)
-    with queries() as sent:
+    with statements() as sent:
         billers.list_billers(administrator)
     assert len(sent) == 2
 
@@ -185,7 +168,7 @@ def test_a_version_is_read_once(cache: BillerCache, one: Configuration) -> None:
     with db.unit_of_work() as session:
         # Word of its creation may still be on its way here.
         wait_until(lambda: billers.version_of(session, one.id, 1) is billers.version_of(session, one.id, 1))
-        with queries() as sent:
+        with statements() as sent:
             found = billers.version_of(session, one.id, 1)
         assert billers.version_of(session, one.id, 7) is None
     assert found is not None

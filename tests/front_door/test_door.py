@@ -13,12 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 import streamlit
+from sqlalchemy import URL
 from websockets.exceptions import InvalidStatus
 
 from core.api import hardening
 from core.api.assets import NOT_PAGES
+from core.security.sessions import hash_of
 from core.services import people
 from core.settings import CHECKOUT
+from tests.world import connect
 
 PAGES = sorted(path.stem for path in (CHECKOUT / "pages").glob("*.py"))
 
@@ -192,6 +195,27 @@ def test_a_page_not_for_ones_role_says_so_under_its_address(console, token_of: C
     seen = console.open("lookup", token=token_of("analyst"))
     assert "Not for your role" in seen
     assert "look accounts up" in seen
+
+
+def test_an_open_window_has_the_pages_of_the_rights_of_this_moment(console, console_database: URL, token_of: Callable[[str], str]) -> None:  # type: ignore[no-untyped-def]
+    token = token_of("operator")
+
+    def menu() -> set[str]:
+        told = next(one.navigation for one in console.run(window) if one.WhichOneof("type") == "navigation")
+        return {page.page_name for page in told.app_pages if not page.is_hidden}
+
+    def become(role: str) -> None:
+        with connect(console_database) as connection:
+            connection.execute("UPDATE users SET role = %s WHERE id = (SELECT user_id FROM user_sessions WHERE token_hash = %s)", [role, hash_of(token)])
+
+    with console.window(token) as window:
+        as_operator = menu()
+        assert {"Dashboard", "Look up", "Pay"} <= as_operator
+        assert menu() == as_operator
+        become("analyst")
+        assert not {"Look up", "Pay"} & menu()
+        become("operator")
+        assert menu() == as_operator
 
 
 def test_somebody_whose_session_was_ended_sees_the_sign_in(console, token_of: Callable[[str], str]) -> None:  # type: ignore[no-untyped-def]

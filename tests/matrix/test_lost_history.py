@@ -8,7 +8,7 @@ import pytest
 
 from core import db
 from core.errors import BadInput, NotAllowed, NotLegalNow
-from core.services import approvals, claims, gate, payments, reopening
+from core.services import approvals, banners, claims, gate, payments, reopening
 from core.states import Stage
 from tests.campaign.harness import WorkerProcess, until
 from tests.matrix.bank import BankTown, new_bank_account
@@ -56,6 +56,11 @@ def closed(town: Town) -> int:
     return int(town.value("SELECT count(*) FROM gates WHERE reopened_at IS NULL"))
 
 
+def why_nothing_is_sent(town: Town) -> str | None:
+    """What every page says to whoever looks at it."""
+    return banners.look(town.manager).why_nothing_is_sent
+
+
 def look_around(town: Town, worker: WorkerProcess) -> None:
     """It has made its rounds."""
     alive = "SELECT count(*) FROM workers WHERE name LIKE %s AND seen_at > started_at + interval '4 s'"
@@ -79,7 +84,7 @@ def test_d09_after_the_last_commits_were_lost_nothing_is_sent_until_people_have_
     look_around(town, again)
     assert [town.stage(paid), town.stage(newer)] == [Stage.QUEUED] * 2
     assert town.arrived(paid) == 1, "it was sent a second time"
-    assert gate.notice() == gate.NOTICE
+    assert why_nothing_is_sent(town) == gate.NOTICE
     with pytest.raises(NotLegalNow, match="nobody knows yet whether this payment was sent"):
         payments.cancel(town.manager, paid)
 
@@ -95,7 +100,7 @@ def test_d09_after_the_last_commits_were_lost_nothing_is_sent_until_people_have_
     assert town.arrived(paid) == 1
     town.expect(newer, Stage.COMPLETED, effects=1, sends=1)
     look_around(town, town.start_worker())
-    assert gate.notice() is None
+    assert why_nothing_is_sent(town) is None
     assert [town.acts(action, 1) for action in ("gate.closed", "gate.signed_off")] == [1, 1]
     town.judge().assert_all_well()
 
@@ -211,9 +216,9 @@ def test_d10_a_running_worker_stops_sending_when_the_promise_is_taken_back(own_t
         until(lambda: any("synchronous_commit off" in line for line in worker.lines), "it says so")
         look_around(town, worker)
         town.expect(paid, Stage.QUEUED, effects=0, sends=0)
-        assert "synchronous_commit = on" in str(gate.notice())
+        assert "synchronous_commit = on" in str(why_nothing_is_sent(town))
     town.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
     town.watch(paid)
     town.expect(paid, Stage.COMPLETED, effects=1, sends=1)
-    assert gate.notice() is None
+    assert why_nothing_is_sent(town) is None
     town.judge().assert_all_well()

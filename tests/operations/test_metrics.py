@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from core import clock, db
+from core import clock
 from core.access import SYSTEM, Actor
 from core.api.routes import ROUTES
 from core.services import api_tokens, metrics, rollups
@@ -19,7 +19,7 @@ from tests.payments.bench import CODE, Bench
 from tests.payments.conftest import bench, shared_bench  # noqa: F401 - fixtures
 from tests.people.conftest import quick_passwords  # noqa: F401 - a fixture
 from tests.people.test_staff import signed_in
-from tests.world import AddPerson, Database, SetEnvironment
+from tests.world import AddPerson, Database, SetEnvironment, statements
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -88,17 +88,8 @@ def test_the_oldest_in_doubt_has_an_age(bench: Bench) -> None:  # noqa: F811
 def test_no_figure_is_counted_from_the_rows(bench: Bench) -> None:  # noqa: F811
     """At ten million of them it would take seconds, each time. Where one is read by itself, an index leads there."""
     rollups.rebuild()
-    asked: list[str] = []
-    from sqlalchemy import event
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        asked.append(statement)
-
-    event.listen(db.engine(), "before_cursor_execute", note)
-    try:
+    with statements() as asked:
         metrics.tell(metrics.SCRAPER)
-    finally:
-        event.remove(db.engine(), "before_cursor_execute", note)
     of_rows = [one for one in asked if re.search(r"FROM (transactions|answers|attempts|events)\b", one)]
     narrow = ("status = ", "stage = ", "e.xid >= ", "xid >= ", "breaks", "rollup_state")
     assert [one for one in of_rows if not any(word in one for word in narrow)] == []

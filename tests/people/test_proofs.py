@@ -20,7 +20,7 @@ from core.security.vault import CannotOpen, ensure_ring
 from core.services import approvals, configurations, people, proofs, reopening, second_factor, transactions
 from core.services.people import SignInRefused, TooManyTries
 from core.services.proofs import CannotBeSetUp, EnrolledAlready, NotEnrolled, ProofRefused, WrongFirstCode
-from tests.world import PASSWORD, AddPerson, Database
+from tests.world import PASSWORD, AddPerson, Database, statements
 
 WRONG = "not-the-password-at-all"
 
@@ -429,16 +429,7 @@ def test_only_whoever_says_what_roles_may_do_says_who_needs_a_code(grace: Person
 
 
 def test_who_is_there_is_still_asked_in_one_statement(grace: Person) -> None:
-    from sqlalchemy import event
-
-    from core import db
-
     token = grace.sign_in()
-    statements: list[str] = []
-    note = lambda _connection, _cursor, statement, *_: statements.append(statement)  # noqa: E731 - the event's own form
-    event.listen(db.engine(), "before_cursor_execute", note)
-    try:
+    with statements() as asked:
         assert people.actor_of(token, touch=False) is not None
-    finally:
-        event.remove(db.engine(), "before_cursor_execute", note)
-    assert len(statements) == 1
+    assert len(asked) == 1

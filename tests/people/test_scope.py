@@ -196,7 +196,7 @@ NOTHING_OF_IT: Mapping[str, Callable[[House], tuple[Any, ...]]] = {
     "billers.biller_names": lambda _: (),
     "billers.short_names": lambda _: (),
     "approvals.overview": lambda _: (),
-    "approvals.count_for": lambda _: (),
+    "banners.look": lambda _: (),
     "wider_approvals.waiting": lambda _: (),
     "wider_approvals.decided": lambda _: (),
     "wider_approvals.own": lambda _: (),
@@ -241,7 +241,7 @@ COMES_TO: Mapping[str, Callable[[Any], Any]] = {
     "exports.counted": lambda found: found.rows,
     "exports.lately": len,
     "bulk.lately": len,
-    "approvals.count_for": lambda found: found,
+    "banners.look": lambda found: found.waiting,
     "wider_approvals.count_for": lambda found: found,
     "reports.latest": len,
 }
