@@ -33,6 +33,11 @@ class Standing:
     told: str
 
 
+_STANDING = (
+    select(Alert.id, Alert.measure, Alert.biller_type, Alert.owner, Alert.raised_at, Alert.now_told).where(Alert.cleared_at.is_(None)).order_by(Alert.raised_at)
+)
+
+
 class Alerts:
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -90,8 +95,7 @@ class Alerts:
 
     def standing(self, billers: tuple[str, ...] = ()) -> Sequence[Standing]:
         """What needs somebody now, the oldest first; of somebody who sees some billers, theirs."""
-        found = select(Alert.id, Alert.measure, Alert.biller_type, Alert.owner, Alert.raised_at, Alert.now_told).where(Alert.cleared_at.is_(None))
-        return [Standing(*row) for row in self._session.execute(_theirs(found, billers).order_by(Alert.raised_at))]
+        return [Standing(*row) for row in self._session.connection().execute(_theirs(_STANDING, billers))]
 
     def history(self, most: int, billers: tuple[str, ...] = ()) -> Sequence[Alert]:
         """The newest first."""

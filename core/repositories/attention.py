@@ -15,7 +15,6 @@ from core.models.wider_proposals import WiderKind
 from core.repositories.alerts import DEAD_FOR, REPORT_TRIES
 from core.repositories.filters import TransactionFilter
 from core.repositories.sealed import HEARD_OF_WITHIN
-from core.repositories.statistics import NAMED, Waiting
 from core.states import MONEY_TYPES
 
 # What broke off is somebody's concern for so long; afterwards it is history, and stands in the act's own account.
@@ -46,7 +45,7 @@ _DAYS = """
 
 # Each branch is one way in which something is out of order: which kind, which of them, how many, since when, and what is told of it. What is of no biller
 # is for whoever sees them all, but for what stops everybody's payments.
-_OUT_OF_ORDER = f"""{_DAYS}
+_OUT_OF_ORDER = text(f"""{_DAYS}
     SELECT '{Kind.NO_STATEMENT}' AS kind, '' AS about, count(*) AS count, min(until) AS since, (array_agg(code || ' ' || day ORDER BY day, code))[1] AS told
         FROM due WHERE NOT lines HAVING count(*) > 0
     UNION ALL
@@ -112,7 +111,7 @@ _OUT_OF_ORDER = f"""{_DAYS}
     SELECT '{Kind.RETIRED_KEY}', r.key_id, count(*), max(greatest(r.retired_at, w.started_at)), string_agg(w.name, ', ' ORDER BY w.name)
         FROM workers w JOIN retired_keys r ON r.key_id = split_part(split_part(w.vault_keys, ', ', -1), ':', 1)
         WHERE w.stopped_at IS NULL AND w.seen_at > clock_timestamp() - :heard_of_within AND CAST(:billers AS text[]) IS NULL GROUP BY r.key_id
-    """  # noqa: S608 - constants of this module
+    """)  # noqa: S608 - constants of this module
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,30 +159,25 @@ class BrokenAct:
     oldest_at: datetime
 
 
+# For whoever sees all billers: put together once.
+_BROKEN_ACTS = (
+    select(BulkAct.id, BulkAct.act, func.count(), func.min(func.coalesce(BulkItem.at, BulkAct.created_at)))
+    .join(BulkItem, BulkItem.act_id == BulkAct.id)
+    .join(Transaction, Transaction.id == BulkItem.transaction_id)
+    .where(BulkAct.created_at > func.now() - BROKEN_FOR, BulkItem.state == ItemState.FAILED.value)
+    .group_by(BulkAct.id)
+    .order_by(BulkAct.created_at.desc())
+)
+
+
 class StandingStill:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def bank_legs_open(self, age: timedelta, billers: tuple[str, ...] = ()) -> Waiting:
-        """Payments submitted longer ago than `age` whose debit, or what is to be given back of it, is not settled."""
-        where = (*TransactionFilter(bank_open=True, billers=billers).conditions(), Transaction.created_at <= func.now() - age)
-        count, oldest_at = self._session.execute(select(func.count(), func.min(Transaction.created_at)).where(*where)).one()
-        if not count:
-            return Waiting()
-        references = select(Transaction.our_transaction_id).where(*where).order_by(Transaction.created_at, Transaction.id).limit(NAMED)
-        return Waiting(count, oldest_at, references=tuple(self._session.scalars(references)))
-
     def broken_acts(self, billers: tuple[str, ...] = ()) -> list[BrokenAct]:
         """The latest first; of some billers, those with such a row of theirs."""
-        found = (
-            select(BulkAct.id, BulkAct.act, func.count(), func.min(func.coalesce(BulkItem.at, BulkAct.created_at)))
-            .join(BulkItem, BulkItem.act_id == BulkAct.id)
-            .join(Transaction, Transaction.id == BulkItem.transaction_id)
-            .where(BulkAct.created_at > func.now() - BROKEN_FOR, BulkItem.state == ItemState.FAILED.value, *TransactionFilter(billers=billers).conditions())
-            .group_by(BulkAct.id)
-            .order_by(BulkAct.created_at.desc())
-        )
-        return [BrokenAct(act_id, act, rows, oldest_at) for act_id, act, rows, oldest_at in self._session.execute(found)]
+        found = _BROKEN_ACTS.where(*TransactionFilter(billers=billers).conditions()) if billers else _BROKEN_ACTS
+        return [BrokenAct(*row) for row in self._session.connection().execute(found)]
 
     def out_of_order(self, days: Sequence[Day], bank: str, silence: timedelta, billers: tuple[str, ...] = ()) -> list[OutOfOrder]:
         """Everything that is out of order beside the payments themselves, in one statement. `days` are those that should be signed off by now;
@@ -202,7 +196,7 @@ class StandingStill:
             "verified_within": VERIFIED_WITHIN,
             "heard_of_within": HEARD_OF_WITHIN,
         }
-        rows = self._session.execute(text(_OUT_OF_ORDER), asked)
+        rows = self._session.execute(_OUT_OF_ORDER, asked)
         return [OutOfOrder(Kind(kind), about, int(count), since, told) for kind, about, count, since, told in rows]
 
 

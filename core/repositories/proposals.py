@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from core.models import Answer, Event, Proposal, Transaction
 from core.models.proposals import Decision, ProposalKind
 from core.repositories.filters import TransactionFilter
-from core.repositories.statistics import NAMED, Waiting
 from core.states import Stage
 
 
@@ -41,22 +40,6 @@ class Proposals:
         """What somebody proposed, the newest in front."""
         found = select(Proposal).where(Proposal.proposed_by == user_id, *_of(billers), *_under(reference))
         return list(self._session.scalars(found.order_by(Proposal.created_at.desc()).limit(most)))
-
-    def backlog(self, billers: tuple[str, ...] = ()) -> Waiting:
-        """How many payments wait for a second person, since when the first does, and which the oldest are."""
-        still_open = (Proposal.decision == Decision.OPEN.value, *_of(billers))
-        count, oldest_at = self._session.execute(select(func.count(Proposal.transaction_id.distinct()), func.min(Proposal.created_at)).where(*still_open)).one()
-        if not count:
-            return Waiting()
-        oldest = (
-            select(Transaction.our_transaction_id)
-            .join(Proposal, Proposal.transaction_id == Transaction.id)
-            .where(*still_open)
-            .group_by(Transaction.our_transaction_id)
-            .order_by(func.min(Proposal.created_at))
-            .limit(NAMED)
-        )
-        return Waiting(count, oldest_at, references=tuple(self._session.scalars(oldest)))
 
     def decided(self, most: int = 50, billers: tuple[str, ...] = (), reference: str = "") -> list[Proposal]:
         """What was decided, the latest in front."""

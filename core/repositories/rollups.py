@@ -63,6 +63,12 @@ _IS_LATE = (
     literal_column("coalesce((SELECT max(xid) FROM answers) >= watermark, false)", Boolean),
 )
 
+# Asked wherever sums are read, and so put together once.
+_STATE = select(
+    *(RollupState.watermark, RollupState.settled_seq, RollupState.settled_at, RollupState.zone, RollupState.events, RollupState.answers),
+    *(RollupState.rebuilt_at, *_IS_LATE, RollupState.verified_at, RollupState.differences, RollupState.differed_at, HORIZON, NEXT_XID),
+)
+
 # Lines that are not what the days' sums come to, with by how many calls and milliseconds: drawn with those sums, whoever adds them up.
 _LINES_DIFFER = text(
     """
@@ -103,9 +109,7 @@ class Rollups:
         return state
 
     def _read_state(self) -> State:
-        one = RollupState
-        query = select(one.watermark, one.settled_seq, one.settled_at, one.zone, one.events, one.answers, one.rebuilt_at, *_IS_LATE)
-        row = self._session.execute(query.add_columns(one.verified_at, one.differences, one.differed_at, HORIZON, NEXT_XID)).one()
+        row = self._session.connection().execute(_STATE).one()
         watermark, settled_seq, settled_at, zone, *rest = row
         return State(watermark, settled_seq, settled_at, ZoneInfo(zone), *rest)
 

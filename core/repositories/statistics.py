@@ -1,19 +1,18 @@
 """What a set of transactions comes to. It knows each definition once: payments, look-ups, value paid, success, doubt, answer time."""
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, select, text, tuple_
+from sqlalchemy import Text, and_, func, literal_column, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
-from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Break, Breaker, ConnectionTest, Transaction
+from core.models import Answer, Attempt, BillerConfig, BillerConfigVersion, Breaker, ConnectionTest, Transaction
 from core.repositories.billers import TYPED_ONLY
 from core.repositories.filters import TransactionFilter
 from core.repositories.rollup_questions import ALTOGETHER, BY_BILLER, BY_STEP, Question, Steps, can_add_up, can_tell
@@ -22,7 +21,7 @@ from core.repositories.rollups import Rollups
 from core.repositories.steps import Grain as Grain
 from core.repositories.steps import step_of
 from core.repositories.walks import Walk
-from core.states import MONEY_TYPES, WHEN_LEASE_EXPIRES, Stage, Status
+from core.states import MONEY_TYPES, WHEN_LEASE_EXPIRES, Status
 from core.wire.contract import Outcome
 
 STATUSES = {status.value: status for status in Status}
@@ -32,9 +31,6 @@ ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
 
 # The currency that a figure without one is in; amounts of another are told apart, never added up.
 HOME_CURRENCY = "MWK"
-
-# How many of those that need somebody are named; the others are behind the link.
-NAMED = 3
 
 NOTHING = Decimal("0.00")
 
@@ -48,6 +44,7 @@ IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)
 class Cell(NamedTuple):
     """Transactions that are alike in everything that is counted by. A tuple: a year has thousands, and it is made in a third of the time."""
 
+    # Nothing where all billers were asked for together.
     biller: str
     # First moment of the step it lies in; None where time was not asked for.
     step: datetime | None
@@ -182,16 +179,6 @@ class FailureReason:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Payments that stand somewhere: how many, since when the oldest does, how many are older than each age asked for, and which are the oldest."""
-
-    count: int = 0
-    oldest_at: datetime | None = None
-    older_than: Mapping[timedelta, int] = field(default_factory=dict)
-    references: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class BillerState:
     """How one biller stands just now, whatever range the figures beside it have."""
 
@@ -224,13 +211,31 @@ class Changes:
     passed: int
 
 
+# Put together once: both are asked for at each look at the dashboard.
+_NOW = select(func.clock_timestamp())
+_LAST_COMPLETED = (
+    select(Transaction.completed_at)
+    .where(Transaction.biller_type == BillerConfig.biller_type, Transaction.status == Status.COMPLETED.value)
+    .order_by(Transaction.created_at.desc(), Transaction.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_BILLERS = (
+    select(BillerConfig.biller_type, BillerConfig.biller_name, BillerConfig.display_name, BillerConfig.is_active, BillerConfig.paused_reason)
+    .add_columns(Breaker.reason, Breaker.opened_at, _LAST_COMPLETED, BillerConfig.paused_at)
+    .outerjoin(Breaker, Breaker.biller_type == BillerConfig.biller_type)
+    .ext(distinct_on(BillerConfig.biller_type))
+    .order_by(BillerConfig.biller_type, BillerConfig.is_active.desc(), BillerConfig.updated_at.desc())
+)
+
+
 class Statistics:
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def now(self) -> datetime:
         """The database's moment."""
-        moment: datetime = self._session.execute(select(func.clock_timestamp())).scalar_one()
+        moment: datetime = self._session.connection().execute(_NOW).scalar_one()
         return moment
 
     def mark(self) -> tuple[object, ...]:
@@ -258,7 +263,8 @@ class Statistics:
         """From the rows: what is searched for is not added up by."""
         value = func.coalesce(func.sum(Transaction.amount).filter(IS_PAID), NOTHING)
         step = step_of(question.grain, Transaction.created_at, question.zone).label("step")
-        groups = (Transaction.biller_type, step, Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
+        biller = literal_column("''", Text).label("biller_type") if question.together else Transaction.biller_type
+        groups = (biller, step, Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
         # By place: a bound zone in SELECT and GROUP BY would be two parameters, and two expressions to the server.
         query = select(*groups, func.count(), value).where(*question.wanted.conditions()).group_by(text("1, 2, 3, 4, 5"))
         return Figures([Cell(biller, moment, Status(status), *rest) for biller, moment, status, *rest in self._session.execute(query)])
@@ -323,59 +329,9 @@ class Statistics:
 
     # ---- How things stand just now
 
-    def in_doubt(self, *, under_review: bool, ages: Sequence[timedelta] = (), billers: tuple[str, ...] = ()) -> Waiting:
-        """Payments that were or may have been sent and are not settled: those that are asked about by themselves, or those that wait for a person."""
-        is_review = Transaction.stage == Stage.REVIEW.value
-        theirs = TransactionFilter(billers=billers).conditions()
-        return self._waiting(ages, Transaction.status == Status.PROCESSING.value, IS_PAYMENT, is_review if under_review else ~is_review, *theirs)
-
-    def queued(self, ages: Sequence[timedelta] = (), billers: tuple[str, ...] = ()) -> Waiting:
-        """Payments that nothing was sent of yet."""
-        theirs = TransactionFilter(billers=billers).conditions()
-        return self._waiting(ages, Transaction.stage == Stage.QUEUED.value, Transaction.next_action_at.is_not(None), *theirs)
-
-    def _waiting(self, ages: Sequence[timedelta], *where: ColumnElement[bool]) -> Waiting:
-        older = [func.count().filter(Transaction.created_at <= func.now() - age) for age in ages]
-        count, oldest_at, *counts = self._session.execute(select(func.count(), func.min(Transaction.created_at), *older).where(*where)).one()
-        if not count:
-            return Waiting()
-        references = select(Transaction.our_transaction_id).where(*where).order_by(Transaction.created_at, Transaction.id).limit(NAMED)
-        return Waiting(count, oldest_at, dict(zip(ages, counts, strict=True)), tuple(self._session.scalars(references)))
-
-    def breaks(self, billers: tuple[str, ...] = ()) -> Waiting:
-        """Payments whose end is contradicted, and nobody has seen to it; as old as the evidence is."""
-        still_open = (Break.closed_at.is_(None), *_of(Break.transaction_id, billers))
-        count, oldest_at = self._session.execute(select(func.count(Break.transaction_id.distinct()), func.min(Break.found_at)).where(*still_open)).one()
-        if not count:
-            return Waiting()
-        oldest = (
-            select(Transaction.our_transaction_id)
-            .join(Break, Break.transaction_id == Transaction.id)
-            .where(*still_open)
-            .group_by(Transaction.our_transaction_id)
-            .order_by(func.min(Break.found_at))
-            .limit(NAMED)
-        )
-        return Waiting(count, oldest_at, references=tuple(self._session.scalars(oldest)))
-
     def billers(self) -> Sequence[BillerState]:
         """Every biller with its present configuration: the active one, or the newest of those switched off."""
-        last = (
-            select(Transaction.completed_at)
-            .where(Transaction.biller_type == BillerConfig.biller_type, Transaction.status == Status.COMPLETED.value)
-            .order_by(Transaction.created_at.desc(), Transaction.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        config = BillerConfig
-        found = (
-            select(config.biller_type, config.biller_name, config.display_name, config.is_active, config.paused_reason)
-            .add_columns(Breaker.reason, Breaker.opened_at, last, config.paused_at)
-            .outerjoin(Breaker, Breaker.biller_type == config.biller_type)
-            .ext(distinct_on(config.biller_type))
-            .order_by(config.biller_type, config.is_active.desc(), config.updated_at.desc())
-        )
-        states = [BillerState(*row) for row in self._session.execute(found)]
+        states = [BillerState(*row) for row in self._session.connection().execute(_BILLERS)]
         return sorted(states, key=lambda state: state.title)
 
     def changes_of_configurations(self, since: datetime, billers: tuple[str, ...] = ()) -> Changes:
@@ -401,11 +357,6 @@ class Statistics:
         overdue = (Transaction.next_action_at.is_not(None), Transaction.lease_until < func.clock_timestamp() - age)
         theirs = TransactionFilter(billers=billers).conditions()
         return self._session.execute(select(func.count()).where(on_the_wire, *overdue, *theirs)).scalar_one()
-
-
-def _of(transaction_id: InstrumentedAttribute[uuid.UUID], billers: tuple[str, ...]) -> list[ColumnElement[bool]]:
-    """What refers to transactions, of some billers; of none named, of all."""
-    return [transaction_id.in_(select(Transaction.id).where(*TransactionFilter(billers=billers).conditions()))] if billers else []
 
 
 def _as_times(rows: Iterable[Any]) -> AnswerTimesBy:

@@ -21,7 +21,8 @@ from core.models import PutOff
 from core.models.attention import Grade, Kind
 from core.repositories.attention import Away, PutOffs
 from core.repositories.filters import TransactionFilter
-from core.repositories.statistics import BillerState, Figures, Grain, Statistics, Waiting
+from core.repositories.heaps import Waiting
+from core.repositories.statistics import BillerState, Figures, Grain, Statistics
 from core.security import audit
 from core.services import health, live, statistics
 from core.services.proposals import words_of

@@ -16,16 +16,18 @@ from core import clock, db
 from core.access import Actor, needs
 from core.documents.exposition import Family, Histogram, Sample, counter, gauge, histogram, written
 from core.errors import BillersError
+from core.repositories import heaps
 from core.repositories.billers import Billers
 from core.repositories.filters import TransactionFilter
 from core.repositories.gate import Gates
+from core.repositories.heaps import Heap, Waiting
 from core.repositories.metrics import Metrics
-from core.repositories.proposals import Proposals
 from core.repositories.rollup_questions import Question
 from core.repositories.rollup_tables import bucket_ceiling_ms
 from core.repositories.rollups import Rollups
-from core.repositories.statistics import Figures, Statistics, Waiting
+from core.repositories.statistics import Figures, Statistics
 from core.security.sessions import IDLE
+from core.services.statistics import LONG_QUEUED
 from core.services.transactions import WORKER_SILENCE
 
 # Who asks with the secret of the settings: a scraper, and nobody's program.
@@ -61,7 +63,7 @@ def _of_database(session: Session) -> Iterator[Family]:
     billers, open_breakers = sorted(Billers(session).names()), Billers(session).open_breakers()
     yield from _transactions(figures, billers)
     yield _durations(Rollups(session))
-    yield from _waiting(statistics, Proposals(session).backlog(), now)
+    yield from _waiting(heaps.standing(session, LONG_QUEUED), now)
     broken = [Sample(int(code in open_breakers), {"biller": code}) for code in sorted({*billers, *open_breakers})]
     yield gauge("billers_circuit_open", "1 while nothing is sent to this biller because its calls kept failing.", broken)
     yield gauge("billers_workers", "Workers that said within 15 seconds that they are at work.", metrics.workers(WORKER_SILENCE))
@@ -124,9 +126,8 @@ def _histogram(biller: str, rows: Sequence[tuple[int, int, int]]) -> Histogram:
     return Histogram({"biller": biller}, within, sum(count for _, count, _ in rows), sum(total for *_, total in rows) / 1_000)
 
 
-def _waiting(statistics: Statistics, approvals: Waiting, now: datetime) -> Iterator[Family]:
-    asked, review = statistics.in_doubt(under_review=False), statistics.in_doubt(under_review=True)
-    doubt: Mapping[str, Waiting] = {"asked": asked, "review": review}
+def _waiting(waiting: Mapping[Heap, Waiting], now: datetime) -> Iterator[Family]:
+    doubt: Mapping[str, Waiting] = {"asked": waiting[Heap.IN_DOUBT], "review": waiting[Heap.UNDER_REVIEW]}
     yield gauge(
         "billers_payments_in_doubt",
         "Payments that were or may have been sent and are not settled: asked about by themselves, or under review by people.",
@@ -137,11 +138,11 @@ def _waiting(statistics: Statistics, approvals: Waiting, now: datetime) -> Itera
         "How long ago the oldest of them was asked for; 0 where there is none.",
         (Sample(_age(one, now), {"state": state}) for state, one in doubt.items()),
     )
-    queued = statistics.queued()
+    queued = waiting[Heap.QUEUED]
     yield gauge("billers_queue_payments", "Payments that wait for a worker; nothing was sent of them yet.", queued.count)
     yield gauge("billers_queue_oldest_age_seconds", "How long ago the oldest of them was asked for; 0 where there is none.", _age(queued, now))
-    yield gauge("billers_approvals_waiting", "What one person proposed and another is to decide.", approvals.count)
-    yield gauge("billers_breaks_open", "Payments whose end later evidence contradicts, and nobody has seen to it.", statistics.breaks().count)
+    yield gauge("billers_approvals_waiting", "What one person proposed and another is to decide.", waiting[Heap.PROPOSALS].count)
+    yield gauge("billers_breaks_open", "Payments whose end later evidence contradicts, and nobody has seen to it.", waiting[Heap.BREAKS].count)
 
 
 def _age(waiting: Waiting, now: datetime) -> float:

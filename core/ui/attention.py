@@ -10,7 +10,8 @@ from core import clock
 from core.models.alerts import Measure
 from core.models.attention import Grade, Kind
 from core.repositories.attention import Away
-from core.repositories.statistics import BillerState, Figures, Waiting
+from core.repositories.heaps import Waiting
+from core.repositories.statistics import BillerState, Figures
 from core.services.alerts import WATCHED
 from core.services.attention import Finding, Owner, findings
 from core.services.health import recent_since

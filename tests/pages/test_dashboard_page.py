@@ -16,7 +16,8 @@ import core.db
 from core import clock
 from core.access import Actor
 from core.repositories.attention import BrokenAct
-from core.repositories.statistics import BillerState, Cell, Figures, Waiting
+from core.repositories.heaps import Waiting
+from core.repositories.statistics import BillerState, Cell, Figures
 from core.services import attention as attention_service
 from core.services import billers, health, statistics
 from core.services.asked import read

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,8 @@ from core import clock
 from core.access import Actor
 from core.errors import BadInput, NotAllowed, Unavailable
 from core.repositories.filters import TransactionFilter
-from core.repositories.statistics import Grain, Waiting
+from core.repositories.heaps import Waiting
+from core.repositories.statistics import Figures, Grain
 from core.services import analytics, periods, statistics
 from core.services.asked import Asked
 from core.services.statistics import DOUBT_AGES, LONG_QUEUED
@@ -314,6 +316,46 @@ def test_the_overview_compares_today_with_yesterday_by_the_last_whole_hour_of_bo
     assert [sorted(one.compared.by_biller()) for one in (today, told.chosen)] == [sorted(one.figures.by_biller()) for one in (today, told.chosen)]
     assert (told.chosen.compared.payments, told.chosen.before.payments) == (2 * same_day, same_day)
     assert told.chosen.compared.value == Decimal(200 * same_day)
+
+
+@pytest.mark.parametrize("days", [1, 7, 30, 90])
+def test_each_part_of_the_overview_is_what_its_own_days_come_to(book: Book, analyst: Actor, days: int) -> None:
+    chance, now = random.Random(days), clock.now()
+    for code in BILLERS:
+        book.biller(code)
+    for _ in range(400):
+        # Most of it lately, the rest over all that is compared; never ahead of the clock.
+        at = now - timedelta(seconds=chance.randint(1, 86_400 * chance.choice([1, 2, 14, 190])))
+        kind = chance.choice(list(TransactionType))
+        amount = Decimal(chance.randint(1, 10**8)) / 100 if kind in MONEY_TYPES else None
+        book.row(at, chance.choice(ENDINGS) if kind in MONEY_TYPES else Status.COMPLETED, amount, kind, biller=chance.choice(BILLERS))
+    book.sum_up()
+    told = statistics.overview(analyst, days)
+
+    def comes_to(figures: Figures) -> Any:
+        return figures.by_status, figures.payments_by_status, figures.values
+
+    def apart(figures: Figures) -> Any:
+        return {code: comes_to(one) for code, one in figures.by_biller().items()}
+
+    def by_step(figures: Figures) -> Any:
+        return {step: comes_to(one) for step, one in figures.by_step().items()}
+
+    for one in (*told.so_far, told.chosen):
+        of_period = statistics.totals(analyst, statistics.of_days(one.period.first_day, one.period.last_day))
+        assert apart(one.figures) == apart(of_period)
+        assert comes_to(one.before) == comes_to(statistics.totals(analyst, statistics.between(*one.period.before)))
+    assert [one.period.days for one in (told.so_far[0], told.chosen)] == [1, days]
+    today = told.chosen.period.last_day
+
+    def course(days: int, grain: Grain, **more: Any) -> Figures:
+        wanted = replace(statistics.of_days(today - timedelta(days=days - 1), today), **more)
+        return statistics.over_time(analyst, wanted, grain)
+
+    assert by_step(told.over_time) == by_step(course(days, Grain.HOUR if days == 1 else Grain.DAY))
+    assert by_step(told.by_day) == by_step(course(statistics.DAYS_BACK, Grain.DAY))
+    paid = course(statistics.DAYS_PAID, Grain.DAY, types=statistics.PAYMENTS)
+    assert {day: apart(one) for day, one in told.paid_by_day.by_step().items()} == {day: apart(one) for day, one in paid.by_step().items()}
 
 
 def test_answer_times_of_the_days_before_are_told_by_their_last_whole_hour(book: Book, analyst: Actor) -> None:
