@@ -58,8 +58,8 @@ def make_engine(dsn: str, *, pool_size: int = 10, max_overflow: int = 20) -> Eng
             "connect_timeout": 5,
             "application_name": "billers",
             "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
-            # Compiling a statement takes longer than most of ours run; where a server can, it would.
-            " -c jit=off -c idle_in_transaction_session_timeout=30000",
+            # Compiling a statement takes longer than most of ours run, and so does calling for others to help with it; where a server can, it would.
+            " -c jit=off -c max_parallel_workers_per_gather=0 -c idle_in_transaction_session_timeout=30000",
         },
     )
 

@@ -99,8 +99,6 @@ class Question:
     wanted: TransactionFilter
     grain: Grain | None = None
     zone: ZoneInfo | None = None
-    # Billers added up: of none a figure is told. A year by day and biller is thousands of rows.
-    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,9 +459,8 @@ def _as_told(step: Any) -> ColumnElement[Any]:
     return cast(step, WALL).label("step")
 
 
-def _part(number: int, question: Question, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
-    biller = literal_column("''", Text).label("biller_type") if question.together else of.biller_type
-    columns = (biller, of.transaction_type, of.status, of.currency, _as_told(step), count.label("count_"), amount.label("amount"))
+def _part(number: int, of: Any, step: Any, count: Any, amount: Any) -> Select[Any]:
+    columns = (of.biller_type, of.transaction_type, of.status, of.currency, _as_told(step), count.label("count_"), amount.label("amount"))
     return select(literal(number, Integer).label("number"), *columns)
 
 
@@ -471,7 +468,7 @@ def _late(number: int, question: Question, summed: Sequence[Span]) -> Select[Any
     """What the sums of these stretches do not hold yet."""
     of = _LATE_MOVES.c
     late = or_(*(span.holds(of.created_at) for span in summed))
-    part = _part(number, question, of, _step(question, of.created_at), of.count, of.amount)
+    part = _part(number, of, _step(question, of.created_at), of.count, of.amount)
     return part.where(late, *_fits(question.wanted, of), *question.wanted.on_the_wall(of.created_at))
 
 
@@ -479,18 +476,18 @@ def _parts(number: int, question: Question, pieces: Cut, *, is_late: bool) -> li
     wanted, parts = question.wanted, []
     for days in pieces.days:
         of: Any = RollupDay
-        part = _part(number, question, of, _step_of_day(question, of.day), of.count, of.amount)
+        part = _part(number, of, _step_of_day(question, of.day), of.count, of.amount)
         parts.append(part.where(*_days_within(of.day, days), *_fits(wanted, of), *wanted.on_days(of.day)))
     for span in pieces.hours:
         of = RollupHour
         # Where hours are read at all, they are this zone's too.
         step = of.hour if question.grain is Grain.HOUR else _step(question, of.hour)
-        parts.append(_part(number, question, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of), *wanted.on_the_wall(of.hour)))
+        parts.append(_part(number, of, step, of.count, of.amount).where(span.holds(of.hour), *_fits(wanted, of), *wanted.on_the_wall(of.hour)))
     if pieces.summed and is_late:
         parts.append(_late(number, question, pieces.summed))
     for span in pieces.rows:
         row, count = Transaction, literal_column("1::bigint", BigInteger)
-        part = _part(number, question, row, _step(question, row.created_at), count, func.coalesce(row.amount, 0))
+        part = _part(number, row, _step(question, row.created_at), count, func.coalesce(row.amount, 0))
         parts.append(part.where(*_within(wanted, span).conditions()))
     return parts
 

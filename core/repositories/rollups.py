@@ -231,6 +231,7 @@ class Rollups:
         for name in ("statement_timeout", "lock_timeout"):
             self._session.execute(text(f"SET LOCAL {name} = '30min'"))
         self._session.execute(text("SET LOCAL work_mem = '256MB'"))
+        self._session.execute(text("SET LOCAL max_parallel_workers_per_gather = 2"))
 
     def _count(self, state: State, ceiling: int) -> tuple[int, int]:
         events = text("SELECT count(*) FROM events WHERE xid >= :floor AND xid < :ceiling AND seq > :settled_seq")

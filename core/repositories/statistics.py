@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Text, and_, func, literal_column, select, text, tuple_
+from sqlalchemy import and_, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -44,7 +44,6 @@ IS_PAID = and_(IS_PAYMENT, Transaction.status == Status.COMPLETED.value)
 class Cell(NamedTuple):
     """Transactions that are alike in everything that is counted by. A tuple: a year has thousands, and it is made in a third of the time."""
 
-    # Nothing where all billers were asked for together.
     biller: str
     # First moment of the step it lies in; None where time was not asked for.
     step: datetime | None
@@ -263,8 +262,7 @@ class Statistics:
         """From the rows: what is searched for is not added up by."""
         value = func.coalesce(func.sum(Transaction.amount).filter(IS_PAID), NOTHING)
         step = step_of(question.grain, Transaction.created_at, question.zone).label("step")
-        biller = literal_column("''", Text).label("biller_type") if question.together else Transaction.biller_type
-        groups = (biller, step, Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
+        groups = (Transaction.biller_type, step, Transaction.status, IS_PAYMENT.label("is_payment"), Transaction.currency)
         # By place: a bound zone in SELECT and GROUP BY would be two parameters, and two expressions to the server.
         query = select(*groups, func.count(), value).where(*question.wanted.conditions()).group_by(text("1, 2, 3, 4, 5"))
         return Figures([Cell(biller, moment, Status(status), *rest) for biller, moment, status, *rest in self._session.execute(query)])

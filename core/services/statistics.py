@@ -25,9 +25,6 @@ from core.services.periods import Period
 from core.services.scope import billers_of, narrowed, theirs
 from core.services.transactions import WORKER_SILENCE
 from core.settings import settings
-from core.states import MONEY_TYPES
-
-PAYMENTS = tuple(sorted(kind.value for kind in MONEY_TYPES))
 
 # The plan's targets.
 TARGET_SUCCESS_RATE = 0.95
@@ -131,8 +128,8 @@ class Kpis:
         return self.left_behind + self.sums_differ
 
 
-# What the small bars beside the day's figures go back to; and for how many days it is told which billers were paid.
-HOURS_BACK, DAYS_BACK, DAYS_PAID = 24, 30, 14
+# What the small bars beside the day's figures go back to.
+HOURS_BACK, DAYS_BACK = 24, 30
 
 
 @dataclass(frozen=True)
@@ -159,15 +156,10 @@ class Overview:
     so_far: Sequence[SoFar]
     # The chosen days and as many before them.
     chosen: SoFar
-    # Their course: by the hour of one day; of more, by the day, all billers together.
-    over_time: Figures
     times: AnswerTimesBy
     times_before: AnswerTimesBy
-    # Of the last hours, and of all of today, by biller.
     by_hour: Figures
-    # Of the last days, all billers together; and, of fewer days, payments by biller.
     by_day: Figures
-    paid_by_day: Figures
 
 
 @needs("statistics:read")
@@ -304,50 +296,35 @@ def overview(actor: Actor, /, days: int) -> Overview:
         hour = periods.hour_of(now, zone)
         days_so_far = (periods.today(hour, zone), periods.this_week(hour, zone), periods.this_month(hour, zone))
         period = periods.last_days(days, hour, zone)
-        back, paid = periods.last_days(DAYS_BACK, now, zone), periods.last_days(DAYS_PAID, now, zone)
-        midnight, _ = clock.day_bounds(period.last_day, zone)
-        hours_back = min(midnight, now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1))
-        stretches = _stretches((*days_so_far, period))
-        # By biller what is told of billers, by day what is drawn by days: both of everything would be thousands of figures.
-        asked = [
-            Question(of_days(min(back.first_day, period.first_day), back.last_day), Grain.DAY, zone, together=True),
-            Question(replace(of_days(paid.first_day, paid.last_day), types=PAYMENTS), Grain.DAY, zone),
-            Question(TransactionFilter(since=hours_back), Grain.HOUR, zone),
-            *(Question(between(*one.before)) for one in (*days_so_far, period)),
-            *(Question(of_days(*stretch)) for stretch in stretches),
-        ]
-        by_day, paid_by_day, by_hour, *rest = found.figures_of([replace(one, wanted=narrowed(actor, one.wanted)) for one in asked])
-        *before, chosen_before = rest[: len(days_so_far) + 1]
-        of_stretches = dict(zip(stretches, rest[len(days_so_far) + 1 :], strict=True))
+        back = periods.last_days(DAYS_BACK, now, zone)
+        grain = Grain.HOUR if days == 1 else Grain.DAY
+        hours_back = TransactionFilter(since=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_BACK - 1))
+        first, last = min(one.first_day for one in (*days_so_far, period, back)), period.last_day
+        befores = [Question(between(*one.before)) for one in (*days_so_far, period)]
+        hours = [Question(hours_back, Grain.HOUR, zone), *([Question(of_days(last, last), Grain.HOUR, zone)] if grain is Grain.HOUR else [])]
+        # Whatever goes by days is cut from the same days.
+        asked = [Question(of_days(first, last), Grain.DAY, zone), *befores, *hours]
+        by_days, *rest = found.figures_of([replace(one, wanted=narrowed(actor, one.wanted)) for one in asked])
+        before, by_hour = rest[: len(befores)], rest[len(befores)]
         unfinished = by_hour.since(hour)
 
-        def so_far(one: Period, earlier: Figures) -> SoFar:
-            figures = Figures([cell for (first, _), part in of_stretches.items() if first >= one.first_day for cell in part.cells])
+        def of(one: Period) -> Figures:
+            return by_days.between(clock.day_bounds(one.first_day, zone)[0], clock.day_bounds(one.last_day, zone)[1])
+
+        def so_far(one: Period, earlier: Figures, figures: Figures) -> SoFar:
             return SoFar(one, figures, figures.without(unfinished), earlier)
 
-        def days_of(one: Period) -> Figures:
-            return by_day.between(clock.day_bounds(one.first_day, zone)[0], clock.day_bounds(one.last_day, zone)[1])
-
-        grain = Grain.HOUR if days == 1 else Grain.DAY
         return Overview(
             as_of=now,
             hour=hour,
             seen=attention_in(session, actor, now),
-            so_far=[so_far(one, earlier) for one, earlier in zip(days_so_far, before, strict=True)],
-            chosen=so_far(period, chosen_before),
-            over_time=by_hour.since(midnight) if grain is Grain.HOUR else days_of(period),
+            so_far=[so_far(one, earlier, of(one)) for one, earlier in zip(days_so_far, before, strict=False)],
+            chosen=so_far(period, before[-1], rest[-1] if grain is Grain.HOUR else of(period)),
             times=found.answer_times(narrowed(actor, of_days(period.first_day, period.last_day)), Grain.WEEK if days > DAYS_BY_DAY else grain, zone),
             times_before=found.answer_times(narrowed(actor, between(*period.before))),
             by_hour=by_hour,
-            by_day=days_of(back),
-            paid_by_day=paid_by_day,
+            by_day=of(back),
         )
-
-
-def _stretches(some: Sequence[Period]) -> Sequence[tuple[date, date]]:
-    """Days of periods that all end today, cut where one of them begins: each period is the last so many of them."""
-    firsts = sorted({one.first_day for one in some})
-    return list(zip(firsts, [*(first - timedelta(days=1) for first in firsts[1:]), some[0].last_day], strict=True))
 
 
 @needs("statistics:read")

@@ -14,7 +14,7 @@ from core.models import Transaction
 from core.repositories.filters import TransactionFilter
 from core.repositories.statistics import ENDED, AnswerTimes, BillerState, Figures, Grain
 from core.services import attention, billers, health, live, periods, statistics, transactions
-from core.services.statistics import DAYS_BACK, DAYS_PAID, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview, SoFar
+from core.services.statistics import DAYS_BACK, HOURS_BACK, TARGET_ANSWER_SECONDS, TARGET_SUCCESS_RATE, Overview, SoFar
 from core.settings import settings
 from core.states import Status
 from core.ui import attention_card, kpi_panel, tables
@@ -164,7 +164,7 @@ def _nothing(actor: Actor) -> None:
 
 def _so_far(told: Overview) -> list[Tile]:
     days = periods.steps(*_days_back(told.as_of), Grain.DAY, zone())
-    bars = (_payments(told.by_hour, _last_hours(told.as_of)), _payments(told.by_day, days[-DAYS_PAID:]), _payments(told.by_day, days))
+    bars = (_payments(told.by_hour, _last_hours(told.as_of)), _payments(told.by_day, days[-14:]), _payments(told.by_day, days))
     shown = ("the last 24 hours, hour by hour", "the last 14 days", "the last 30 days")
     names = (("Payments today", "yesterday"), ("Payments this week", "last week"), ("Payments this month", "last month"))
     icons = (":material/today:", ":material/date_range:", ":material/calendar_month:")
@@ -189,8 +189,8 @@ def _so_far(told: Overview) -> list[Tile]:
 
 def _active(told: Overview, days: Sequence[datetime]) -> Tile:
     able = [biller for biller in told.seen.billers if biller.is_active and not biller.paused_because and not biller.breaker_reason]
-    by_day = told.paid_by_day.by_step()
-    paid = [len(by_day[day].by_biller()) if day in by_day else 0 for day in days[-DAYS_PAID:]]
+    by_day = told.by_day.by_step()
+    paid = [sum(1 for figures in by_day[day].by_biller().values() if figures.payments) if day in by_day else 0 for day in days[-14:]]
     return Tile(
         "Active billers",
         f"{len(able)} of {len(told.seen.billers)}",
@@ -205,12 +205,12 @@ def _active(told: Overview, days: Sequence[datetime]) -> Tile:
 
 
 def _rates(told: Overview, chosen: str) -> list[Tile]:
-    period = told.chosen.period
+    now, period = told.chosen.figures, told.chosen.period
     # Of several days the hour makes little difference, and there is no room for it: the help has it.
     against = f"vs {_before(chosen)}" + (f", until {_hour(told)}" if chosen == "today" else "")
     grain = Grain.HOUR if period.days == 1 else Grain.DAY
     steps = [step for step in periods.steps(period.first_day, period.last_day, grain, zone()) if step <= told.as_of]
-    by_step = told.over_time.by_step()
+    by_step = now.by_step()
     over_time = [by_step.get(step) for step in steps]
     return [_success(told.chosen, against, over_time), _revenue(told.chosen, against, over_time), *_answer_times(told, against)]
 

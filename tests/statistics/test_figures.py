@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -339,7 +338,7 @@ def test_each_part_of_the_overview_is_what_its_own_days_come_to(book: Book, anal
         return {code: comes_to(one) for code, one in figures.by_biller().items()}
 
     def by_step(figures: Figures) -> Any:
-        return {step: comes_to(one) for step, one in figures.by_step().items()}
+        return {step: apart(one) for step, one in figures.by_step().items()}
 
     for one in (*told.so_far, told.chosen):
         of_period = statistics.totals(analyst, statistics.of_days(one.period.first_day, one.period.last_day))
@@ -348,14 +347,11 @@ def test_each_part_of_the_overview_is_what_its_own_days_come_to(book: Book, anal
     assert [one.period.days for one in (told.so_far[0], told.chosen)] == [1, days]
     today = told.chosen.period.last_day
 
-    def course(days: int, grain: Grain, **more: Any) -> Figures:
-        wanted = replace(statistics.of_days(today - timedelta(days=days - 1), today), **more)
-        return statistics.over_time(analyst, wanted, grain)
+    def course(days: int, grain: Grain) -> Figures:
+        return statistics.over_time(analyst, statistics.of_days(today - timedelta(days=days - 1), today), grain)
 
-    assert by_step(told.over_time) == by_step(course(days, Grain.HOUR if days == 1 else Grain.DAY))
+    assert by_step(told.chosen.figures) == by_step(course(days, Grain.HOUR if days == 1 else Grain.DAY))
     assert by_step(told.by_day) == by_step(course(statistics.DAYS_BACK, Grain.DAY))
-    paid = course(statistics.DAYS_PAID, Grain.DAY, types=statistics.PAYMENTS)
-    assert {day: apart(one) for day, one in told.paid_by_day.by_step().items()} == {day: apart(one) for day, one in paid.by_step().items()}
 
 
 def test_answer_times_of_the_days_before_are_told_by_their_last_whole_hour(book: Book, analyst: Actor) -> None:
