@@ -39,6 +39,9 @@ REASON: ColumnElement[str] = literal_column(f"({REASON_SAID})")
 # So many statements of each kind are kept: of what people ask in a day few differ in more than their values.
 STATEMENTS = 128
 
+# Of rows that lie in another order so many tell which amounts need not be looked at.
+SAMPLED = 500
+
 MOMENT = DateTime(timezone=True)
 KEYS: tuple[Any, ...] = (Transaction.created_at, Transaction.id, Transaction.amount)
 
@@ -317,9 +320,20 @@ def _head(way: Way, keys: Select[Any], piece: Piece | None, columns: Any = Trans
     if piece.of is not None and piece.of.by_amount is not way.by_amount:
         outside = [one for one in keys.get_final_froms() if one is not Transaction.__table__]
         every = fenced.correlate(*outside).lateral()
-        return select(*every.c).order_by(*piece.of.order(every.c)).offset(piece.behind).limit(piece.count)
+        found = select(*every.c)
+        if piece.of.by_amount and not outside:
+            found = found.where(_may_be_among(every.c.amount, piece, piece.of, keys.order_by(*way.order(columns))))
+        return found.order_by(*piece.of.order(every.c)).offset(piece.behind).limit(piece.count)
     ordered = keys.order_by(*way.order(columns)) if piece.in_order else keys
     return ordered.offset(piece.behind).limit(piece.count)
+
+
+def _may_be_among(amount: Any, piece: Piece, way: Way, ordered: Select[Any]) -> Any:
+    """No further than the last of that piece would be among the first rows alone: most need not be sorted. Where those are too few, any amount may be."""
+    some = ordered.limit(SAMPLED).subquery().c
+    last = select(some.amount).order_by(some.amount.desc() if way.descending else some.amount).offset(piece.behind + piece.count - 1).limit(1)
+    furthest = func.coalesce(last.scalar_subquery(), literal_column("'-Infinity'::numeric" if way.descending else "'Infinity'::numeric"))
+    return amount >= furthest if way.descending else amount <= furthest
 
 
 def _for_each(parts: Sequence[FromClause], keys: Select[Any]) -> Select[Any]:
