@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from math import sqrt
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -71,8 +72,8 @@ AMOUNTS_ARE_DEEPER = 3
 DEPTHS_FOR_NUMBERS = (300, 3_000, 20_000)
 # The index of words is of little help where no three letters stand together.
 DEPTHS_FOR_SYLLABLES = (1_500, 4_000, 32_000)
-# So many rows with a word tell how many there are in all the others; for a page of them the list is looked through that many times as far as it should take.
-TELLING, SURELY = 3, 2
+# So many rows with a word tell how many there are in all the others; the list is looked through further than a page of them should take, by so many deviations.
+TELLING, SURELY = 3, 1.5
 # Of accounts with a name so many rows are looked at for each that is wanted.
 LIKELY = 4
 # The plain list is one lane that holds all.
@@ -216,7 +217,7 @@ class Walk:
             rows, edge = self._down_to(way, lanes, count, depth, edge)
             if len(rows) == count or edge is None:
                 return rows
-            if deeper and len(rows) >= TELLING and (likely := depth * count * SURELY // len(rows)) < deeper[0]:
+            if deeper and len(rows) >= TELLING and (likely := _likely_depth(depth, len(rows), count)) < deeper[0]:
                 deeper.insert(0, likely)
         return None
 
@@ -235,7 +236,7 @@ class Walk:
             some, edge = self._down_to(way, lanes, count, first)
             if TELLING <= len(some) < count and edge is not None:
                 # They tell how far the page reaches, and that is nearer than all accounts with the word.
-                some, edge = self._down_to(way, lanes, count, first * count * SURELY // len(some), edge)
+                some, edge = self._down_to(way, lanes, count, _likely_depth(first, len(some), count), edge)
             if len(some) == count or edge is None:
                 return some
         if self._words_are_rare or (way.by_amount and self._words.are_few):
@@ -508,6 +509,11 @@ class Walk:
     def _lane_of(self, place: Cursor) -> Lanes:
         one = self._session.get_one(Transaction, place.id)
         return Lanes((one.biller_type,), (one.status,), (one.transaction_type,))
+
+
+def _likely_depth(depth: int, found: int, count: int) -> int:
+    """How deep a page lies of which so many rows were found down to a depth: the fewer, the less they tell, and the further it may be."""
+    return int(depth * count / found * (1 + SURELY * sqrt(1 / found + 1 / count)))
 
 
 def _without_days_behind(wanted: TransactionFilter, way: Way) -> TransactionFilter:
