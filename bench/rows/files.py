@@ -19,7 +19,7 @@ from core.settings import DATABASE_NAME, DATABASE_PORT, DATABASE_ROLE, settings
 
 WANTED_ROWS = 1_000_000
 TARGET_TIMES, TARGET_MORE_MB = 1.5, 50
-TRIES = 3
+TRIES = 5
 
 # So many bytes at once are taken of an answer.
 TAKEN_BYTES = 256 * 1024
