@@ -81,7 +81,8 @@ def _export(console: Console, actor: Actor, token: str, query: Mapping[str, Any]
         piece = memoryview(bytearray(TAKEN_BYTES))
         while length := answer.readinto(piece):
             size += length
-    seconds, (latest, *_) = time.perf_counter() - began, exports.lately(actor)
+    seconds = time.perf_counter() - began
+    (latest,) = exports.lately(actor, 1)
     if not latest.export.complete or latest.export.size_bytes != size:
         raise SystemExit(f"The file is not whole: {exports.why_not_whole(latest)}, and {size:,} bytes came.")
     return seconds, latest.export.rows, size

@@ -8,18 +8,19 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.durability import PROMISES, promises_of
+
 _LOOK = text(
-    """
+    f"""
     SELECT EXISTS (SELECT FROM gates WHERE reopened_at IS NULL) AS gate_is_closed,
-        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
-        current_setting('synchronous_commit') AS synchronous_commit,
+        {PROMISES},
         EXISTS (SELECT FROM workers WHERE stopped_at IS NULL AND seen_at > clock_timestamp() - CAST(:silence AS interval)) AS worker_seen,
         (SELECT count(*) FROM proposals p
             WHERE p.decision = 'open' AND p.proposed_by <> CAST(:person AS uuid)
             AND EXISTS (SELECT FROM transactions t WHERE t.id = p.transaction_id AND t.initiated_by IS DISTINCT FROM CAST(:person AS uuid)
                 AND (CAST(:billers AS text[]) IS NULL OR t.biller_type = ANY (CAST(:billers AS text[]))))) AS proposals,
         EXISTS (SELECT FROM wider_proposals WHERE decision = 'open') AS wider_proposals
-    """
+    """  # noqa: S608 - constants
 )
 
 
@@ -42,5 +43,4 @@ def look(session: Session, silence: timedelta, person: uuid.UUID | None, billers
     of all.
     """
     row = session.execute(_LOOK, {"silence": silence, "person": person, "billers": list(billers) or None}).one()
-    promises = {"fsync": row.fsync, "full_page_writes": row.full_page_writes, "synchronous_commit": row.synchronous_commit}
-    return Look(row.gate_is_closed, promises, row.worker_seen, row.proposals, row.wider_proposals)
+    return Look(row.gate_is_closed, promises_of(row), row.worker_seen, row.proposals, row.wider_proposals)

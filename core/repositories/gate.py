@@ -8,20 +8,20 @@ from datetime import datetime
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from core.durability import PROMISES, promises_of
 from core.models import Event, Gate, Installation, Leg, Transaction, User
 from core.states import PAYMENT_PLACES, LegKind, Stage, Status, Topology
 
 # One statement for what every claim asks: whose history this is, the gates of it, how many of these events it still has, and what it promises to keep.
 _LOOK = text(
-    """
+    f"""
     SELECT (SELECT id FROM installations) AS installation,
         (SELECT id FROM gates WHERE reopened_at IS NULL) AS closed,
         coalesce((SELECT max(id) FROM gates WHERE reopened_at IS NOT NULL), 0) AS reopened,
         (SELECT count(*) FROM unnest(CAST(:seqs AS bigint[]), CAST(:moments AS timestamptz[]), CAST(:transactions AS uuid[])) AS known (seq, at, id)
             JOIN events e ON e.seq = known.seq AND e.at = known.at AND e.transaction_id = known.id) AS found,
-        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
-        current_setting('synchronous_commit') AS synchronous_commit
-    """
+        {PROMISES}
+    """  # noqa: S608 - constants
 )
 
 # What waits to be sent by itself, and so may have been sent in the history that is lost.
@@ -62,8 +62,7 @@ class Gates:
     def look(self, known: Sequence[Told]) -> Look:
         asked = {"seqs": [one.seq for one in known], "moments": [one.at for one in known], "transactions": [one.transaction_id for one in known]}
         row = self._session.execute(_LOOK, asked).one()
-        promises = {"fsync": row.fsync, "full_page_writes": row.full_page_writes, "synchronous_commit": row.synchronous_commit}
-        return Look(row.installation, row.closed, row.reopened, row.found, promises)
+        return Look(row.installation, row.closed, row.reopened, row.found, promises_of(row))
 
     def last_event(self) -> Told | None:
         """The highest there is."""

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, and_, text, true
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from core.repositories.filters import BANK_OPEN
-from core.states import MONEY_TYPES, Stage, Status
+from core.repositories.filters import TransactionFilter
+from core.states import Stage
 
 # How many of those that need somebody are named; the others are behind the link.
 NAMED = 3
@@ -40,19 +41,19 @@ class Waiting:
     references: Sequence[str] = ()
 
 
-def _any_of(values: Sequence[str]) -> str:
-    return "(" + ", ".join(f"'{value}'" for value in sorted(values)) + ")"
+def _said(wanted: TransactionFilter) -> str:
+    """A filter with its values in it: only by them a plan that is kept finds an index that holds no others."""
+    return str(and_(true(), *wanted.conditions()).compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
 
 
-_THEIRS = "(CAST(:billers AS text[]) IS NULL OR t.biller_type = ANY(CAST(:billers AS text[])))"
-_SENT = f"t.status = '{Status.PROCESSING}' AND t.transaction_type IN {_any_of(list(MONEY_TYPES))}"
+_THEIRS = "(CAST(:billers AS text[]) IS NULL OR transactions.biller_type = ANY(CAST(:billers AS text[])))"
 
-# By themselves, as old as they are.
+# By themselves, as old as they are. Those that a list has a filter for are that list's.
 _PAYMENTS: Mapping[Heap, str] = {
-    Heap.IN_DOUBT: f"{_SENT} AND t.stage <> '{Stage.REVIEW}'",
-    Heap.UNDER_REVIEW: f"{_SENT} AND t.stage = '{Stage.REVIEW}'",
-    Heap.QUEUED: f"t.stage = '{Stage.QUEUED}' AND t.next_action_at IS NOT NULL",
-    Heap.BANK_LEGS: f"t.next_action_at IS NOT NULL AND t.stage IN {_any_of(list(BANK_OPEN))} AND t.created_at <= now() - CAST(:settled_within AS interval)",
+    Heap.IN_DOUBT: _said(TransactionFilter(in_doubt=True, under_review=False)),
+    Heap.UNDER_REVIEW: _said(TransactionFilter(in_doubt=True, under_review=True)),
+    Heap.QUEUED: f"transactions.stage = '{Stage.QUEUED}' AND transactions.next_action_at IS NOT NULL",
+    Heap.BANK_LEGS: f"{_said(TransactionFilter(bank_open=True))} AND transactions.created_at <= now() - CAST(:settled_within AS interval)",
 }
 
 # By something that was written down about them: in which table, since when, and while what holds.
@@ -64,21 +65,21 @@ _ABOUT: Mapping[Heap, tuple[str, str, str]] = {
 
 @lru_cache
 def _statement(ages: int) -> TextClause:
-    older = ", ".join(f"count(*) FILTER (WHERE t.created_at <= now() - (CAST(:ages AS interval[]))[{place + 1}])" for place in range(ages))
+    older = ", ".join(f"count(*) FILTER (WHERE created_at <= now() - (CAST(:ages AS interval[]))[{place + 1}])" for place in range(ages))
     parts = [
         f"""
-        SELECT '{heap}' AS heap, count(*) AS count, min(t.created_at) AS oldest_at, CAST(ARRAY[{older}] AS bigint[]) AS older,
-            ARRAY(SELECT t.our_transaction_id FROM transactions t WHERE {where} AND {_THEIRS} ORDER BY t.created_at, t.id LIMIT {NAMED}) AS named
-        FROM transactions t WHERE {where} AND {_THEIRS}
+        SELECT '{heap}' AS heap, count(*) AS count, min(created_at) AS oldest_at, CAST(ARRAY[{older}] AS bigint[]) AS older,
+            ARRAY(SELECT our_transaction_id FROM transactions WHERE {where} AND {_THEIRS} ORDER BY created_at, id LIMIT {NAMED}) AS named
+        FROM transactions WHERE {where} AND {_THEIRS}
         """  # noqa: S608 - constants of this module
         for heap, where in _PAYMENTS.items()
     ]
     for heap, (table, since, holds) in _ABOUT.items():
-        about = f"{table} a JOIN transactions t ON t.id = a.transaction_id WHERE {holds} AND {_THEIRS}"
+        about = f"{table} a JOIN transactions ON transactions.id = a.transaction_id WHERE {holds} AND {_THEIRS}"
         parts.append(
             f"""
             SELECT '{heap}', count(DISTINCT a.transaction_id), min(a.{since}), NULL,
-                ARRAY(SELECT t.our_transaction_id FROM {about} GROUP BY t.our_transaction_id ORDER BY min(a.{since}) LIMIT {NAMED})
+                ARRAY(SELECT our_transaction_id FROM {about} GROUP BY our_transaction_id ORDER BY min(a.{since}) LIMIT {NAMED})
             FROM {about}
             """  # noqa: S608 - constants of this module
         )

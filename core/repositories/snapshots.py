@@ -81,14 +81,15 @@ class Line:
         self.connection.read_only = True
         if moment is not None:
             self.connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(moment))
-        for name, value in (
-            ("TimeZone", zone.key),
-            ("statement_timeout", f"{LONGEST_SECONDS}s"),
-            ("idle_in_transaction_session_timeout", f"{LONGEST_SECONDS}s"),
+        settings = {
+            "TimeZone": zone.key,
+            "statement_timeout": f"{LONGEST_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{LONGEST_SECONDS}s",
             # Of a million rows a second process counts half, sooner than the first would count them all.
-            ("max_parallel_workers_per_gather", "1"),
-        ):
-            self.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+            "max_parallel_workers_per_gather": "1",
+        }
+        said = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS said (name, value)"
+        self.connection.execute(said, (list(settings), list(settings.values())))
 
     def moment(self) -> str:
         """What another line sees the same by, for as long as this one is open."""

@@ -101,7 +101,6 @@ LOOKED_AT = 200
 # What a page of the list is of.
 _MOMENT = select(func.clock_timestamp(), HORIZON)
 
-# Asked at each run of every page, and so put together once.
 _IS_ALIVE = select(select(Worker.id).where(Worker.stopped_at.is_(None), Worker.seen_at > func.clock_timestamp() - bindparam("age", type_=Interval())).exists())
 
 

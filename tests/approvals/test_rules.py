@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from core import db
-from core.access import Actor
 from core.errors import BadInput, NotAllowed, NotLegalNow, ProveAgain
 from core.models.approval_rules import Duplicates
 from core.repositories.approval_rules import ApprovalRules, Scope
@@ -348,11 +347,7 @@ def test_how_many_wait_for_whom(desk: Desk, board: Board) -> None:
     board.propose(ANY, pays_alone="3000")
     desk.pay()
     payments.submit(desk.thoko, desk.bench.draft(amount=ABOVE, actor=desk.thoko))
-
-    def waiting_for(actor: Actor) -> int:
-        return banners.look(actor).waiting
-
-    assert [waiting_for(one) for one in (desk.thoko, desk.limbani, board.mphatso, board.chisomo)] == [1, 2, 0, 1]
+    assert [banners.look(one).waiting for one in (desk.thoko, desk.limbani, board.mphatso, board.chisomo)] == [1, 2, 0, 1]
 
 
 def test_what_every_page_asks_is_one_statement_while_payments_alone_wait(desk: Desk) -> None:
